@@ -1,0 +1,1 @@
+"""Open synthesis of the engine: area, timing and power."""

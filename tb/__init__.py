@@ -1,0 +1,1 @@
+"""Testbenches that hold the RTL in ``hw`` against ``golden``, one per component."""
