@@ -1,0 +1,171 @@
+"""DATM, distribution-aware token matching: init, pairing, dst update, convergence, top-k.
+
+Source: design section 3. With bits=4 every number is an exact integer and the engine's RTL gives
+the same ones; with bits=None the same loop runs on the tokens as they are, in floats.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from golden import convergence, min_tree, sampler, validate
+from golden.dau import Points
+from golden.qe import Quantized, TokenFormat, quantize
+from golden.topk import topk
+from golden.update import update
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """One pairing of all tokens with the dst slots.
+
+    Attributes:
+        slot: int64 [N], the slot of each token; a dst's is its own.
+        loss: [N], distance of each token to its slot's dst, int64 or float32; 0 for a dst.
+        total: L, the sum of all losses: int, or float (summed in float64).
+    """
+
+    slot: Tensor
+    loss: Tensor
+    total: int | float
+
+
+@dataclass(frozen=True)
+class Match:
+    """What matching returns.
+
+    Attributes:
+        src: int64 [K], the tokens to drop, sorted by (loss, src).
+        dst: int64 [K], the token that stands in for each.
+        loss: [K], the distance of each pair: int64, or float32 where the tokens were floats.
+        medoids: int64 [M], all dst tokens in slot order.
+        loss_history: L of each pairing: ints, or floats where the tokens were floats.
+        iterations: pairings done.
+        slot: int64 [N], the slot of every token in the last pairing.
+    """
+
+    src: Tensor
+    dst: Tensor
+    loss: Tensor
+    medoids: Tensor
+    loss_history: tuple[int | float, ...]
+    iterations: int
+    slot: Tensor
+
+
+def pair(
+    points: Points,
+    dst: Tensor,
+    *,
+    src_block: int = min_tree.SRC_BLOCK,
+    dst_block: int = min_tree.DST_BLOCK,
+) -> Pairing:
+    """Pair every token that is not a dst with its nearest slot.
+
+    Args:
+        points: the token set.
+        dst: int64 [M], the token of each slot, distinct.
+        src_block: src tokens a tile (see golden.min_tree).
+        dst_block: slots a tile.
+    """
+    num_tokens = len(points.tokens)
+    src = other_tokens(num_tokens, dst)
+    slot = torch.empty(num_tokens, dtype=torch.int64, device=dst.device)
+    slot[dst] = torch.arange(len(dst), device=dst.device)
+    slot[src] = min_tree.nearest(points, src, dst, src_block=src_block, dst_block=dst_block)
+    loss = points.pairs(torch.arange(num_tokens, device=dst.device), dst[slot])
+    return Pairing(slot, loss, loss.sum().item() if points.exact else loss.double().sum().item())
+
+
+def other_tokens(num_tokens: int, dst: Tensor) -> Tensor:
+    """Tokens that are not listed, ascending: int64 [num_tokens - len(dst)]."""
+    free = torch.ones(num_tokens, dtype=torch.bool, device=dst.device)
+    free[dst] = False
+    return free.nonzero().flatten()
+
+
+def cheapest(pairing: Pairing, dst: Tensor, reduce: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The reduce cheapest pairs of a pairing: src, dst and loss, sorted by (loss, src)."""
+    candidates = other_tokens(len(pairing.slot), dst)
+    loss, src = topk(pairing.loss[candidates], candidates, reduce)
+    return src, dst[pairing.slot[src]], loss
+
+
+def match(
+    tokens: Tensor | Quantized,
+    num_dst: int,
+    reduce: int,
+    *,
+    seed: int = 0,
+    init: Sequence[int] | Tensor | None = None,
+    epsilon_q16: int = 66,
+    max_iterations: int = 20,
+    bits: int | None = 4,
+    scale_group: int = 1,
+    token_format: TokenFormat = "fp16",
+    weight_bits: int = 8,
+    src_block: int = min_tree.SRC_BLOCK,
+    dst_block: int = min_tree.DST_BLOCK,
+) -> Match:
+    """Match tokens: find num_dst medoids and the reduce cheapest src.
+
+    max_iterations=1 pairs with the initial dst and refines nothing: 'random dst' matching.
+
+    Args:
+        tokens: [N, D], float16, bfloat16 or float32, or tokens that are already quantised.
+        num_dst: M, 1..N - 1.
+        reduce: K, 0..N - M.
+        seed: of the initial dst, 0..2^32 - 1; without effect where init is given.
+        init: M distinct token indices in slot order, instead of a random choice.
+        epsilon_q16: least relative change of L that goes on, in Q0.16 (66 is 0.001); 0 goes on
+            until no slot moves.
+        max_iterations: most pairings, at least 1.
+        bits: 4, or None to match the float tokens unquantised.
+        scale_group: see golden.qe; only for bits=4 from float tokens, as the next two.
+        token_format: the format that tokens are rounded to before they are quantised.
+        weight_bits: width of the distance weights.
+        src_block: src tokens a tile (see golden.min_tree); bounds memory, changes no result.
+        dst_block: slots a tile; likewise. (In float, tiles may round differently.)
+
+    Raises:
+        ValueError: any of the above out of its range.
+    """
+    if bits not in (4, None):
+        raise ValueError(f"bits is {bits}; it must be 4, or None for floats.")
+    if isinstance(tokens, Quantized):
+        if bits is None:
+            raise ValueError("bits is None but the tokens are quantised; it must be 4 for them.")
+    elif bits == 4:
+        tokens = quantize(
+            tokens, token_format=token_format, scale_group=scale_group, weight_bits=weight_bits
+        )
+    points = Points(tokens)
+    num_tokens = len(points.tokens)
+    validate.check_sizes(num_tokens, num_dst, reduce)
+    validate.check_epsilon_q16(epsilon_q16)
+    validate.check_max_iterations(max_iterations)
+    if init is None:
+        dst = sampler.sample(num_tokens, num_dst, seed)
+    else:
+        chosen = init.tolist() if isinstance(init, Tensor) else list(init)
+        validate.check_init(chosen, num_tokens, num_dst)
+        dst = torch.tensor(chosen, dtype=torch.int64)
+    dst = dst.to(points.tokens.device)
+
+    history: list[int | float] = []
+    while True:
+        pairing = pair(points, dst, src_block=src_block, dst_block=dst_block)
+        history.append(pairing.total)
+        if len(history) == max_iterations:
+            break
+        if len(history) > 1 and convergence.converged(history[-2], history[-1], epsilon_q16):
+            break
+        moved = update(points, pairing.slot, dst)
+        if torch.equal(moved, dst):
+            break
+        dst = moved
+
+    src, stand_in, loss = cheapest(pairing, dst, reduce)
+    return Match(src, stand_in, loss, dst, tuple(history), len(history), pairing.slot)
