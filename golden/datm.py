@@ -80,14 +80,14 @@ def pair(
 
 
 def other_tokens(num_tokens: int, dst: Tensor) -> Tensor:
-    """Tokens that are not listed, ascending: int64 [num_tokens - len(dst)]."""
+    """List the tokens that are no dst, ascending: int64 [num_tokens - len(dst)]."""
     free = torch.ones(num_tokens, dtype=torch.bool, device=dst.device)
     free[dst] = False
     return free.nonzero().flatten()
 
 
 def cheapest(pairing: Pairing, dst: Tensor, reduce: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The reduce cheapest pairs of a pairing: src, dst and loss, sorted by (loss, src)."""
+    """Take the cheapest pairs of a pairing: src, dst and loss [reduce], sorted by (loss, src)."""
     candidates = other_tokens(len(pairing.slot), dst)
     loss, src = topk(pairing.loss[candidates], candidates, reduce)
     return src, dst[pairing.slot[src]], loss
@@ -132,6 +132,9 @@ def match(
     Raises:
         ValueError: any of the above out of its range.
     """
+    validate.check_seed(seed)
+    validate.check_epsilon_q16(epsilon_q16)
+    validate.check_max_iterations(max_iterations)
     if bits not in (4, None):
         raise ValueError(f"bits is {bits}; it must be 4, or None for floats.")
     if isinstance(tokens, Quantized):
@@ -144,14 +147,10 @@ def match(
     points = Points(tokens)
     num_tokens = len(points.tokens)
     validate.check_sizes(num_tokens, num_dst, reduce)
-    validate.check_epsilon_q16(epsilon_q16)
-    validate.check_max_iterations(max_iterations)
     if init is None:
         dst = sampler.sample(num_tokens, num_dst, seed)
     else:
-        chosen = init.tolist() if isinstance(init, Tensor) else list(init)
-        validate.check_init(chosen, num_tokens, num_dst)
-        dst = torch.tensor(chosen, dtype=torch.int64)
+        dst = torch.tensor(validate.check_init(init, num_tokens, num_dst), dtype=torch.int64)
     dst = dst.to(points.tokens.device)
 
     history: list[int | float] = []

@@ -65,6 +65,13 @@ def restored_rows(num_tokens: int, src: Tensor, dst: Tensor) -> Tensor:
     return rows
 
 
+def _between(rows: Tensor, num_rows: int, before: int, after: int) -> Tensor:
+    """Set row indices of a num_rows long part into a sequence with rows before and after it."""
+    ahead = torch.arange(before, device=rows.device)
+    behind = torch.arange(after, device=rows.device) + before + num_rows
+    return torch.cat([ahead, rows + before, behind])
+
+
 @dataclass(frozen=True)
 class Reduction:
     """Both index lists of a match, for a sequence whose video tokens may lie between others.
@@ -90,10 +97,10 @@ class Reduction:
             before: rows ahead of the video tokens (text), which keep their place.
             after: rows behind the video tokens, likewise.
         """
-        rows = torch.arange(before + num_tokens + after, device=src.device)
-        src, dst = src + before, dst + before
-        restored = restored_rows(len(rows), src, dst)
-        return cls(kept_rows(len(rows), src), restored)
+        kept, restored = kept_rows(num_tokens, src), restored_rows(num_tokens, src, dst)
+        return cls(
+            _between(kept, num_tokens, before, after), _between(restored, len(kept), before, after)
+        )
 
     def reduce(self, tensor: Tensor, dim: int = -2) -> Tensor:
         """Drop the src rows: [.., N, ..] to [.., N - K, ..], a new tensor."""

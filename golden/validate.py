@@ -88,17 +88,24 @@ def check_seed(seed: int) -> None:
         raise ValueError(f"seed is {seed}; it must lie in 0..4294967295.")
 
 
-def check_init(init: Sequence[int], num_tokens: int, num_dst: int) -> None:
-    """Refuse an initial dst list that is not num_dst distinct token indices."""
-    if len(init) != num_dst:
-        raise ValueError(f"init lists {len(init)} tokens; it must list num_dst = {num_dst}.")
+def check_init(init: Sequence[int] | Tensor, num_tokens: int, num_dst: int) -> list[int]:
+    """Refuse an initial dst list that is not num_dst distinct tokens; return it as a list."""
+    if isinstance(init, Tensor) and (init.ndim != 1 or init.is_floating_point()):
+        raise ValueError(
+            f"init has shape {list(init.shape)} and dtype "
+            f"{str(init.dtype).removeprefix('torch.')}; it must be a list of integers."
+        )
+    listed = init.tolist() if isinstance(init, Tensor) else list(init)
+    if len(listed) != num_dst:
+        raise ValueError(f"init lists {len(listed)} tokens; it must list num_dst = {num_dst}.")
     seen: set[int] = set()
-    for token in init:
+    for token in listed:
         if not 0 <= token < num_tokens:
             raise ValueError(f"init lists token {token}; it must lie in 0..{num_tokens - 1}.")
         if token in seen:
             raise ValueError(f"init lists token {token} twice; its tokens must be distinct.")
         seen.add(token)
+    return listed
 
 
 def check_epsilon_q16(epsilon_q16: int) -> None:
