@@ -1,0 +1,209 @@
+"""The engine's configuration: the one source of every size, width and offset."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+LEVELS = 16
+"""Levels of a quantised channel; design section 3 fixes 4 bits."""
+
+RECORD_DST_BITS = 17
+RECORD_SRC_BITS = 17
+RECORD_LOSS_BITS = 30
+RECORD_BITS = RECORD_DST_BITS + RECORD_SRC_BITS + RECORD_LOSS_BITS
+"""A pair record, from bit 0 up: dst token, src token, loss. Sorting the 64-bit words as unsigned
+integers sorts by (loss, src)."""
+
+FIXED_BITS = 40
+"""Magnitude bits of a token value in fixed point: FP16 needs exactly 40 in units of 2^-24."""
+
+
+def _is_power_of_two(value: int) -> bool:
+    return value > 0 and value & (value - 1) == 0
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """Sizes of one matching engine, checked when made.
+
+    Raises:
+        ValueError: one sentence that names the field, its value and the rule.
+    """
+
+    max_tokens: int = field(metadata={"doc": "most video tokens N of a job"})
+    max_channels: int = field(metadata={"doc": "most channels D of a token"})
+    max_dst: int = field(metadata={"doc": "most dst slots M"})
+    dst_lanes: int = field(metadata={"doc": "dst tokens compared at once, P"})
+    src_lanes: int = field(metadata={"doc": "src tokens compared at once, Q"})
+    channel_lanes: int = field(metadata={"doc": "channels of a pair a cycle, C"})
+    bus_bytes: int = field(default=64, metadata={"doc": "bytes of a memory beat"})
+    scale_group: int = field(default=1, metadata={"doc": "channels that share a scale: 1 or C"})
+    token_format: str = field(default="fp16", metadata={"doc": "fp16 or bf16"})
+    weight_bits: int = field(default=8, metadata={"doc": "bits of a channel weight"})
+    quantize_lanes: int = field(default=4, metadata={"doc": "channels quantised a cycle"})
+    sorter_width: int = field(default=8, metadata={"doc": "records of the bitonic network"})
+    max_pairings: int = field(default=32, metadata={"doc": "most pairings of a job"})
+    burst_beats: int = field(default=16, metadata={"doc": "longest AXI burst, in beats"})
+    fifo_beats: int = field(default=64, metadata={"doc": "beats buffered for each read stream"})
+    address_bits: int = field(default=40, metadata={"doc": "bits of a memory address"})
+
+    def __post_init__(self) -> None:
+        for name in ("dst_lanes", "src_lanes", "channel_lanes", "bus_bytes", "quantize_lanes",
+                     "sorter_width", "burst_beats", "fifo_beats"):  # fmt: skip
+            value = getattr(self, name)
+            if not _is_power_of_two(value):
+                raise ValueError(f"{name} is {value}, but must be a power of two")
+        self._require("max_tokens", 2, 1 << RECORD_SRC_BITS)
+        self._require("max_channels", 1, 1 << 16)
+        self._require("max_dst", 1, self.max_tokens - 1)
+        self._require("weight_bits", 1, 8)
+        self._require("bus_bytes", 8, 128)
+        self._require("channel_lanes", 2, self.bus_bytes)
+        self._require("sorter_width", 2, 256)
+        self._require("max_pairings", 1, 1 << 16)
+        self._require("burst_beats", 1, min(256, 4096 // self.bus_bytes))
+        self._require("fifo_beats", 2 * self.burst_beats, 1 << 12)
+        self._require("address_bits", 16, 64)
+        self._require("quantize_lanes", 1, self.bus_bytes // 2)
+        if self.token_format not in ("fp16", "bf16"):
+            raise ValueError(f"token_format is {self.token_format!r}, but must be fp16 or bf16")
+        if self.scale_group not in (1, self.channel_lanes):
+            raise ValueError(
+                f"scale_group is {self.scale_group}, but must be 1 or channel_lanes"
+                f" ({self.channel_lanes})"
+            )
+        if self.dst_lanes * self.channel_lanes > self.nibbles_per_beat:
+            raise ValueError(
+                f"dst_lanes * channel_lanes is {self.dst_lanes * self.channel_lanes}, but a beat"
+                f" holds {self.nibbles_per_beat} quantised channels"
+            )
+        if self.max_channels % self.nibbles_per_beat:
+            raise ValueError(
+                f"max_channels is {self.max_channels}, but must be a multiple of the"
+                f" {self.nibbles_per_beat} quantised channels of a beat"
+            )
+        if self.distance_bits > RECORD_LOSS_BITS:
+            raise ValueError(
+                f"a distance needs {self.distance_bits} bits, but a record holds"
+                f" {RECORD_LOSS_BITS}: lower max_channels or weight_bits"
+            )
+
+    def _require(self, name: str, low: int, high: int) -> None:
+        value = getattr(self, name)
+        if not low <= value <= high:
+            raise ValueError(f"{name} is {value}, but must be from {low} to {high}")
+
+    # Widths, in bits.
+
+    @property
+    def token_bits(self) -> int:
+        """Bits of a token index, 0 to max_tokens - 1."""
+        return (self.max_tokens - 1).bit_length()
+
+    @property
+    def count_bits(self) -> int:
+        """Bits of a number of tokens, 0 to max_tokens."""
+        return self.max_tokens.bit_length()
+
+    @property
+    def slot_bits(self) -> int:
+        """Bits of a dst slot, 0 to max_dst - 1 (at least 1)."""
+        return max(1, (self.max_dst - 1).bit_length())
+
+    @property
+    def channel_bits(self) -> int:
+        """Bits of a channel index, 0 to max_channels - 1."""
+        return (self.max_channels - 1).bit_length()
+
+    @property
+    def distance_bits(self) -> int:
+        """Bits of a distance: max_channels * max weight * 15^2 never overflows them."""
+        largest = self.max_channels * ((1 << self.weight_bits) - 1) * (LEVELS - 1) ** 2
+        return largest.bit_length()
+
+    @property
+    def loss_bits(self) -> int:
+        """Bits of L, the sum of the distances of all src."""
+        return self.distance_bits + self.count_bits
+
+    @property
+    def sum_bits(self) -> int:
+        """Bits of one channel's sum over a group of at most max_tokens members."""
+        return ((LEVELS - 1) * self.max_tokens).bit_length()
+
+    # Shapes.
+
+    @property
+    def lanes(self) -> int:
+        """P * Q * C: channels of pairs that the DAU takes a cycle."""
+        return self.dst_lanes * self.src_lanes * self.channel_lanes
+
+    @property
+    def nibbles_per_beat(self) -> int:
+        """Quantised channels of a memory beat."""
+        return 2 * self.bus_bytes
+
+    @property
+    def values_per_beat(self) -> int:
+        """16-bit token values of a memory beat."""
+        return self.bus_bytes // 2
+
+    @property
+    def records_per_beat(self) -> int:
+        """Pair records of a memory beat."""
+        return self.bus_bytes * 8 // RECORD_BITS
+
+    @property
+    def chunks_per_beat(self) -> int:
+        """Chunks (C channels of one token) of a beat of quantised tokens."""
+        return self.nibbles_per_beat // self.channel_lanes
+
+    @property
+    def words_per_beat(self) -> int:
+        """Dst words (one chunk of each of the P dst of a tile) of a beat of packed dst."""
+        return self.nibbles_per_beat // (self.channel_lanes * self.dst_lanes)
+
+    @property
+    def max_row_beats(self) -> int:
+        """Beats of a quantised token of max_channels."""
+        return self.max_channels // self.nibbles_per_beat
+
+    @property
+    def max_chunks(self) -> int:
+        """Chunks of a token of max_channels."""
+        return self.max_channels // self.channel_lanes
+
+    # Identity.
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields by name, as JSON takes them."""
+        return dataclasses.asdict(self)
+
+    @property
+    def hash(self) -> int:
+        """32 bits that tell configs apart; the driver compares them with the CONFIG_HASH register.
+
+        The first four bytes of the SHA-256 of the fields as sorted JSON, big endian.
+        """
+        text = json.dumps(self.as_dict(), sort_keys=True).encode()
+        return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
+
+
+PRESETS: dict[str, EngineConfig] = {
+    "tiny": EngineConfig(
+        max_tokens=64, max_channels=32, max_dst=32, dst_lanes=2, src_lanes=2, channel_lanes=4,
+        bus_bytes=8, quantize_lanes=2, sorter_width=4, burst_beats=4, fifo_beats=16,
+    ),
+    "demo": EngineConfig(
+        max_tokens=1024, max_channels=256, max_dst=512, dst_lanes=4, src_lanes=4,
+        channel_lanes=16, quantize_lanes=8, sorter_width=16,
+    ),
+    "paper": EngineConfig(
+        max_tokens=67_584, max_channels=3_072, max_dst=33_792, dst_lanes=4, src_lanes=16,
+        channel_lanes=16, scale_group=16, quantize_lanes=8, sorter_width=32, burst_beats=64,
+        fifo_beats=128,
+    ),
+}  # fmt: skip
+"""Named configs: unit tests, the small video DiT, and the paper's two models."""

@@ -1,0 +1,179 @@
+"""DAU: the array of distance accumulation units, P dst x Q src x C channels a cycle."""
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.config import EngineConfig
+
+_PARTIAL = 4
+"""Channels whose squares one register sums when a weight is shared."""
+
+
+def dst_word(config: EngineConfig) -> data.ArrayLayout:
+    """One chunk of each of the P dst of a tile: the unit of the packed dst stream."""
+    return data.ArrayLayout(src_word(config), config.dst_lanes)
+
+
+def src_word(config: EngineConfig) -> data.ArrayLayout:
+    """One chunk: C quantised channels of one token."""
+    return data.ArrayLayout(4, config.channel_lanes)
+
+
+def weight_word(config: EngineConfig) -> data.ArrayLayout:
+    """The weights of one chunk: one a channel, or one in all where scales are shared."""
+    return data.ArrayLayout(config.weight_bits, config.channel_lanes // config.scale_group)
+
+
+def distances(config: EngineConfig) -> data.ArrayLayout:
+    """A distance for each src lane and dst lane, indexed [src][dst]."""
+    row = data.ArrayLayout(config.distance_bits, config.dst_lanes)
+    return data.ArrayLayout(row, config.src_lanes)
+
+
+def tree_sum(terms: list[Value]) -> Value:
+    """The sum of ``terms`` as a balanced tree, as wide as it needs."""
+    while len(terms) > 1:
+        pairs = [sum(terms[i : i + 2]) for i in range(0, len(terms), 2)]
+        terms = pairs
+    return terms[0]
+
+
+class DistanceElement(wiring.Component):
+    """Accumulates ``d = sum_c w_c * (a_c - b_c)^2`` over the chunks of one pair (design section 3).
+
+    Ports: ``a``, ``b`` In: a chunk of each token; ``weight`` In: its weights; ``valid`` In: they
+    count; ``first`` In: the pair's first chunk; ``distance`` Out: the sum so far.
+
+    A chunk on cycle 0 is in ``distance`` on cycle `latency`. One chunk a cycle, no back-pressure.
+    Nothing overflows: ``distance`` holds max_channels of the largest weighted square.
+    """
+
+    latency = 4
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        super().__init__(
+            {
+                "a": In(src_word(config)),
+                "b": In(src_word(config)),
+                "weight": In(weight_word(config)),
+                "valid": In(1),
+                "first": In(1),
+                "distance": Out(config.distance_bits),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        weighted = self._shared_weight(m) if self._config.scale_group > 1 else self._weights(m)
+
+        # On cycle 3 the weighted sum of the chunk is known.
+        valid = delay(m, self.valid, self.latency - 1, "valid")
+        first = delay(m, self.first, self.latency - 1, "first")
+        with m.If(valid):
+            m.d.sync += self.distance.eq(Mux(first, 0, self.distance) + weighted)
+        return m
+
+    def _squares(self, m: Module) -> list[Value]:
+        """The squared differences, 8 bits each: the magnitude is at most 15."""
+        squares: list[Value] = []
+        for c in range(self._config.channel_lanes):
+            difference = Signal(signed(5), name=f"difference_{c}")
+            magnitude = Signal(4, name=f"magnitude_{c}")
+            square = Signal(8, name=f"square_{c}")
+            m.d.comb += [
+                difference.eq(self.a[c] - self.b[c]),
+                magnitude.eq(Mux(difference < 0, -difference, difference)),
+                square.eq(magnitude * magnitude),
+            ]
+            squares.append(square)
+        return squares
+
+    def _weights(self, m: Module) -> Value:
+        """A weight per channel: squares, products and their sum, a register after each."""
+        weights = delay(m, self.weight.as_value(), 1, "weight")
+        width = self._config.weight_bits
+        products: list[Value] = []
+        for c, square in enumerate(self._squares(m)):
+            squared = Signal(8, name=f"squared_{c}")
+            product = Signal(8 + width, name=f"product_{c}")
+            m.d.sync += squared.eq(square)
+            m.d.sync += product.eq(squared * weights.word_select(c, width))
+            products.append(product)
+        return _register(m, tree_sum(products), "weighted")
+
+    def _shared_weight(self, m: Module) -> Value:
+        """One weight: sum the squares first, so that there is one multiplier a chunk."""
+        squares = self._squares(m)
+        partial = [
+            _register(m, tree_sum(squares[i : i + _PARTIAL]), f"partial_{i}")
+            for i in range(0, len(squares), _PARTIAL)
+        ]
+        total = _register(m, tree_sum(partial), "total")
+        weight = delay(m, self.weight.as_value(), 2, "weight")
+        return _register(m, total * weight, "weighted")
+
+
+class Dau(wiring.Component):
+    """Distances of P dst to Q src, C channels of each pair a cycle (design section 4).
+
+    Ports: ``chunk`` In, always-ready stream of ``dst`` (`dst_word`), ``src`` (a `src_word` a src
+    lane), ``weight`` (`weight_word`), ``first`` and ``last`` (of the tile's chunks); ``tile`` Out,
+    always-ready stream of `distances`, once a tile.
+
+    The distances of a tile whose last chunk comes on cycle 0 are valid on cycle `latency`, for
+    that cycle. One chunk a cycle, tiles back to back, idle cycles anywhere; no back-pressure.
+    """
+
+    latency = DistanceElement.latency
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        chunk = data.StructLayout(
+            {
+                "dst": dst_word(config),
+                "src": data.ArrayLayout(src_word(config), config.src_lanes),
+                "weight": weight_word(config),
+                "first": 1,
+                "last": 1,
+            }
+        )
+        super().__init__(
+            {
+                "chunk": In(stream.Signature(chunk, always_ready=True)),
+                "tile": Out(stream.Signature(distances(config), always_ready=True)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        chunk = self.chunk.payload
+        for q in range(self._config.src_lanes):
+            for p in range(self._config.dst_lanes):
+                m.submodules[f"element_{p}_{q}"] = element = DistanceElement(self._config)
+                m.d.comb += [
+                    element.a.eq(chunk.dst[p]),
+                    element.b.eq(chunk.src[q]),
+                    element.weight.eq(chunk.weight),
+                    element.valid.eq(self.chunk.valid),
+                    element.first.eq(chunk.first),
+                    self.tile.payload[q][p].eq(element.distance),
+                ]
+        last = self.chunk.valid & chunk.last
+        m.d.comb += self.tile.valid.eq(delay(m, last, self.latency, "last"))
+        return m
+
+
+def _register(m: Module, value: Value, name: str) -> Signal:
+    """``value`` a cycle later, unsigned and as wide as it is."""
+    register = Signal(unsigned(len(value)), name=name)
+    m.d.sync += register.eq(value)
+    return register
+
+
+def delay(m: Module, value: Value, cycles: int, name: str) -> Value:
+    """``value`` as it was ``cycles`` before."""
+    for cycle in range(cycles):
+        value = _register(m, value, f"{name}_{cycle + 1}")
+    return value

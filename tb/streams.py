@@ -1,0 +1,172 @@
+"""cocotb drivers for Amaranth streams and memory clients, with stalls and the stream rules."""
+
+import random
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.handle import LogicArrayObject
+from cocotb.triggers import RisingEdge
+from cocotb.types import LogicArray
+
+
+def pack(values: Iterable[int], width: int) -> int:
+    """``values`` as one integer, the first in the lowest ``width`` bits."""
+    word = 0
+    for index, value in enumerate(values):
+        assert 0 <= value < 1 << width, f"{value} does not fit {width} bits"
+        word |= value << (index * width)
+    return word
+
+
+def unpack(word: int, width: int, count: int) -> list[int]:
+    """The ``count`` fields of ``width`` bits that `pack` joined."""
+    mask = (1 << width) - 1
+    return [(word >> (index * width)) & mask for index in range(count)]
+
+
+class Bench:
+    """A component under test: its clock, its reset and a cycle count."""
+
+    def __init__(self, dut: Any):
+        self.dut = dut
+        self.cycle = 0
+        cocotb.start_soon(Clock(dut.clk, 2, unit="ns").start())
+        cocotb.start_soon(self._count())
+
+    async def _count(self) -> None:
+        while True:
+            await RisingEdge(self.dut.clk)
+            self.cycle += 1
+
+    async def cycles(self, count: int = 1) -> None:
+        """Wait for ``count`` rising clock edges."""
+        for _ in range(count):
+            await RisingEdge(self.dut.clk)
+
+    async def reset(self, cycles: int = 2) -> None:
+        """Hold the reset for ``cycles`` cycles."""
+        self.dut.rst.value = 1
+        await self.cycles(cycles)
+        self.dut.rst.value = 0
+
+
+def set_value(handle: Any, value: int) -> None:
+    """Drive a port of any width."""
+    if isinstance(handle, LogicArrayObject):
+        handle.value = LogicArray.from_unsigned(value, len(handle))
+    else:
+        handle.value = value
+
+
+class Source:
+    """Drives a stream into the component.
+
+    ``stall`` is the probability that a cycle offers nothing although something is queued.
+    ``sent`` holds (cycle, word) of each transfer: the bench cycle whose rising edge took it.
+    """
+
+    def __init__(self, bench: Bench, name: str, *, stall: float = 0.0, seed: int = 0):
+        self.queue: deque[int] = deque()
+        self.sent: list[tuple[int, int]] = []
+        self._bench = bench
+        self._valid = getattr(bench.dut, f"{name}__valid")
+        self._payload = getattr(bench.dut, f"{name}__payload")
+        self._ready = getattr(bench.dut, f"{name}__ready", None)
+        self._stall = stall
+        self._random = random.Random(f"{seed} {name}")
+        self._valid.value = 0
+        self._task = cocotb.start_soon(self._run())
+
+    def put(self, words: Iterable[int]) -> None:
+        """Queue ``words`` for sending."""
+        self.queue.extend(words)
+
+    async def drain(self) -> None:
+        """Wait until everything queued has been taken."""
+        while self.queue:
+            await RisingEdge(self._bench.dut.clk)
+
+    def stop(self) -> None:
+        """Stop driving, as on a reset: drops what is queued."""
+        self._task.cancel()
+        self._valid.value = 0
+
+    async def _run(self) -> None:
+        clk = self._bench.dut.clk
+        offered = False
+        while True:
+            await RisingEdge(clk)
+            if offered and (self._ready is None or self._ready.value):
+                self.sent.append((self._bench.cycle, self.queue.popleft()))
+                offered = False
+            if not offered:
+                offered = bool(self.queue) and self._random.random() >= self._stall
+                self._valid.value = int(offered)
+                if offered:
+                    set_value(self._payload, self.queue[0])
+
+
+class Sink:
+    """Takes a stream from the component, and checks the stream rules on the way.
+
+    ``stall`` is the probability that a cycle is not ready. ``taken`` holds (cycle, word) of each
+    transfer. Once raised, valid must stay and the payload must not change until the transfer.
+    """
+
+    def __init__(self, bench: Bench, name: str, *, stall: float = 0.0, seed: int = 0):
+        self.taken: list[tuple[int, int]] = []
+        self._bench = bench
+        self._name = name
+        self._valid = getattr(bench.dut, f"{name}__valid")
+        self._payload = getattr(bench.dut, f"{name}__payload")
+        self._ready = getattr(bench.dut, f"{name}__ready", None)
+        self._stall = stall
+        self._random = random.Random(f"{seed} {name}")
+        if self._ready is not None:
+            self._ready.value = 0
+        self._task = cocotb.start_soon(self._run())
+
+    @property
+    def words(self) -> list[int]:
+        """The words taken so far."""
+        return [word for _, word in self.taken]
+
+    async def wait(self, count: int, limit: int = 1_000_000) -> list[int]:
+        """Wait until ``count`` words have been taken in all, at most ``limit`` cycles."""
+        for _ in range(limit):
+            if len(self.taken) >= count:
+                return self.words
+            await RisingEdge(self._bench.dut.clk)
+        raise AssertionError(f"{self._name}: {len(self.taken)} of {count} words in {limit} cycles")
+
+    def stop(self) -> None:
+        """Stop taking, as on a reset."""
+        self._task.cancel()
+        if self._ready is not None:
+            self._ready.value = 0
+
+    async def _run(self) -> None:
+        clk, ready, held = self._bench.dut.clk, self._ready is None, None
+        reset = self._bench.dut.rst
+        while True:
+            await RisingEdge(clk)
+            if reset.value:
+                held = None
+            elif self._valid.value:
+                word = self._payload.value
+                assert held is None or word == held, (
+                    f"{self._name}: payload changed before transfer"
+                )
+                if ready:
+                    self.taken.append((self._bench.cycle, int(word.to_unsigned())))
+                    held = None
+                else:
+                    held = word
+            else:
+                assert held is None, f"{self._name}: valid dropped before transfer"
+            if self._ready is not None:
+                ready = self._random.random() >= self._stall
+                self._ready.value = int(ready)
