@@ -5,7 +5,8 @@ S their sum, products weighted. A tie keeps the current dst, else takes the lowe
 
 All of it is float64, which is exact for 4-bit tokens: S is at most 15 N, n |x|^2 at most 225 N
 times the sum of the weights and 2 <x, S> at most twice that, which the check of quantised tokens
-holds within 2^53 (N = 67,584 with D = 3,072 full 8-bit weights needs 2^45).
+holds within 2^53 (N = 67,584 with D = 3,072 full 8-bit weights needs 2^45). Scores of float tokens
+are rounded, so that float32 ties, above all in groups of two, may go either way at equal loss.
 """
 
 import torch
