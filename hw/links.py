@@ -1,0 +1,81 @@
+"""Links: the groups of the dst slots as linked lists that pairing leaves behind."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hw.config import EngineConfig
+
+
+class Links(wiring.Component):
+    """A list of src tokens for each dst slot, built by pushes and walked by the dst update.
+
+    Ports:
+        ``clear`` In pulse, with ``num_dst``: empties the lists of slots 0 to num_dst - 1, in
+            num_dst cycles; ``clearing`` Out is 1 until then and pushes wait.
+        ``push`` In stream of ``slot``, ``src``: makes src the head of the slot's list. One push
+            every 2 cycles: the head is read, then written.
+        ``slot`` In: ``group`` Out, a cycle later: ``count`` (src in the list), ``head`` (the last
+            src pushed; undefined when the list is empty). Not while pushes run.
+        ``src`` In: ``next`` Out, a cycle later: the src pushed to the same slot before it.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        push = data.StructLayout({"slot": config.slot_bits, "src": config.token_bits})
+        self._group = data.StructLayout({"count": config.count_bits, "head": config.token_bits})
+        super().__init__(
+            {
+                "clear": In(1),
+                "num_dst": In(config.count_bits),
+                "clearing": Out(1),
+                "push": In(stream.Signature(push)),
+                "slot": In(config.slot_bits),
+                "group": Out(self._group),
+                "src": In(config.token_bits),
+                "next": Out(config.token_bits),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        config = self._config
+        m.submodules.heads = heads = Memory(shape=self._group, depth=config.max_dst, init=[])
+        m.submodules.nexts = nexts = Memory(
+            shape=config.token_bits, depth=config.max_tokens, init=[]
+        )
+        head_write, head_read = heads.write_port(), heads.read_port()
+        next_write, next_read = nexts.write_port(), nexts.read_port()
+
+        cleared = Signal(config.count_bits)
+        have_head = Signal()
+        push = self.push.payload
+        m.d.comb += [
+            head_read.addr.eq(self.slot),
+            self.group.eq(head_read.data),
+            next_read.addr.eq(self.src),
+            self.next.eq(next_read.data),
+            next_write.addr.eq(push.src),
+            next_write.data.eq(head_read.data.head),
+        ]
+        with m.If(self.clear):
+            m.d.sync += [self.clearing.eq(1), cleared.eq(0), have_head.eq(0)]
+        with m.Elif(self.clearing):
+            m.d.comb += [head_write.en.eq(1), head_write.addr.eq(cleared)]
+            m.d.sync += cleared.eq(cleared + 1)
+            with m.If(cleared == self.num_dst - 1):
+                m.d.sync += self.clearing.eq(0)
+        with m.Elif(self.push.valid):
+            m.d.comb += head_read.addr.eq(push.slot)
+            m.d.sync += have_head.eq(~have_head)
+            with m.If(have_head):
+                m.d.comb += [
+                    self.push.ready.eq(1),
+                    head_write.en.eq(1),
+                    head_write.addr.eq(push.slot),
+                    head_write.data.count.eq(head_read.data.count + 1),
+                    head_write.data.head.eq(push.src),
+                    next_write.en.eq(1),
+                ]
+        return m
