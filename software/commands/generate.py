@@ -1,0 +1,88 @@
+"""``orbis verilog`` and ``orbis presets``: the engine's RTL and its sizes."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from software.commands.output import print_json, print_summary, print_table
+
+
+def verilog(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")
+    ],
+    preset: Annotated[
+        str, typer.Option(metavar="P", help="The engine's sizes (see orbis presets).")
+    ] = "demo",
+    scale_group: Annotated[
+        int | None,
+        typer.Option(metavar="G", help="1 or the preset's channel lanes; the preset's own if not"
+                     " given."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:  # fmt: skip
+    """Write the engine's Verilog, and a JSON that describes it.
+
+    DIR/orbis_P.v is the same to the byte on every run. DIR/orbis_P.json lists its ports, its
+    config and the config's hash, and the register map.
+
+    Example: `orbis verilog --preset demo -o build/verilog`
+    """
+    from software.backends.presets import preset_config
+    from software.files import output_folder, replacing
+
+    config = preset_config(preset, scale_group)
+    folder = output_folder(output)
+    name = f"orbis_{preset}"
+    source, description = folder / f"{name}.v", folder / f"{name}.json"
+    with replacing(source) as partial_source, replacing(description) as partial_description:
+        from hw.engine import DatmEngine
+
+        from hw.verilog import describe, to_verilog
+
+        engine = DatmEngine(config)
+        partial_source.write_text(to_verilog(engine, name))
+        partial_description.write_text(describe(engine, config, name))
+    summary: dict[str, Any] = {
+        "preset": preset,
+        "config_hash": f"{config.hash:#010x}",
+        "lanes": config.lanes,
+        "verilog": str(source),
+        "description": str(description),
+    }
+    (print_json if as_json else print_summary)(summary)
+
+
+def presets(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print every field of every preset as JSON.")
+    ] = False,
+) -> None:
+    """List the engine's presets.
+
+    N, D and M are the most tokens, channels and dst of a job; P, Q and C the dst, src and
+    channels that the distance units take a cycle; G the channels that share a scale; bus the bytes
+    of a memory beat.
+    """
+    from hw.config import PRESETS
+
+    if as_json:
+        print_json(
+            {
+                name: {**config.as_dict(), "lanes": config.lanes, "hash": f"{config.hash:#010x}"}
+                for name, config in PRESETS.items()
+            }
+        )
+        return
+    print_table(
+        ("preset", "N", "D", "M", "P", "Q", "C", "lanes", "G", "format", "bus"),
+        (
+            (
+                name, config.max_tokens, config.max_channels, config.max_dst, config.dst_lanes,
+                config.src_lanes, config.channel_lanes, config.lanes, config.scale_group,
+                config.token_format, config.bus_bytes,
+            )
+            for name, config in PRESETS.items()
+        ),
+    )  # fmt: skip

@@ -1,0 +1,42 @@
+"""How the ``orbis`` command refuses: one sentence on stderr, exit code 2, no traceback.
+
+Libraries raise `ValueError` with a sentence that names the value and the rule; the command line is
+the one place that turns it into an exit code.
+"""
+
+import os
+from typing import Any
+
+import click
+from typer.core import TyperGroup
+
+EXIT_CODE = 2
+TRACEBACK = "ORBIS_TRACEBACK"
+"""Environment variable: 1 shows the traceback of a refusal, for those who look for its cause."""
+
+
+class SetupError(RuntimeError):
+    """Something that this machine lacks or a build that failed; the sentence says what to do."""
+
+
+def sentence(error: BaseException) -> str:
+    """What to tell the user of ``error``: its own words, in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}."
+    return " ".join(str(error).split())
+
+
+class RefusingGroup(TyperGroup):
+    """The commands of ``orbis``: bad input ends any of them with a sentence and `EXIT_CODE`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError, SetupError) as error:
+            # A closed pipe (orbis ... | head) is no error of the user's.
+            if isinstance(error, BrokenPipeError) or os.environ.get(TRACEBACK) == "1":
+                raise
+            click.echo(f"orbis: {sentence(error)}", err=True)
+            ctx.exit(EXIT_CODE)
