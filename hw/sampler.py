@@ -1,0 +1,148 @@
+"""Sampler: the initial dst list, M of N tokens at random by selection sampling."""
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.config import EngineConfig
+
+_SEED_XOR = 0x9E3779B9
+_DRAW_BITS = 32
+_DISCARDED = 8
+_DIGIT_BITS = 5
+"""Bits of N - i that one multiplier takes: 32 x 5 bits settle as fast as a wide addition."""
+
+
+class _State(enum.Enum):
+    IDLE = 0
+    FILL = 1
+    DECIDE = 2
+    LAST = 3
+
+
+class Sampler(wiring.Component):
+    """Chooses ``num_dst`` of ``tokens`` tokens, ascending (design section 3, 'Init').
+
+    xorshift32 and Knuth's Algorithm S: token i is taken when
+    ``draw * (N - i) < (M - taken) * 2^32``, that is when the product's high half is below
+    ``M - taken``. The draws do not depend on what was taken, so the product is pipelined, and
+    only the comparison with ``M - taken`` is a loop.
+
+    Ports: ``start`` In pulse, ignored until the list before is done; ``seed`` In (32 bits),
+    ``tokens`` (N) and ``num_dst`` (M) In, sampled with ``start``, 1 <= M < N; ``dst`` Out stream
+    of token indices; ``done`` Out pulse in the cycle after the last of them is taken.
+
+    One token is decided a cycle: token i is offered `latency` + i cycles after ``start``, and the
+    list ends with its last entry, at the latest with token N - 1. A consumer that is not ready
+    holds the whole pipeline.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "seed": In(_DRAW_BITS),
+                "tokens": In(config.count_bits),
+                "num_dst": In(config.count_bits),
+                "dst": Out(stream.Signature(config.token_bits)),
+                "done": Out(1),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from ``start`` to token 0: the seed, its draws, the product, the comparison."""
+        return 1 + (_DISCARDED + 1) + 1 + self._sum_levels + 1
+
+    @property
+    def _digits(self) -> int:
+        return -(-self._config.count_bits // _DIGIT_BITS)
+
+    @property
+    def _sum_levels(self) -> int:
+        return (self._digits - 1).bit_length()
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        state = Signal(_State)
+        advance = Signal()
+        m.d.comb += advance.eq(~self.dst.valid | self.dst.ready)
+
+        # Draw k stands in the register k + 1 steps after the seed; the first that counts meets N.
+        generator = Signal(_DRAW_BITS)
+        left = Signal.like(self.tokens)
+        fill = Signal(range(self.latency))
+        with m.If(advance):
+            m.d.sync += generator.eq(_xorshift(generator))
+            with m.If(fill > _DISCARDED):
+                m.d.sync += left.eq(left - 1)
+
+        product = self._product(m, advance, generator, left)
+        token = Signal(self._config.token_bits)
+        remaining = Signal.like(self.num_dst)
+        take = Signal()
+        m.d.comb += take.eq(product[_DRAW_BITS:] < remaining)
+
+        m.d.sync += self.done.eq(0)
+        with m.Switch(state):
+            with m.Case(_State.IDLE):
+                mixed = self.seed ^ _SEED_XOR
+                with m.If(self.start):
+                    m.d.sync += [
+                        generator.eq(Mux(mixed == 0, 1, mixed)),
+                        left.eq(self.tokens),
+                        remaining.eq(self.num_dst),
+                        token.eq(0),
+                        fill.eq(0),
+                        state.eq(_State.FILL),
+                    ]
+            with m.Case(_State.FILL):
+                # Nothing is offered yet, so every cycle is a step.
+                m.d.sync += fill.eq(fill + 1)
+                with m.If(fill == self.latency - 3):
+                    m.d.sync += state.eq(_State.DECIDE)
+            with m.Case(_State.DECIDE), m.If(advance):
+                m.d.sync += [
+                    self.dst.valid.eq(take),
+                    self.dst.payload.eq(token),
+                    token.eq(token + 1),
+                    remaining.eq(remaining - take),
+                ]
+                with m.If(take & (remaining == 1)):
+                    m.d.sync += state.eq(_State.LAST)
+            with m.Case(_State.LAST), m.If(self.dst.ready):
+                m.d.sync += [self.dst.valid.eq(0), self.done.eq(1), state.eq(_State.IDLE)]
+        return m
+
+    def _product(self, m: Module, advance: Value, draw: Value, left: Value) -> Value:
+        """``draw * left``: a product a digit of ``left``, summed in a tree, registers between."""
+
+        def register(value: Value, name: str) -> Value:
+            stage = Signal(len(value), name=name)
+            with m.If(advance):
+                m.d.sync += stage.eq(value)
+            return stage
+
+        terms = [
+            register(draw * left[d * _DIGIT_BITS : (d + 1) * _DIGIT_BITS], f"digit_{d}")
+            for d in range(self._digits)
+        ]
+        shift = _DIGIT_BITS
+        for level in range(self._sum_levels):
+            sums = [
+                register(terms[i] + (terms[i + 1] << shift), f"sum_{level}_{i // 2}")
+                for i in range(0, len(terms) - 1, 2)
+            ]
+            if len(terms) % 2:
+                sums.append(register(terms[-1], f"sum_{level}_{len(terms) // 2}"))
+            terms = sums
+            shift *= 2
+        return terms[0]
+
+
+def _xorshift(state: Value) -> Value:
+    """The next state of xorshift32: shifts 13 left, 17 right, 5 left."""
+    state = state ^ (state << 13)[:_DRAW_BITS]
+    state = state ^ (state >> 17)
+    return state ^ (state << 5)[:_DRAW_BITS]
