@@ -90,6 +90,7 @@ def simulate(
             stamp.write_text(digest)
         results = runner.test(
             test_module=test_module,
+            hdl_toplevel_lang="verilog",
             hdl_toplevel=name,
             build_dir=build,
             test_dir=folder,
@@ -106,14 +107,14 @@ def simulate(
 
 
 def _copy_runtime(source: Path, target: Path) -> None:
-    """Copy Verilator's compiled runtime, the same for every component and slow to build.
+    """Copy Verilator's compiled runtime: slow to build, and the same for every component.
 
     The copies are dated ahead, since make would rebuild what is older than the new makefile.
     """
     if list(target.glob("verilated*.o")):
         return
     target.mkdir(parents=True, exist_ok=True)
-    for item in sorted(source.glob("verilat*.[od]")):
+    for item in sorted(source.glob("verilated*.[od]")):
         beside = target / f".{item.name}.{os.getpid()}"
         shutil.copy(item, beside)
         os.utime(beside, (_AHEAD, _AHEAD))
