@@ -117,6 +117,15 @@ def test_epsilon_stops_early() -> None:
     assert changes == [False] * (len(changes) - 1) + [True]
 
 
+def test_epsilon_is_relative_to_the_earlier_loss() -> None:
+    tokens = random_levels(400, 4, 4)
+    first, second = match(tokens, 80, 0, epsilon_q16=0, max_iterations=2).loss_history
+    least = (first - second) * 65536 // first + 1  # enough for the first, not for the second
+    assert (first - second) * 65536 >= least * second
+    assert match(tokens, 80, 0, epsilon_q16=int(least)).iterations == 2
+    assert match(tokens, 80, 0, epsilon_q16=int(least) - 1).iterations > 2
+
+
 def test_one_iteration_is_random_dst_matching() -> None:
     tokens = random_levels(100, 4, 5)
     got = match(tokens, 25, 30, seed=9, max_iterations=1)
@@ -189,6 +198,7 @@ def test_four_bits_come_near_float() -> None:
         (3, 6, {}, r"reduce is 6; it must be at most the number of src tokens, 8 - 3 = 5\."),
         (3, 1, {"seed": -1}, r"seed is -1; it must lie in 0\.\.4294967295\."),
         (3, 1, {"seed": 2**32}, "seed is 4294967296; it must lie in"),
+        (3, 1, {"seed": -1, "init": [0, 1, 2]}, "seed is -1; it must lie in"),
         (3, 1, {"init": [0, 1]}, r"init lists 2 tokens; it must list num_dst = 3\."),
         (3, 1, {"init": [0, 1, 8]}, r"init lists token 8; it must lie in 0\.\.7\."),
         (3, 1, {"init": [0, 1, -1]}, r"init lists token -1; it must lie in 0\.\.7\."),

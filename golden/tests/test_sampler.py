@@ -1,10 +1,11 @@
-from itertools import islice
+from itertools import islice, repeat
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golden import sampler
 from golden.sampler import draws, sample, xorshift32
 from golden.tests import oracle
 
@@ -38,6 +39,13 @@ def test_selection_takes_each_token_with_the_right_probability(
     assert chosen.tolist() == oracle.selection(draws(seed), num_tokens, num_dst)
     assert chosen.tolist() == sorted(set(chosen.tolist()))
     assert len(chosen) == num_dst
+
+
+def test_a_draw_on_the_boundary_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampler, "draws", lambda seed: repeat(1 << 31))
+    assert sample(2, 1, 0).tolist() == [1]
+    monkeypatch.setattr(sampler, "draws", lambda seed: repeat((1 << 31) - 1))
+    assert sample(2, 1, 0).tolist() == [0]
 
 
 def test_every_token_is_equally_likely() -> None:
