@@ -157,6 +157,18 @@ def test_weight_lies_within_one_of_the_squared_ratio(spans: list[int], bits: int
         assert 0 <= w <= full
 
 
+@pytest.mark.parametrize("bits", [15, 16, 17, 41])
+def test_weight_sees_the_upper_16_bits_of_the_largest_span(bits: int) -> None:
+    generator = torch.Generator().manual_seed(bits)
+    spans = torch.randint(0, 1 << bits, (300,), generator=generator)
+    spans[0] = (1 << bits) - 1 - (1 << bits - 6)
+    r, m = spans.tolist(), int(spans.max())
+    while m >= 1 << 16:
+        r, m = [x // 2 for x in r], m // 2
+    want = [round(Fraction(65535 * x * x, m * m) + Fraction(1, 1 << 80)) for x in r]
+    assert channel_weights(spans, 16).tolist() == want
+
+
 def test_float32_is_rounded_to_nearest_even() -> None:
     ulp = 2.0**-10
     column = [1.0, 1 + ulp / 2, 1 + 3 * ulp / 2, 1 + ulp / 2 + 2.0**-20, 65519.9, 2.0**-25, 3e-8]
