@@ -1,7 +1,7 @@
-"""DATM: runs a matching job through its stages (design section 3), on three memory ports."""
+"""DATM: the stages of a matching job, the tables they share, and their memory ports."""
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, enum, wiring
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -12,13 +12,14 @@ from hw.convergence import Convergence
 from hw.dau import weight_word
 from hw.dst_table import DstTable
 from hw.initialize import HOST_TOKEN_BITS, Initialize
-from hw.job import Job
+from hw.job import Job, Order
 from hw.links import Links
 from hw.packer import Packer
 from hw.pairing import Pairing
 from hw.ports import ReadClient, WriteClient
 from hw.qe import QuantizationEngine
 from hw.report import Report
+from hw.sequencer import Phase, Sequencer
 from hw.topk import TopK
 from hw.update import Update
 
@@ -26,39 +27,8 @@ LOSS_WORD_BITS = 64
 """Bits of a pairing's L in the HISTORY region."""
 
 
-class Stage(enum.Enum, shape=3):  # type: ignore[call-arg]
-    """What a job is doing; the cycle counters go by it."""
-
-    IDLE = 0
-    QUANTIZE = 1
-    INIT = 2
-    PACK = 3
-    PAIR = 4
-    UPDATE = 5
-    TOPK = 6
-
-
-class Order(data.StructLayout):
-    """A job as the host gives it; the engine checks it and derives the rest of `Job`.
-
-    Members, 32 bits where nothing is said: ``tokens`` N, ``channels`` D, ``num_dst`` M,
-    ``reduce`` K, ``seed``, ``max_pairings``; ``epsilon`` (Q0.16, 16 bits); ``host_init`` (1 bit:
-    the dst list is in the DST region); the addresses of the regions, as in `Job`.
-    """
-
-    def __init__(self, config: EngineConfig):
-        addresses = {
-            f"{name}_address": config.address_bits
-            for name in (
-                "tokens", "quantized", "packed", "records", "scratch", "dst", "history",
-            )
-        }  # fmt: skip
-        sizes = ("tokens", "channels", "num_dst", "reduce", "seed", "max_pairings")
-        super().__init__({**dict.fromkeys(sizes, 32), "epsilon": 16, "host_init": 1, **addresses})
-
-
 class Datm(wiring.Component):
-    """The stages of DATM in their order, and the tables that they share.
+    """Runs matching jobs (design section 3) on two read ports and a write port.
 
     Ports:
         ``start`` In pulse, after which ``order`` In stays as it is until ``done`` Out pulses.
@@ -66,7 +36,7 @@ class Datm(wiring.Component):
             written. ``nonfinite`` Out: a token value was NaN or infinite; no result was written.
             Both hold from ``done`` to the next start.
         ``pairings`` Out: pairings done; ``moved`` Out: slots that moved in the last update.
-        ``stage`` Out; ``dau_busy`` Out: the DAU takes a chunk.
+        ``phase`` Out; ``dau_busy`` Out: the DAU takes a chunk.
         ``read_a``, ``read_b`` Out `ReadClient`; ``write`` Out `WriteClient`.
 
     At ``done`` the RECORDS region begins with the K records of least (loss, src), DST holds the
@@ -84,7 +54,7 @@ class Datm(wiring.Component):
                 "nonfinite": Out(1),
                 "pairings": Out(range(config.max_pairings + 1)),
                 "moved": Out(config.count_bits),
-                "stage": Out(Stage),
+                "phase": Out(Phase),
                 "dau_busy": Out(1),
                 "read_a": Out(ReadClient(config)),
                 "read_b": Out(ReadClient(config)),
@@ -95,6 +65,7 @@ class Datm(wiring.Component):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         config = self._config
+        m.submodules.sequencer = self._sequencer = Sequencer()
         m.submodules.qe = self._qe = QuantizationEngine(config)
         m.submodules.initialize = self._initialize = Initialize(config)
         m.submodules.packer = self._packer = Packer(config)
@@ -108,26 +79,20 @@ class Datm(wiring.Component):
         )
         m.submodules.dst_table = self._dst_table = DstTable(config)
         m.submodules.links = self._links = Links(config)
-        m.submodules.weights = self._weights = Memory(
-            shape=weight_word(config), depth=config.max_chunks, init=[]
-        )
-        m.submodules.history = self._history = Memory(
-            shape=config.loss_bits, depth=config.max_pairings, init=[]
-        )
         job = self._derive(m)
+        self._sequence(m)
         self._share_memory(m)
-        self._share_tables(m, job)
-        self._assign(m)
-        self._run(m, job)
-        m.d.comb += [self.moved.eq(self._update.moved), self.dau_busy.eq(self._pairing.busy)]
+        self._prepare(m, job)
+        self._refine(m, job)
+        self._finish(m, job)
         return m
 
     def _derive(self, m: Module) -> data.View:
-        """The job's derived sizes, in registers, valid 3 cycles after the start."""
+        """The job's sizes in registers, which settle while the sequencer derives."""
         config, order = self._config, self.order
         job = Signal(Job(config))
 
-        def divide_up(value: Signal, by: int) -> object:
+        def divide_up(value: Value, by: int) -> Value:
             return (value + (by - 1)) >> exact_log2(by)
 
         m.d.sync += [
@@ -140,111 +105,11 @@ class Datm(wiring.Component):
             job.tile_beats.eq(divide_up(job.chunks, config.words_per_beat)),
             job.tiles.eq(divide_up(job.num_dst, config.dst_lanes)),
             job.src_tiles.eq(divide_up(job.num_src, config.src_lanes)),
-            *(
-                job[name].eq(order[name])
-                for name in Job(config).members
-                if name.endswith("_address")
-            ),
+            *(job[name].eq(order[name]) for name in Job.addresses),
         ]
         return job
 
-    def _share_memory(self, m: Module) -> None:
-        """Give the memory ports to the stages that run."""
-        config = self._config
-        pairing, update, topk = self._pairing, self._update, self._topk
-        users = {
-            "a": [self._qe.read, self._packer.read, pairing.read_dst, topk.read_a],
-            "b": [self._initialize.read, update.read, pairing.read_src, topk.read_b],
-            "write": [
-                self._qe.write, self._packer.write, pairing.write, topk.write,
-                self._report_dst.write, self._report_history.write,
-            ],
-        }  # fmt: skip
-        ports = {"a": self.read_a, "b": self.read_b, "write": self.write}
-        self._mux = {}
-        for name, clients in users.items():
-            mux_type = WriteMux if name == "write" else ReadMux
-            mux = self._mux[name] = mux_type(config, len(clients))
-            m.submodules[f"mux_{name}"] = mux
-            wiring.connect(m, mux.port, wiring.flipped(ports[name]))
-            for index, client in enumerate(clients):
-                wiring.connect(m, client, mux.client[index])
-
-    def _share_tables(self, m: Module, job: data.View) -> None:
-        """Connect the stages with the job, the dst table, the links and the weights."""
-        qe, pairing, update, links = self._qe, self._pairing, self._update, self._links
-        table, topk, report = self._dst_table, self._topk, self._report_dst
-        updating = self.stage == Stage.UPDATE
-        write, read = self._weights.write_port(), self._weights.read_port()
-        wiring.connect(m, pairing.push, links.push)
-        m.d.comb += [
-            *(getattr(qe, name).eq(job[name]) for name in (
-                "tokens", "row_beats", "tokens_address", "quantized_address", "records_address",
-            )),
-            *(getattr(self._packer, name).eq(job[name]) for name in (
-                "row_beats", "tile_beats", "quantized_address", "packed_address",
-            )),
-            *(stage.job.eq(job) for stage in (self._initialize, pairing, update)),
-            self._initialize.seed.eq(self.order.seed),
-            self._initialize.host_init.eq(self.order.host_init),
-            topk.records_address.eq(job.records_address),
-            topk.scratch_address.eq(job.scratch_address),
-            table.tokens.eq(job.tokens),
-            table.index.eq(pairing.index),
-            pairing.is_dst.eq(table.is_dst),
-            pairing.token.eq(table.token),
-            update.token.eq(table.token),
-            report.word.eq(table.token),
-            report.words.eq(job.num_dst),
-            report.address.eq(job.dst_address),
-            links.num_dst.eq(job.num_dst),
-            links.slot.eq(update.link_slot),
-            update.group.eq(links.group),
-            links.src.eq(update.link_src),
-            update.next.eq(links.next),
-            write.en.eq(qe.weight.valid),
-            write.addr.eq(qe.weight.payload.address),
-            write.data.eq(qe.weight.payload.data),
-            read.addr.eq(Mux(updating, update.weight_chunk, pairing.weight_chunk)),
-            pairing.weight.eq(read.data),
-            update.weight.eq(read.data),
-        ]  # fmt: skip
-        with m.Switch(self.stage):
-            with m.Case(Stage.PAIR):
-                m.d.comb += table.slot.eq(pairing.slot)
-            with m.Case(Stage.UPDATE):
-                m.d.comb += table.slot.eq(update.slot)
-            with m.Default():
-                m.d.comb += table.slot.eq(report.index)
-
-    def _assign(self, m: Module) -> None:
-        """Hand each slot's new dst to the dst table and to the packer, in whichever order."""
-        table, packer = self._dst_table.assign, self._packer.dst
-        sources = (self._initialize.assign, self._update.assign)
-        in_table = Signal()
-        in_packer = Signal()
-        chosen = Signal(table.payload.shape())
-        offered = Signal()
-        with m.If(self.stage == Stage.UPDATE):
-            m.d.comb += [chosen.eq(sources[1].payload), offered.eq(sources[1].valid)]
-        with m.Else():
-            m.d.comb += [chosen.eq(sources[0].payload), offered.eq(sources[0].valid)]
-        table_done = in_table | table.ready
-        packer_done = in_packer | packer.ready
-        taken = offered & table_done & packer_done
-        m.d.comb += [
-            table.payload.eq(chosen),
-            table.valid.eq(offered & ~in_table),
-            packer.payload.slot.eq(chosen.slot),
-            packer.payload.token.eq(chosen.token),
-            packer.valid.eq(offered & ~in_packer),
-            sources[0].ready.eq(taken & (self.stage != Stage.UPDATE)),
-            sources[1].ready.eq(taken & (self.stage == Stage.UPDATE)),
-        ]
-        with m.If(offered):
-            m.d.sync += [in_table.eq(table_done & ~taken), in_packer.eq(packer_done & ~taken)]
-
-    def _is_bad(self) -> object:
+    def _is_bad(self) -> Value:
         config, order = self._config, self.order
         return (
             (order.tokens < 2)
@@ -259,122 +124,187 @@ class Datm(wiring.Component):
             | (order.max_pairings > config.max_pairings)
         )
 
-    def _run(self, m: Module, job: data.View) -> None:
-        """The order of the stages."""
-        order, qe, topk = self.order, self._qe, self._topk
-        pairing, convergence, update = self._pairing, self._convergence, self._update
-        mux_a, mux_b, mux_write = (self._mux[name].select for name in ("a", "b", "write"))
-        history_write, history_read = self._history.write_port(), self._history.read_port()
-        starting = Signal(2)
+    def _sequence(self, m: Module) -> None:
+        """Connect the sequencer with the stages that it starts."""
+        sequencer, qe, update = self._sequencer, self._qe, self._update
+        for handshake, stage in (
+            (sequencer.quantize, qe),
+            (sequencer.initialize, self._initialize),
+            (sequencer.pair, self._pairing),
+            (sequencer.converge, self._convergence),
+            (sequencer.update, update),
+            (sequencer.sort, self._topk),
+            (sequencer.report_dst, self._report_dst),
+            (sequencer.report_history, self._report_history),
+        ):
+            m.d.comb += [stage.start.eq(handshake.start), handshake.done.eq(stage.done)]
+        bad = self._is_bad()
         m.d.comb += [
-            convergence.epsilon.eq(order.epsilon),
+            sequencer.start.eq(self.start),
+            sequencer.bad_job.eq(bad),
+            sequencer.nonfinite.eq(qe.nonfinite),
+            sequencer.sort_channels.eq(qe.sort_start),
+            qe.sort_done.eq(sequencer.channels_sorted),
+            sequencer.packed.eq(self._packer.idle),
+            sequencer.stop.eq(self._convergence.stop),
+            sequencer.moved.eq(update.moved != 0),
+            self.phase.eq(sequencer.phase),
+            self.done.eq(sequencer.done),
+            self.moved.eq(update.moved),
+            self.dau_busy.eq(self._pairing.busy),
+        ]
+        with m.If(sequencer.quantize.done):
+            m.d.sync += self.nonfinite.eq(qe.nonfinite)
+        with m.If(sequencer.pair.done):
+            m.d.sync += self.pairings.eq(self.pairings + 1)
+        with m.If(self.start):
+            m.d.sync += [self.bad_job.eq(bad), self.nonfinite.eq(0), self.pairings.eq(0)]
+
+    def _share_memory(self, m: Module) -> None:
+        """Give the memory ports to the stages whose phase it is."""
+        pairing, update, topk, packer = self._pairing, self._update, self._topk, self._packer
+        # By phase: who reads on port A, who reads on port B, who writes.
+        owners = {
+            Phase.QUANTIZE: (self._qe.read, None, self._qe.write),
+            Phase.SORT_CHANNELS: (topk.read_a, topk.read_b, topk.write),
+            Phase.INIT: (packer.read, self._initialize.read, packer.write),
+            Phase.PACK: (packer.read, None, packer.write),
+            Phase.PAIR: (pairing.read_dst, pairing.read_src, pairing.write),
+            Phase.UPDATE: (packer.read, update.read, packer.write),
+            Phase.TOPK: (topk.read_a, topk.read_b, topk.write),
+            Phase.REPORT_DST: (None, None, self._report_dst.write),
+            Phase.REPORT_HISTORY: (None, None, self._report_history.write),
+        }
+        ports = (self.read_a, self.read_b, self.write)
+        for name, mux_type, which in (
+            ("mux_a", ReadMux, 0), ("mux_b", ReadMux, 1), ("mux_write", WriteMux, 2),
+        ):  # fmt: skip
+            clients: list[wiring.PureInterface] = []
+            for row in owners.values():
+                if row[which] is not None and not any(row[which] is c for c in clients):
+                    clients.append(row[which])
+            m.submodules[name] = mux = mux_type(self._config, len(clients))
+            wiring.connect(m, mux.port, wiring.flipped(ports[which]))
+            for index, client in enumerate(clients):
+                wiring.connect(m, client, mux.client[index])
+            with m.Switch(self.phase):
+                for phase, row in owners.items():
+                    for index, client in enumerate(clients):
+                        if row[which] is client:
+                            with m.Case(phase):
+                                m.d.comb += mux.select.eq(index)
+
+    def _prepare(self, m: Module, job: data.View) -> None:
+        """Quantise, init and pack."""
+        qe, initialize, packer, table = self._qe, self._initialize, self._packer, self._dst_table
+        m.d.comb += [
+            qe.tokens.eq(job.tokens),
+            qe.row_beats.eq(job.row_beats),
+            qe.tokens_address.eq(job.tokens_address),
+            qe.quantized_address.eq(job.quantized_address),
+            qe.records_address.eq(job.records_address),
+            initialize.job.eq(job),
+            initialize.seed.eq(self.order.seed),
+            initialize.host_init.eq(self.order.host_init),
+            packer.row_beats.eq(job.row_beats),
+            packer.tile_beats.eq(job.tile_beats),
+            packer.quantized_address.eq(job.quantized_address),
+            packer.packed_address.eq(job.packed_address),
+            # The table is cleared while the tokens are quantised, which takes longer.
+            table.clear.eq(self._sequencer.quantize.start),
+            table.tokens.eq(job.tokens),
+        ]
+        self._assign(m)
+
+    def _assign(self, m: Module) -> None:
+        """Hand each slot's new dst to the dst table and to the packer, in whichever order."""
+        table, packer = self._dst_table.assign, self._packer.dst
+        initial, moved = self._initialize.assign, self._update.assign
+        updating = self.phase == Phase.UPDATE
+        chosen = Signal(table.payload.shape())
+        offered = Signal()
+        in_table, in_packer = Signal(), Signal()
+        table_done = in_table | table.ready
+        packer_done = in_packer | packer.ready
+        taken = offered & table_done & packer_done
+        m.d.comb += [
+            chosen.eq(Mux(updating, moved.payload, initial.payload)),
+            offered.eq(Mux(updating, moved.valid, initial.valid)),
+            table.payload.eq(chosen),
+            table.valid.eq(offered & ~in_table),
+            packer.payload.slot.eq(chosen.slot),
+            packer.payload.token.eq(chosen.token),
+            packer.valid.eq(offered & ~in_packer),
+            initial.ready.eq(taken & ~updating),
+            moved.ready.eq(taken & updating),
+        ]
+        with m.If(offered):
+            m.d.sync += [in_table.eq(table_done & ~taken), in_packer.eq(packer_done & ~taken)]
+
+    def _refine(self, m: Module, job: data.View) -> None:
+        """Pair, converge and update."""
+        config, order = self._config, self.order
+        qe, pairing, update, links = self._qe, self._pairing, self._update, self._links
+        table, convergence = self._dst_table, self._convergence
+        m.submodules.weights = weights = Memory(
+            shape=weight_word(config), depth=config.max_chunks, init=[]
+        )
+        write, read = weights.write_port(), weights.read_port()
+        updating = self.phase == Phase.UPDATE
+        wiring.connect(m, pairing.push, links.push)
+        m.d.comb += [
+            pairing.job.eq(job),
+            pairing.is_dst.eq(table.is_dst),
+            pairing.token.eq(table.token),
+            pairing.weight.eq(read.data),
+            table.index.eq(pairing.index),
+            links.clear.eq(self._sequencer.pair.start),
+            links.num_dst.eq(job.num_dst),
+            links.slot.eq(update.link_slot),
+            links.src.eq(update.link_src),
+            update.job.eq(job),
+            update.token.eq(table.token),
+            update.group.eq(links.group),
+            update.next.eq(links.next),
+            update.weight.eq(read.data),
             convergence.loss.eq(pairing.loss),
-            convergence.first.eq(self.pairings == 1),
-            convergence.last.eq(self.pairings == order.max_pairings),
-            history_write.addr.eq(self.pairings),
-            history_write.data.eq(pairing.loss),
-            history_read.addr.eq(self._report_history.index),
-            self._report_history.word.eq(history_read.data),
-            self._report_history.words.eq(self.pairings),
-            self._report_history.address.eq(job.history_address),
+            convergence.epsilon.eq(order.epsilon),
+            convergence.first.eq(self.pairings == 0),
+            convergence.last.eq(self.pairings == order.max_pairings - 1),
+            write.en.eq(qe.weight.valid),
+            write.addr.eq(qe.weight.payload.address),
+            write.data.eq(qe.weight.payload.data),
+            read.addr.eq(Mux(updating, update.weight_chunk, pairing.weight_chunk)),
         ]
 
-        def sort(count: object, keep: object) -> None:
-            m.d.comb += [topk.count.eq(count), topk.keep.eq(keep)]
-            m.d.comb += [mux_a.eq(3), mux_b.eq(3), mux_write.eq(3)]
-
-        def pack(from_update: bool) -> None:
-            m.d.comb += [mux_a.eq(1), mux_b.eq(int(from_update)), mux_write.eq(1)]
-
-        with m.FSM(name="run"):
-            with m.State("IDLE"):
-                m.d.sync += starting.eq(0)
-                with m.If(self.start):
-                    m.d.sync += [
-                        self.pairings.eq(0), self.nonfinite.eq(0), self.bad_job.eq(self._is_bad()),
-                    ]  # fmt: skip
-                    m.next = "DERIVE"
-            with m.State("DERIVE"):
-                m.d.comb += self.stage.eq(Stage.QUANTIZE)
-                m.d.sync += starting.eq(starting + 1)
-                with m.If(self.bad_job):
-                    m.next = "DONE"
-                with m.Elif(starting == 3):
-                    m.d.comb += [qe.start.eq(1), self._dst_table.clear.eq(1)]
-                    m.next = "QUANTIZE"
-            with m.State("QUANTIZE"):
-                m.d.comb += self.stage.eq(Stage.QUANTIZE)
-                with m.If(qe.sort_start):
-                    m.d.comb += topk.start.eq(1)
-                    sort(qe.sort_count, qe.sort_count)
-                    m.next = "SORT_CHANNELS"
-                with m.If(qe.done):
-                    m.d.comb += self._initialize.start.eq(1)
-                    m.d.sync += self.nonfinite.eq(qe.nonfinite)
-                    m.next = "INIT"
-                    with m.If(qe.nonfinite):
-                        m.d.comb += self._initialize.start.eq(0)
-                        m.next = "DONE"
-            with m.State("SORT_CHANNELS"):
-                m.d.comb += self.stage.eq(Stage.QUANTIZE)
-                sort(qe.sort_count, qe.sort_count)
-                with m.If(topk.done):
-                    m.d.comb += qe.sort_done.eq(1)
-                    m.next = "QUANTIZE"
-            with m.State("INIT"):
-                m.d.comb += self.stage.eq(Stage.INIT)
-                pack(from_update=False)
-                with m.If(self._initialize.done):
-                    m.next = "PACK"
-            with m.State("PACK"):
-                m.d.comb += self.stage.eq(Stage.PACK)
-                pack(from_update=False)
-                with m.If(self._packer.idle):
-                    m.d.comb += [pairing.start.eq(1), self._links.clear.eq(1)]
-                    m.next = "PAIR"
-            with m.State("PAIR"):
-                m.d.comb += self.stage.eq(Stage.PAIR)
-                m.d.comb += [mux_a.eq(2), mux_b.eq(2), mux_write.eq(2)]
-                with m.If(pairing.done):
-                    m.d.comb += history_write.en.eq(1)
-                    m.d.sync += self.pairings.eq(self.pairings + 1)
-                    m.next = "CONVERGE"
-            with m.State("CONVERGE"):
-                m.d.comb += [self.stage.eq(Stage.PAIR), convergence.start.eq(1)]
-                m.next = "CONVERGING"
-            with m.State("CONVERGING"):
-                m.d.comb += self.stage.eq(Stage.PAIR)
-                with m.If(convergence.done & convergence.stop):
-                    m.d.comb += topk.start.eq(1)
-                    sort(job.num_src, job.reduce)
-                    m.next = "TOPK"
-                with m.Elif(convergence.done):
-                    m.d.comb += update.start.eq(1)
-                    m.next = "UPDATE"
-            with m.State("UPDATE"):
-                m.d.comb += self.stage.eq(Stage.UPDATE)
-                pack(from_update=True)
-                with m.If(update.done):
-                    m.next = "PACK"
-                    with m.If(update.moved == 0):
-                        m.d.comb += topk.start.eq(1)
-                        sort(job.num_src, job.reduce)
-                        m.next = "TOPK"
-            with m.State("TOPK"):
-                m.d.comb += self.stage.eq(Stage.TOPK)
-                sort(job.num_src, job.reduce)
-                with m.If(topk.done):
-                    m.d.comb += self._report_dst.start.eq(1)
-                    m.next = "REPORT_DST"
-            with m.State("REPORT_DST"):
-                m.d.comb += [self.stage.eq(Stage.TOPK), mux_write.eq(4)]
-                with m.If(self._report_dst.done):
-                    m.d.comb += self._report_history.start.eq(1)
-                    m.next = "REPORT_HISTORY"
-            with m.State("REPORT_HISTORY"):
-                m.d.comb += [self.stage.eq(Stage.TOPK), mux_write.eq(5)]
-                with m.If(self._report_history.done):
-                    m.next = "DONE"
-            with m.State("DONE"):
-                m.d.comb += self.done.eq(1)
-                m.next = "IDLE"
+    def _finish(self, m: Module, job: data.View) -> None:
+        """Top-k, and the reports of the dst list and of the history of L."""
+        config, topk, table = self._config, self._topk, self._dst_table
+        m.submodules.history = history = Memory(
+            shape=config.loss_bits, depth=config.max_pairings, init=[]
+        )
+        write, read = history.write_port(), history.read_port()
+        sorting_channels = (self.phase == Phase.QUANTIZE) | (self.phase == Phase.SORT_CHANNELS)
+        m.d.comb += [
+            topk.count.eq(Mux(sorting_channels, self._qe.sort_count, job.num_src)),
+            topk.keep.eq(Mux(sorting_channels, self._qe.sort_count, job.reduce)),
+            topk.records_address.eq(job.records_address),
+            topk.scratch_address.eq(job.scratch_address),
+            self._report_dst.words.eq(job.num_dst),
+            self._report_dst.address.eq(job.dst_address),
+            self._report_dst.word.eq(table.token),
+            self._report_history.words.eq(self.pairings),
+            self._report_history.address.eq(job.history_address),
+            self._report_history.word.eq(read.data),
+            read.addr.eq(self._report_history.index),
+            write.en.eq(self._sequencer.pair.done),
+            write.addr.eq(self.pairings),
+            write.data.eq(self._pairing.loss),
+        ]
+        with m.Switch(self.phase):
+            with m.Case(Phase.PAIR):
+                m.d.comb += table.slot.eq(self._pairing.slot)
+            with m.Case(Phase.UPDATE):
+                m.d.comb += table.slot.eq(self._update.slot)
+            with m.Default():
+                m.d.comb += table.slot.eq(self._report_dst.index)

@@ -4,6 +4,31 @@ from amaranth.lib import data
 
 from hw.config import EngineConfig
 
+_ADDRESSES = tuple(
+    f"{region}_address"
+    for region in ("tokens", "quantized", "packed", "records", "scratch", "dst", "history")
+)
+
+
+class Order(data.StructLayout):
+    """A job as the host gives it; `hw.datm.Datm` checks it and derives a `Job` from it.
+
+    Members, 32 bits where nothing is said: ``tokens`` N, ``channels`` D, ``num_dst`` M,
+    ``reduce`` K, ``seed``, ``max_pairings``; ``epsilon`` (Q0.16, 16 bits); ``host_init`` (1 bit:
+    the dst list is in the DST region); the byte addresses of the regions, as in `Job`.
+    """
+
+    def __init__(self, config: EngineConfig):
+        sizes = ("tokens", "channels", "num_dst", "reduce", "seed", "max_pairings")
+        super().__init__(
+            {
+                **dict.fromkeys(sizes, 32),
+                "epsilon": 16,
+                "host_init": 1,
+                **dict.fromkeys(_ADDRESSES, config.address_bits),
+            }
+        )
+
 
 class Job(data.StructLayout):
     """Constant while the engine is busy.
@@ -13,8 +38,10 @@ class Job(data.StructLayout):
     ``src_tiles`` of Q src; the byte addresses of the regions.
     """
 
+    addresses = _ADDRESSES
+
     def __init__(self, config: EngineConfig):
-        count, address = config.count_bits, config.address_bits
+        count = config.count_bits
         super().__init__(
             {
                 "tokens": count,
@@ -26,12 +53,6 @@ class Job(data.StructLayout):
                 "tile_beats": (config.max_row_beats * config.dst_lanes).bit_length(),
                 "tiles": count,
                 "src_tiles": count,
-                "tokens_address": address,
-                "quantized_address": address,
-                "packed_address": address,
-                "records_address": address,
-                "scratch_address": address,
-                "dst_address": address,
-                "history_address": address,
+                **dict.fromkeys(_ADDRESSES, config.address_bits),
             }
         )

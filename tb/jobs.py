@@ -9,6 +9,7 @@ import torch
 from cocotb.triggers import RisingEdge
 from torch import Tensor
 
+from golden.datm import Match, match
 from golden.qe import Quantized
 from hw.config import EngineConfig
 from hw.job import Job
@@ -137,3 +138,121 @@ class Lookup:
             address = self._address.value
             if address.is_resolvable:
                 set_value(self._answer, self._table(int(address.to_unsigned())))
+
+
+@dataclass(frozen=True)
+class MatchCase:
+    """A whole job: 16-bit tokens [N, D] and what `golden.datm.match` takes beside them."""
+
+    config: EngineConfig
+    tokens: Tensor
+    num_dst: int
+    reduce: int
+    seed: int = 1
+    init: tuple[int, ...] | None = None
+    epsilon_q16: int = 66
+    max_pairings: int = 20
+
+    @property
+    def sizes(self) -> Sizes:
+        """N, D and M."""
+        tokens, channels = self.tokens.shape
+        return Sizes(self.config, tokens, channels, self.num_dst, self.reduce)
+
+    def order(self) -> dict[str, int]:
+        """The members of the `Order` port, and the registers of the same names."""
+        return {
+            "tokens": self.tokens.shape[0],
+            "channels": self.tokens.shape[1],
+            "num_dst": self.num_dst,
+            "reduce": self.reduce,
+            "seed": self.seed,
+            "max_pairings": self.max_pairings,
+            "epsilon": self.epsilon_q16,
+            "host_init": int(self.init is not None),
+            "tokens_address": TOKENS,
+            "quantized_address": QUANTIZED,
+            "packed_address": PACKED,
+            "records_address": RECORDS,
+            "scratch_address": SCRATCH,
+            "dst_address": DST,
+            "history_address": HISTORY,
+        }
+
+    def load(self, write: Callable[[int, bytes], None]) -> None:
+        """Write the regions that the host fills."""
+        rows = torch.zeros(
+            self.tokens.shape[0],
+            4 * self.sizes.row_beats * self.config.values_per_beat,
+            dtype=self.tokens.dtype,
+        )
+        rows[:, : self.tokens.shape[1]] = self.tokens
+        values = rows.view(torch.int16).flatten().tolist()
+        write(TOKENS, b"".join(value.to_bytes(2, "little", signed=True) for value in values))
+        if self.init is not None:
+            write(DST, b"".join(token.to_bytes(4, "little") for token in self.init))
+
+    def expect(self) -> Match:
+        """What the golden model makes of it."""
+        return match(
+            self.tokens,
+            self.num_dst,
+            self.reduce,
+            seed=self.seed,
+            init=self.init,
+            epsilon_q16=self.epsilon_q16,
+            max_iterations=self.max_pairings,
+            scale_group=self.config.scale_group,
+            token_format="bf16" if self.config.token_format == "bf16" else "fp16",
+            weight_bits=self.config.weight_bits,
+        )
+
+    def compare(self, read: Callable[[int, int], bytes], pairings: int) -> None:
+        """Hold what the engine left in memory against the golden model."""
+        expected = self.expect()
+        history = _words(read(HISTORY, 8 * pairings), 8)
+        assert history == list(expected.loss_history)
+        assert _words(read(DST, 4 * self.num_dst), 4) == expected.medoids.tolist()
+        records = _words(read(RECORDS, 8 * self.reduce), 8)
+        assert [word >> 34 for word in records] == expected.loss.tolist()
+        assert [word >> 17 & 0x1FFFF for word in records] == expected.src.tolist()
+        assert [word & 0x1FFFF for word in records] == expected.dst.tolist()
+
+
+def _words(content: bytes, size: int) -> list[int]:
+    return [int.from_bytes(content[i : i + size], "little") for i in range(0, len(content), size)]
+
+
+def random_tokens(config: EngineConfig, tokens: int, channels: int, seed: int) -> Tensor:
+    """Clustered tokens in the config's format, so that medoids move; channel scales differ."""
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.randn(max(2, tokens // 5), channels, generator=generator)
+    own = torch.randint(0, len(centres), (tokens,), generator=generator)
+    noise = torch.randn(tokens, channels, generator=generator)
+    scale = torch.rand(channels, generator=generator) * 2 + 0.1
+    format_of = {"fp16": torch.float16, "bf16": torch.bfloat16}[config.token_format]
+    return ((centres[own] + 0.3 * noise) * scale).to(format_of)
+
+
+def match_cases(config: EngineConfig, most_tokens: int) -> list[MatchCase]:
+    """Jobs of every edge size, and some ordinary ones of at most ``most_tokens`` tokens."""
+    lanes, top = config.channel_lanes, config.max_channels
+
+    def case(n: int, d: int, m: int, k: int, seed: int, **rest: Any) -> MatchCase:
+        return MatchCase(config, random_tokens(config, n, d, seed), m, k, seed=seed, **rest)
+
+    alike = torch.full((12, lanes + 1), 1.5).to(random_tokens(config, 2, 1, 0).dtype)
+    pairs = random_tokens(config, 6, lanes, 3).repeat(3, 1)
+    n = most_tokens
+    return [
+        case(2, 1, 1, 1, 1),
+        case(9, 1, 8, 1, 2),
+        case(9, lanes - 1, 1, 8, 3, epsilon_q16=0),
+        case(14, lanes + 1, 4, 0, 4),
+        case(n, top, n // 4, (3 * n) // 8, 5, epsilon_q16=0),
+        case(n, top - 1, n // 4, n - n // 4, 6, max_pairings=1),
+        case(n, 2 * lanes, 5, n - 5, 0x9E3779B9, max_pairings=2),
+        case(n - 1, top, n // 2, 3, 7, init=tuple(range(n - 2, n - 2 - n // 2, -1))),
+        MatchCase(config, alike, 3, 9),
+        MatchCase(config, pairs, 6, 12, epsilon_q16=0, init=(0, 1, 2, 3, 4, 6)),
+    ]

@@ -1,0 +1,135 @@
+"""Sequencer: the order in which the stages of DATM run (design section 3)."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import enum, wiring
+from amaranth.lib.wiring import In, Out
+
+_DERIVE_CYCLES = 3
+"""Cycles in which the derived sizes of a job settle."""
+
+
+class Phase(enum.Enum, shape=4):  # type: ignore[call-arg]
+    """What a job is doing, finely enough to say who owns the memory ports."""
+
+    IDLE = 0
+    DERIVE = 1
+    QUANTIZE = 2
+    SORT_CHANNELS = 3
+    INIT = 4
+    PACK = 5
+    PAIR = 6
+    CONVERGE = 7
+    UPDATE = 8
+    TOPK = 9
+    REPORT_DST = 10
+    REPORT_HISTORY = 11
+    DONE = 12
+
+
+class Handshake(wiring.Signature):
+    """How a stage is run. Members: ``start`` Out pulse; ``done`` In pulse, at least a cycle later.
+
+    The phase of the stage begins in the cycle after its ``start``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"start": Out(1), "done": In(1)})
+
+
+class Sequencer(wiring.Component):
+    """Starts each stage when the one before is done.
+
+    Quantise, init and pack; then pair, converge, update and pack, until the convergence check
+    says stop or an update moves no slot; then top-k and the reports. A bad job or a value that is
+    not finite ends the job at once.
+
+    Ports:
+        ``start`` In pulse, ``done`` Out pulse; ``phase`` Out.
+        ``bad_job`` In, of the sizes at ``start``; ``nonfinite`` In, with quantize's done.
+        ``quantize``, ``initialize``, ``pair``, ``converge``, ``update``, ``sort``, ``report_dst``,
+            ``report_history`` Out `Handshake`. ``sort`` serves ``sort_channels`` In, a pulse
+            of the quantiser answered by ``channels_sorted`` Out, and top-k.
+        ``packed`` In: everything handed to the packer is in memory.
+        ``stop`` In, with converge's done; ``moved`` In, with update's done: some slot moved.
+    """
+
+    def __init__(self) -> None:
+        stages = (
+            "quantize", "initialize", "pair", "converge", "update", "sort", "report_dst",
+            "report_history",
+        )  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "done": Out(1),
+                "phase": Out(Phase),
+                "bad_job": In(1),
+                "nonfinite": In(1),
+                "sort_channels": In(1),
+                "channels_sorted": Out(1),
+                "packed": In(1),
+                "stop": In(1),
+                "moved": In(1),
+                **{stage: Out(Handshake()) for stage in stages},
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        derived = Signal(range(_DERIVE_CYCLES + 1))
+
+        def enter(phase: Any, stage: wiring.PureInterface | None = None) -> None:
+            m.d.sync += self.phase.eq(phase)
+            if stage is not None:
+                m.d.comb += stage.start.eq(1)
+
+        with m.Switch(self.phase):
+            with m.Case(Phase.IDLE):
+                m.d.sync += derived.eq(0)
+                with m.If(self.start & self.bad_job):
+                    enter(Phase.DONE)
+                with m.Elif(self.start):
+                    enter(Phase.DERIVE)
+            with m.Case(Phase.DERIVE):
+                m.d.sync += derived.eq(derived + 1)
+                with m.If(derived == _DERIVE_CYCLES):
+                    enter(Phase.QUANTIZE, self.quantize)
+            with m.Case(Phase.QUANTIZE):
+                with m.If(self.sort_channels):
+                    enter(Phase.SORT_CHANNELS, self.sort)
+                with m.Elif(self.quantize.done & self.nonfinite):
+                    enter(Phase.DONE)
+                with m.Elif(self.quantize.done):
+                    enter(Phase.INIT, self.initialize)
+            with m.Case(Phase.SORT_CHANNELS):
+                m.d.comb += self.channels_sorted.eq(self.sort.done)
+                with m.If(self.sort.done):
+                    enter(Phase.QUANTIZE)
+            with m.Case(Phase.INIT), m.If(self.initialize.done):
+                enter(Phase.PACK)
+            with m.Case(Phase.PACK), m.If(self.packed):
+                enter(Phase.PAIR, self.pair)
+            with m.Case(Phase.PAIR), m.If(self.pair.done):
+                enter(Phase.CONVERGE, self.converge)
+            with m.Case(Phase.CONVERGE):
+                with m.If(self.converge.done & self.stop):
+                    enter(Phase.TOPK, self.sort)
+                with m.Elif(self.converge.done):
+                    enter(Phase.UPDATE, self.update)
+            with m.Case(Phase.UPDATE):
+                with m.If(self.update.done & self.moved):
+                    enter(Phase.PACK)
+                with m.Elif(self.update.done):
+                    enter(Phase.TOPK, self.sort)
+            with m.Case(Phase.TOPK), m.If(self.sort.done):
+                enter(Phase.REPORT_DST, self.report_dst)
+            with m.Case(Phase.REPORT_DST), m.If(self.report_dst.done):
+                enter(Phase.REPORT_HISTORY, self.report_history)
+            with m.Case(Phase.REPORT_HISTORY), m.If(self.report_history.done):
+                enter(Phase.DONE)
+            with m.Case(Phase.DONE):
+                m.d.comb += self.done.eq(1)
+                enter(Phase.IDLE)
+        return m
