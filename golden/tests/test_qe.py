@@ -157,7 +157,7 @@ def test_weight_lies_within_one_of_the_squared_ratio(spans: list[int], bits: int
         assert 0 <= w <= full
 
 
-@pytest.mark.parametrize("bits", [15, 16, 17, 41])
+@pytest.mark.parametrize("bits", [8, 15, 16, 17, 41])
 def test_weight_sees_the_upper_16_bits_of_the_largest_span(bits: int) -> None:
     generator = torch.Generator().manual_seed(bits)
     spans = torch.randint(0, 1 << bits, (300,), generator=generator)
