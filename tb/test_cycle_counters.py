@@ -11,7 +11,6 @@ from hw.sequencer import Phase
 from tb.runner import simulate
 from tb.streams import Bench, set_value
 
-
 PHASES: dict[str, int] = {name: member.value for name, member in Phase.__members__.items()}
 
 

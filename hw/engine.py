@@ -1,0 +1,63 @@
+"""The matching engine: DATM behind AXI4 memory and AXI4-Lite registers (design section 4)."""
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.axi import Axi4, Axi4Lite, connect_master
+from hw.axi_lite import ControlRegisters
+from hw.axi_reader import AxiReader
+from hw.axi_writer import AxiWriter
+from hw.config import EngineConfig
+from hw.cycle_counters import STAGE_PHASES, CycleCounters
+from hw.datm import Datm
+
+
+class DatmEngine(wiring.Component):
+    """Quantises the tokens in memory, matches them, and leaves the cheapest pairs in memory.
+
+    Ports: ``axi`` Out `Axi4`, the memory master, a beat of bus_bytes a cycle each way;
+    ``control`` In `Axi4Lite`, the registers of docs/registers.md; ``interrupt`` Out, high from a
+    job's end until the host clears it, where enabled.
+
+    A job: the host writes the TOKENS region, the sizes and addresses, then CONTROL.start. The
+    engine raises the interrupt with STATUS.done when the results are in memory, or with an error
+    bit. docs/architecture.md describes the regions.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        super().__init__({"axi": Out(Axi4(config)), "control": In(Axi4Lite()), "interrupt": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        config = self._config
+        m.submodules.registers = registers = ControlRegisters(config)
+        m.submodules.datm = datm = Datm(config)
+        m.submodules.reader = reader = AxiReader(config)
+        m.submodules.writer = writer = AxiWriter(config)
+        m.submodules.counters = counters = CycleCounters()
+        wiring.connect(m, wiring.flipped(self.control), registers.bus)
+        wiring.connect(m, datm.read_a, reader.a)
+        wiring.connect(m, datm.read_b, reader.b)
+        wiring.connect(m, datm.write, writer.client)
+        connect_master(m, self.axi, reader.axi, writer.axi)
+        m.d.comb += [
+            self.interrupt.eq(registers.interrupt),
+            datm.order.eq(registers.order),
+            datm.start.eq(registers.start),
+            registers.finished.eq(datm.done),
+            registers.bad_job.eq(datm.bad_job),
+            registers.nonfinite.eq(datm.nonfinite),
+            registers.bus_error.eq(reader.error | writer.error),
+            registers.pairings.eq(datm.pairings),
+            registers.moved_slots.eq(datm.moved),
+            reader.clear.eq(registers.start),
+            writer.clear.eq(registers.start),
+            counters.clear.eq(registers.start),
+            counters.phase.eq(datm.phase),
+            counters.dau_busy.eq(datm.dau_busy),
+        ]
+        for stage in ("total", "dau", *STAGE_PHASES):
+            m.d.comb += getattr(registers, f"cycles_{stage}").eq(getattr(counters, stage))
+        return m

@@ -1,0 +1,180 @@
+"""The engine through its AXI ports, driven by cocotbext-axi's master and RAM."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import cocotb
+import pytest
+import torch
+from cocotb.triggers import RisingEdge, with_timeout
+from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
+
+from hw.config import PRESETS, EngineConfig
+from hw.engine import DatmEngine
+from hw.registers import offsets
+from tb.jobs import MEMORY_BYTES, MatchCase, match_cases, random_tokens
+from tb.runner import parameters, simulate
+from tb.streams import Bench
+
+CONFIGS = {
+    "tiny": PRESETS["tiny"],
+    "tiny-shared": replace(PRESETS["tiny"], scale_group=4),
+    "demo": PRESETS["demo"],
+    "demo-shared": replace(PRESETS["demo"], scale_group=16),
+}
+OFFSETS = offsets()
+BUSY, DONE, BAD_JOB, NONFINITE = 1, 2, 4, 8
+START, HOST_INIT, INTERRUPT_ENABLE = 1, 2, 4
+
+
+class EngineBench:
+    """A `DatmEngine`, a RAM on its memory port and a master on its registers."""
+
+    def __init__(self, dut: Any):
+        self.config = EngineConfig(**parameters())
+        self.bench = Bench(dut)
+        self.dut = dut
+        bus = AxiBus.from_prefix(dut, "axi_")
+        self.ram = AxiRam(bus, dut.clk, dut.rst, size=MEMORY_BYTES)
+        self.host = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "control_"), dut.clk, dut.rst)
+
+    def stall(self, probability: float, seed: int) -> None:
+        """Make every channel of the memory pause at random."""
+        write, read = self.ram.write_if, self.ram.read_if
+        channels = (
+            write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel,
+        )  # fmt: skip
+        for index, channel in enumerate(channels):
+            channel.set_pause_generator(_pauses(probability, seed + index))
+
+    async def read(self, name: str) -> int:
+        """Read a register of one word."""
+        return int(await self.host.read_dword(OFFSETS[name]))
+
+    async def cycles(self, stage: str) -> int:
+        """Read a cycle counter."""
+        low = await self.read(f"CYCLES_{stage}_LO")
+        return low | await self.read(f"CYCLES_{stage}_HI") << 32
+
+    async def start(self, fields: dict[str, int]) -> None:
+        """Write the job registers and start."""
+        for name, value in fields.items():
+            if name == "host_init":
+                continue
+            if name.endswith("_address"):
+                await self.host.write_dword(OFFSETS[f"{name.upper()}_LO"], value & 0xFFFF_FFFF)
+                await self.host.write_dword(OFFSETS[f"{name.upper()}_HI"], value >> 32)
+            else:
+                await self.host.write_dword(OFFSETS[name.upper()], value)
+        await self.host.write_dword(
+            OFFSETS["CONTROL"], START | INTERRUPT_ENABLE | HOST_INIT * fields["host_init"]
+        )
+
+    async def finish(self) -> int:
+        """Wait for the interrupt and clear it; the status."""
+        if not self.dut.interrupt.value:
+            await with_timeout(RisingEdge(self.dut.interrupt), 4, "ms")
+        await self.host.write_dword(OFFSETS["INTERRUPT"], 1)
+        await self.bench.cycles(4)
+        assert not self.dut.interrupt.value
+        return await self.read("STATUS")
+
+    async def run(self, case: MatchCase) -> None:
+        """Run a job and compare its results."""
+        case.load(self.ram.write)
+        await self.start(case.order())
+        assert await self.finish() == DONE
+        case.compare(self.ram.read, await self.read("PAIRINGS"))
+
+
+def _pauses(probability: float, seed: int) -> Iterator[bool]:
+    choose = random.Random(seed)
+    while True:
+        yield choose.random() < probability
+
+
+@cocotb.test()
+async def tells_what_it_is(dut: Any) -> None:
+    """Identity, version and the hash that a driver checks."""
+    rig = EngineBench(dut)
+    await rig.bench.reset()
+    assert await rig.read("ID") == int.from_bytes(b"ORBS", "big")
+    assert await rig.read("CONFIG_HASH") == rig.config.hash
+    assert await rig.read("STATUS") == 0
+
+
+@cocotb.test()
+async def exact(dut: Any) -> None:
+    """Every case, one job after another, results from memory."""
+    rig = EngineBench(dut)
+    await rig.bench.reset()
+    for case in match_cases(rig.config, 40):
+        await rig.run(case)
+
+
+@cocotb.test()
+async def exact_with_stalls(dut: Any) -> None:
+    """Pauses on every channel change no result."""
+    rig = EngineBench(dut)
+    await rig.bench.reset()
+    rig.stall(0.5, 7)
+    for case in match_cases(rig.config, 26)[3:7]:
+        await rig.run(case)
+
+
+@cocotb.test()
+async def counts_the_cycles_of_each_stage(dut: Any) -> None:
+    """The stages add up to the total, and the DAU's share is the number of its chunks."""
+    rig = EngineBench(dut)
+    await rig.bench.reset()
+    case = MatchCase(rig.config, random_tokens(rig.config, 40, rig.config.max_channels, 3), 8, 9)
+    await rig.run(case)
+    stages = [await rig.cycles(s) for s in ("QUANTIZE", "INIT", "PACK", "PAIR", "UPDATE", "TOPK")]
+    assert all(stages)
+    assert await rig.cycles("TOTAL") == sum(stages) + 1  # The end itself.
+    sizes = case.sizes
+    chunks = sizes.src_tiles * sizes.tiles * sizes.chunks
+    assert await rig.cycles("DAU") == chunks * await rig.read("PAIRINGS")
+
+
+@cocotb.test()
+async def refuses_bad_jobs(dut: Any) -> None:
+    """A job that breaks a rule ends with its error bit, and the next one runs."""
+    rig = EngineBench(dut)
+    await rig.bench.reset()
+    case = MatchCase(rig.config, random_tokens(rig.config, 12, 4, 1), 3, 4)
+    await rig.start(case.order() | {"num_dst": 12})
+    assert await rig.finish() == DONE | BAD_JOB
+    tokens = case.tokens.clone()
+    tokens[11, 3] = torch.nan
+    not_a_number = replace(case, tokens=tokens)
+    not_a_number.load(rig.ram.write)
+    await rig.start(not_a_number.order())
+    assert await rig.finish() == DONE | NONFINITE
+    await rig.run(case)
+
+
+@cocotb.test()
+async def reset_in_mid_run(dut: Any) -> None:
+    """A reset while bursts are under way; then a right run."""
+    rig = EngineBench(dut)
+    await rig.bench.reset()
+    case = MatchCase(rig.config, random_tokens(rig.config, 30, rig.config.max_channels, 9), 8, 10)
+    case.load(rig.ram.write)
+    await rig.start(case.order())
+    await rig.bench.cycles(900)
+    assert await rig.read("STATUS") == BUSY
+    await rig.bench.reset(4)
+    await rig.bench.cycles(4)
+    assert await rig.read("STATUS") == 0
+    await rig.run(case)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_engine(name: str) -> None:
+    config = CONFIGS[name]
+    simulate(
+        DatmEngine(config), __name__, f"engine_{name.replace('-', '_')}", given=config.as_dict()
+    )
