@@ -24,8 +24,8 @@ class DstTable(wiring.Component):
     """The ordered dst list, and a bit a token that says whether it is a dst.
 
     Ports:
-        ``clear`` In pulse, with ``tokens``: marks tokens 0 to tokens - 1 as src, in ``tokens``
-            cycles; ``clearing`` Out is 1 until then and assignments wait.
+        ``clear`` In pulse: marks tokens 0 to tokens - 1 as src, in ``tokens`` cycles; ``tokens``
+            In stays as it is and ``clearing`` Out is 1 until then, and assignments wait.
         ``assign`` In stream of `assignment`: the slot holds the token from the next cycle on. Two
             cycles each where it replaces a token, one otherwise.
         ``slot`` In: ``token`` Out, a cycle later.

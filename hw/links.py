@@ -12,8 +12,8 @@ class Links(wiring.Component):
     """A list of src tokens for each dst slot, built by pushes and walked by the dst update.
 
     Ports:
-        ``clear`` In pulse, with ``num_dst``: empties the lists of slots 0 to num_dst - 1, in
-            num_dst cycles; ``clearing`` Out is 1 until then and pushes wait.
+        ``clear`` In pulse: empties the lists of slots 0 to num_dst - 1, in num_dst cycles;
+            ``num_dst`` In stays as it is and ``clearing`` Out is 1 until then, and pushes wait.
         ``push`` In stream of ``slot``, ``src``: makes src the head of the slot's list. One push
             every 2 cycles: the head is read, then written.
         ``slot`` In: ``group`` Out, a cycle later: ``count`` (src in the list), ``head`` (the last

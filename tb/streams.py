@@ -170,3 +170,19 @@ class Sink:
             if self._ready is not None:
                 ready = self._random.random() >= self._stall
                 self._ready.value = int(ready)
+
+
+class Watch:
+    """The bench cycles in which the one-bit port ``name`` was 1, counted as transfers are."""
+
+    def __init__(self, bench: Bench, name: str):
+        self.cycles: list[int] = []
+        self._bench = bench
+        self._port = getattr(bench.dut, name)
+        cocotb.start_soon(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            await RisingEdge(self._bench.dut.clk)
+            if self._port.value and not self._bench.dut.rst.value:
+                self.cycles.append(self._bench.cycle)

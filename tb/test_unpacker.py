@@ -1,6 +1,7 @@
 """The unpacker against plain slicing: words, their place in the row, and their cycles."""
 
 import random
+from itertools import pairwise
 
 import cocotb
 import pytest
@@ -79,7 +80,7 @@ async def a_word_every_cycle(dut: object) -> None:
     """Without stalls there is no gap between rows, but the one that draining makes."""
     _, sink = await check(dut, 0.0, 0.0)
     cycles = [cycle for cycle, _ in sink.taken]
-    gaps = [later - earlier - 1 for earlier, later in zip(cycles, cycles[1:], strict=False)]
+    gaps = [later - earlier - 1 for earlier, later in pairwise(cycles)]
     assert sum(gap > 0 for gap in gaps) <= parameters()["max_words"]
 
 
