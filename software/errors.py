@@ -7,7 +7,7 @@ the one place that turns it into an exit code.
 import os
 from typing import Any
 
-import click
+import typer
 from typer.core import TyperGroup
 
 EXIT_CODE = 2
@@ -30,7 +30,7 @@ def sentence(error: BaseException) -> str:
 class RefusingGroup(TyperGroup):
     """The commands of ``orbis``: bad input ends any of them with a sentence and `EXIT_CODE`."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
         try:
             return super().invoke(ctx)
@@ -38,5 +38,5 @@ class RefusingGroup(TyperGroup):
             # A closed pipe (orbis ... | head) is no error of the user's.
             if isinstance(error, BrokenPipeError) or os.environ.get(TRACEBACK) == "1":
                 raise
-            click.echo(f"orbis: {sentence(error)}", err=True)
-            ctx.exit(EXIT_CODE)
+            typer.echo(f"orbis: {sentence(error)}", err=True)
+            raise typer.Exit(EXIT_CODE) from error

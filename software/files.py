@@ -136,7 +136,7 @@ def output_folder(path: Path) -> Path:
 def save_arrays(path: Path, arrays: Mapping[str, "np.ndarray[Any, Any] | int"]) -> None:
     """Write named arrays as an uncompressed .npz file, under exactly the name ``path``."""
     with path.open("wb") as file:  # given a name, numpy would append .npz to it
-        np.savez(file, **{name: np.asarray(array) for name, array in arrays.items()})
+        np.savez(file, allow_pickle=False, **{name: np.asarray(a) for name, a in arrays.items()})
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 import golden
+from golden import validate
 from software.backends import Matched
 
 
@@ -36,7 +37,9 @@ class GoldenBackend:
             from software.backends.presets import check_capacity, preset_config
 
             config = preset_config(self.preset, self.scale_group)
-            check_capacity(config, *tokens.shape, num_dst, max_iterations)
+            validate.check_tokens(tokens)
+            num_tokens, channels = tokens.shape
+            check_capacity(config, num_tokens, channels, num_dst, max_iterations)
         found = golden.match(
             tokens, num_dst, reduce, seed=seed, init=init, epsilon_q16=epsilon_q16,
             max_iterations=max_iterations, bits=self.bits, scale_group=self.scale_group,

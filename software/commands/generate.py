@@ -38,7 +38,6 @@ def verilog(
     source, description = folder / f"{name}.v", folder / f"{name}.json"
     with replacing(source) as partial_source, replacing(description) as partial_description:
         from hw.engine import DatmEngine
-
         from hw.verilog import describe, to_verilog
 
         engine = DatmEngine(config)

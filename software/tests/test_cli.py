@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import golden
 from hw.config import PRESETS
@@ -267,8 +266,8 @@ def test_usage_errors_exit_alike(tokens: Path) -> None:
 def test_a_killed_run_leaves_no_output(tokens: Path, tmp_path: Path) -> None:
     large, output = tmp_path / "large.npy", tmp_path / "out.npz"
     np.save(large, np.random.default_rng(3).standard_normal((20_000, 64)).astype(np.float16))
-    command = [sys.executable, "-c", "from software.cli import main; main()", "match", large,
-               "--num-dst", "5000", "--reduce", "1", "-o", output]  # fmt: skip
+    command = [sys.executable, "-c", "from software.cli import main; main()", "match", str(large),
+               "--num-dst", "5000", "--reduce", "1", "-o", str(output)]  # fmt: skip
     run = subprocess.Popen(command, cwd=ROOT)
     for _ in range(600):
         if list(tmp_path.glob(".out.npz.*.partial")):
