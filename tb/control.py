@@ -1,0 +1,64 @@
+"""A host on the control registers: cocotb tests read and write words through it."""
+
+from typing import Any
+
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
+
+from hw.config import EngineConfig
+from hw.job import Order
+from hw.registers import REGISTERS, offsets
+from tb.runner import parameters
+from tb.streams import Bench, set_value
+
+OFFSETS = offsets()
+JOB = [register for register in REGISTERS if register.access == "rw" and not register.fields]
+"""The job registers."""
+START, HOST_INIT, INTERRUPT_ENABLE = 1, 2, 4
+"""The bits of CONTROL."""
+
+
+class Host:
+    """Reads and writes words of `hw.axi_lite.ControlRegisters`, and checks the response."""
+
+    def __init__(self, dut: Any):
+        self.bench = Bench(dut)
+        self.config = EngineConfig(**parameters())
+        self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "bus_"), dut.clk, dut.rst)
+        self._dut = dut
+        for register in REGISTERS:
+            if register.access == "ro" and register.fixed is None and not register.fields:
+                set_value(getattr(dut, register.member), 0)
+        for name in ("finished", "bad_job", "nonfinite", "bus_error"):
+            getattr(dut, name).value = 0
+
+    async def read(self, offset: int, response: AxiResp = AxiResp.OKAY) -> int:
+        """The word at ``offset``; fails unless the response is ``response``."""
+        answer = await self.master.read(offset, 4)
+        assert answer.resp == response, f"read of {offset:#x}: {answer.resp!r}"
+        return int.from_bytes(answer.data, "little")
+
+    async def write(
+        self, offset: int, value: int, response: AxiResp = AxiResp.OKAY, size: int = 4
+    ) -> None:
+        """Write the ``size`` bytes from ``offset``; fails unless the response is ``response``."""
+        answer = await self.master.write(offset, value.to_bytes(size, "little"))
+        assert answer.resp == response, f"write of {value:#x} to {offset:#x}: {answer.resp!r}"
+
+    async def finish(self) -> None:
+        """The engine's pulse at the end of a job."""
+        self._dut.finished.value = 1
+        await self.bench.cycles(1)
+        self._dut.finished.value = 0
+        await self.bench.cycles(2)
+
+    async def words(self) -> dict[str, int]:
+        """Every word of the map, read one by one."""
+        return {name: await self.read(offset) for name, offset in OFFSETS.items()}
+
+    def order(self) -> dict[str, int]:
+        """The members of the ``order`` port."""
+        word = int(self._dut.order.value.to_unsigned())
+        members = {}
+        for name, field in Order(self.config):
+            members[name] = word >> field.offset & ((1 << field.width) - 1)
+        return members
