@@ -43,7 +43,8 @@ class PairWriter(wiring.Component):
         ``write`` Out `WriteClient`.
         ``loss`` Out: L, whole when ``done`` Out pulses, after everything is in memory.
 
-    A pair takes 2 cycles, and each beat of records at least 2 more.
+    A pair takes as long as its push (2 cycles in `Links`), and each beat of records 2 cycles more
+    where memory takes it at once.
     """
 
     def __init__(self, config: EngineConfig):
@@ -71,7 +72,11 @@ class PairWriter(wiring.Component):
         m = Module()
         config = self._config
         best_layout = self.best.payload.shape()
-        m.submodules.tiles = tiles = SyncFIFOBuffered(width=best_layout.size, depth=BUFFERED_TILES)
+        # One place more than is used: this FIFO takes an item every cycle only from 3 places up,
+        # and the two tiles may come in consecutive cycles.
+        m.submodules.tiles = tiles = SyncFIFOBuffered(
+            width=best_layout.size, depth=BUFFERED_TILES + 1
+        )
         lane = Signal(max(1, exact_log2(config.src_lanes)))
         pairs = Signal(config.count_bits)
         entry = data.View(nearest(config), tiles.r_data.word_select(lane, nearest(config).size))
@@ -85,26 +90,24 @@ class PairWriter(wiring.Component):
             self.slot.eq(entry.slot),
             self.push.payload.slot.eq(entry.slot),
             self.push.payload.src.eq(self.src.payload),
-            # The push takes its second cycle when the dst table has answered.
             self.push.valid.eq(tiles.r_rdy & self.src.valid & ~full & ~finished),
         ]
         pair = self.push.valid & self.push.ready
         m.d.comb += self.src.ready.eq(pair)
 
-        record = Signal(pair_record())
-        m.d.comb += [
-            record.dst.eq(self.token),
-            record.src.eq(self.src.payload),
-            record.loss.eq(entry.distance),
-        ]
-        beat = Signal(config.bus_bytes * 8)
         position = Signal(range(config.records_per_beat + 1))
+        pushed = Signal()
+        pushed_entry = Signal(nearest(config))
+        pushed_src = Signal(config.token_bits)
+        pushed_position = Signal.like(position)
+        m.d.sync += pushed.eq(pair)
         with m.If(pair):
             m.d.sync += [
-                beat.word_select(position, RECORD_BITS).eq(record),
+                pushed_entry.eq(entry),
+                pushed_src.eq(self.src.payload),
+                pushed_position.eq(position),
                 position.eq(position + 1),
                 pairs.eq(pairs + 1),
-                self.loss.eq(self.loss + entry.distance),
                 lane.eq(lane + 1),
             ]
             with m.If((lane == config.src_lanes - 1) | last_pair):
@@ -112,6 +115,20 @@ class PairWriter(wiring.Component):
                 m.d.sync += lane.eq(0)
             with m.If((position == config.records_per_beat - 1) | last_pair):
                 m.d.sync += full.eq(1)
+
+        # A cycle after the push the dst table has answered, before a full beat can be offered.
+        beat = Signal(config.bus_bytes * 8)
+        record = Signal(pair_record())
+        m.d.comb += [
+            record.dst.eq(self.token),
+            record.src.eq(pushed_src),
+            record.loss.eq(pushed_entry.distance),
+        ]
+        with m.If(pushed):
+            m.d.sync += [
+                beat.word_select(pushed_position, RECORD_BITS).eq(record),
+                self.loss.eq(self.loss + pushed_entry.distance),
+            ]
 
         self._write(m, beat, position, full)
         with m.If(self.start):

@@ -78,7 +78,6 @@ class Pairing(wiring.Component):
         wiring.connect(m, min_tree.best, writer.best)
         m.d.comb += [
             loader.start.eq(self.start),
-            loader.tokens.eq(self.job.tokens),
             loader.num_src.eq(self.job.num_src),
             loader.row_beats.eq(self.job.row_beats),
             loader.chunks.eq(self.job.chunks),

@@ -16,8 +16,8 @@ class SrcLoader(wiring.Component):
     """Double-buffered tiles of Q src rows, in token order; a short last tile leaves lanes as found.
 
     Ports:
-        ``start`` In pulse; ``tokens``, ``num_src`` (tokens that are no dst), ``row_beats``,
-            ``chunks``, ``quantized_address`` In.
+        ``start`` In pulse; ``num_src`` (tokens that are no dst), ``row_beats``, ``chunks``,
+            ``quantized_address`` In.
         ``index`` Out, ``is_dst`` In: asks the dst table, which answers a cycle later.
         ``read`` Out `ReadClient` of the quantised rows.
         ``src`` Out stream: the token of each requested row, in order. It bounds how far rows are
@@ -34,7 +34,6 @@ class SrcLoader(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "tokens": In(config.count_bits),
                 "num_src": In(config.count_bits),
                 "row_beats": In(range(config.max_row_beats + 1)),
                 "chunks": In(range(config.max_chunks + 1)),
@@ -56,9 +55,10 @@ class SrcLoader(wiring.Component):
         return m
 
     def _scan(self, m: Module) -> None:
-        """Ask for the row of each token that is no dst."""
+        """Ask for the row of each token that is no dst, up to the last of them."""
         config = self._config
-        token = Signal(config.count_bits)
+        token = Signal(config.token_bits)
+        left = Signal(config.count_bits)
         request = self.read.request
         row = token * self.row_beats
         requested = Signal()
@@ -73,7 +73,7 @@ class SrcLoader(wiring.Component):
         ]
         with m.FSM(name="scan"):
             with m.State("IDLE"):
-                m.d.sync += token.eq(0)
+                m.d.sync += [token.eq(0), left.eq(self.num_src)]
                 with m.If(self.start):
                     m.next = "LOOK"
             with m.State("LOOK"):
@@ -89,8 +89,10 @@ class SrcLoader(wiring.Component):
                 with m.If(self.is_dst | (request_done & announce_done)):
                     m.d.sync += [token.eq(token + 1), requested.eq(0), announced.eq(0)]
                     m.next = "LOOK"
-                    with m.If(token == self.tokens - 1):
-                        m.next = "IDLE"
+                    with m.If(~self.is_dst):
+                        m.d.sync += left.eq(left - 1)
+                        with m.If(left == 1):
+                            m.next = "IDLE"
                 with m.Else():
                     m.d.sync += [requested.eq(request_done), announced.eq(announce_done)]
 
