@@ -53,7 +53,8 @@ def describe(component: wiring.Component, config: EngineConfig, name: str) -> st
 
 
 def _ports(component: wiring.Component) -> Iterator[tuple[str, wiring.Flow, Value]]:
-    """(name, flow, signal) of every port but the clocking."""
+    """(name, flow, signal) of every port but the clocking; Verilog has no ports of no bits."""
     for path, member, value in component.signature.flatten(component):
-        if not isinstance(value, Const):
-            yield "__".join(str(part) for part in path), member.flow, Value.cast(value)
+        signal = Value.cast(value)
+        if not isinstance(signal, Const) and len(signal):
+            yield "__".join(str(part) for part in path), member.flow, signal
