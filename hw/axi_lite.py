@@ -143,7 +143,8 @@ class ControlRegisters(wiring.Component):
             return
         low = word * LITE_DATA_BITS
         mask = register.mask(self._config) >> low & ((1 << LITE_DATA_BITS) - 1)
-        locked = self.busy | self.start if register.access == "rw" else 0
+        # Busy follows the write of start by two cycles, in which a response still stalls the next.
+        locked = self.busy if register.access == "rw" else 0
         refused = Signal(name=f"refused_{register.member}_{word}")
         m.d.comb += [
             refused.eq(locked | (data & strobed & ~mask).any()),

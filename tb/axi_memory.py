@@ -95,8 +95,9 @@ class AxiReadMemory:
 
     A burst's first beat comes ``latency`` cycles after its address or later. Bursts of one id are
     answered in order; of two ids in any order, their beats mixed where ``mix_beats`` is true.
-    ``stall`` is the probability that a cycle takes no address, and that it offers no beat.
-    Beats at the addresses in ``errors`` are answered with SLVERR.
+    ``stall`` is the probability that a cycle offers no beat, and, unless ``address_stall`` says
+    otherwise, that it takes no address. Beats at the addresses in ``errors`` are answered with
+    SLVERR.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class AxiReadMemory:
         *,
         latency: int = LATENCY,
         stall: float = 0.0,
+        address_stall: float | None = None,
         mix_beats: bool = False,
         seed: int = 0,
     ):
@@ -117,6 +119,7 @@ class AxiReadMemory:
         self._memory = memory
         self._latency = latency
         self._stall = stall
+        self._address_stall = stall if address_stall is None else address_stall
         self._mix_beats = mix_beats
         self._step = config.bus_bytes
         self._random = random.Random(f"{seed} axi read")
@@ -140,7 +143,7 @@ class AxiReadMemory:
                 address, beats = int(dut.axi__araddr.value), int(dut.axi__arlen.value) + 1
                 due = self._bench.cycle + self._latency
                 waiting[int(dut.axi__arid.value)].append((due, address, beats))
-            ready = self._random.random() >= self._stall
+            ready = self._random.random() >= self._address_stall
             dut.axi__arready.value = int(ready)
 
             if current is None or self._mix_beats:

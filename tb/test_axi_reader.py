@@ -196,20 +196,20 @@ async def one_beat_requests(dut: Any) -> None:
 
 @cocotb.test()
 async def fair_clients(dut: Any) -> None:
-    """Two clients that ask all the time get the bus in turns."""
-    config = EngineConfig(**parameters())
+    """Two clients that ask all the time, of a memory slow to take addresses, get turns."""
     bench, memory = Bench(dut), Memory(SIZE)
     dut.clear.value = 0
+    config = EngineConfig(**parameters())
     monitor = AxiMonitor(bench, config, ("ar",))
-    AxiReadMemory(bench, config, memory, latency=3)
+    AxiReadMemory(bench, config, memory, latency=1, address_stall=0.8)
     clients = [Client(bench, name, memory) for name in "ab"]
     await bench.reset()
     for client in clients:
-        client.ask([(0, 64 * config.burst_beats)])
+        client.ask([(0, 1)] * 60)
     for client in clients:
         await client.check()
-    middle = [ident for _, _, ident, _, _ in monitor.bursts][16:96]
-    assert 36 <= sum(middle) <= 44
+    middle = [ident for _, _, ident, _, _ in monitor.bursts][5:-5]
+    assert all(one != other for one, other in pairwise(middle))
 
 
 @cocotb.test()
