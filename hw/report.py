@@ -18,7 +18,8 @@ class Report(wiring.Component):
         ``index`` Out, ``word`` In: asks the table, which answers a cycle later.
         ``write`` Out `WriteClient`.
 
-    A word takes 2 cycles. What pads the last beat is zero.
+    Cycles, where memory takes beats at once: 1 for the request, 2 a word and 1 a beat. What pads
+    the last beat is zero.
     """
 
     def __init__(self, config: EngineConfig, word_bits: int, max_words: int):
