@@ -21,9 +21,10 @@ class Initialize(wiring.Component):
 
     Ports: ``start`` In pulse, after which ``job``, ``seed`` and ``host_init`` In stay as they
     are; ``read`` Out `ReadClient` of the DST region, used with ``host_init``; ``assign`` Out
-    stream of ``assignment``; ``done`` Out pulse, after the last slot was taken.
+    stream of ``assignment``; ``done`` Out pulse, in the cycle in which the last slot is taken.
 
-    The host's list is trusted: tokens are distinct and below N.
+    The host's list is trusted: tokens are distinct and below N. Its tokens are assigned one a cycle
+    as memory gives them, those of the sampler when it offers them.
     """
 
     def __init__(self, config: EngineConfig):

@@ -24,7 +24,8 @@ class Packer(wiring.Component):
         ``dst`` In stream of ``slot``, ``token``; ``idle`` Out: nothing accepted is unwritten.
         ``read`` Out `ReadClient` of the quantised rows; ``write`` Out `WriteClient`.
 
-    Throughput: a write beat a cycle, tile_beats for each slot; 32 rows are requested ahead.
+    Throughput: tile_beats + 1 cycles a slot: its request, then a write beat a cycle; 32 rows are
+    requested ahead.
     """
 
     def __init__(self, config: EngineConfig):

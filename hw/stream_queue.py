@@ -9,7 +9,8 @@ from amaranth.lib.wiring import In, Out
 class StreamQueue(wiring.Component):
     """Keeps up to ``depth`` items in order. Ports: ``i`` In stream, ``o`` Out stream of ``shape``.
 
-    An item is offered at the earliest 2 cycles after it came; one item a cycle.
+    An item is offered at the earliest 2 cycles after it came; one item a cycle from a ``depth`` of
+    3 up, one every second cycle below.
     """
 
     def __init__(self, shape: ShapeLike, depth: int):
