@@ -198,11 +198,11 @@ PRESETS: dict[str, EngineConfig] = {
     ),
     "demo": EngineConfig(
         max_tokens=1024, max_channels=256, max_dst=512, dst_lanes=4, src_lanes=4,
-        channel_lanes=16, quantize_lanes=8, sorter_width=16,
+        channel_lanes=16, quantize_lanes=8, sorter_width=16, fifo_beats=128,
     ),
     "paper": EngineConfig(
         max_tokens=67_584, max_channels=3_072, max_dst=33_792, dst_lanes=4, src_lanes=16,
-        channel_lanes=16, scale_group=16, quantize_lanes=8, burst_beats=64, fifo_beats=128,
+        channel_lanes=16, scale_group=16, quantize_lanes=8, fifo_beats=128,
     ),
 }  # fmt: skip
 """Named configs: unit tests, the small video DiT, and the paper's two models."""
