@@ -6,7 +6,9 @@ clip again, badly compressed, and is left out.
 """
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import av
@@ -58,10 +60,11 @@ def decode(path: Path, size: int) -> Tensor:
     return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous()
 
 
-def load_clips(size: int) -> list[Clip]:
-    """Decode the three clips, in label order, at ``size`` x ``size`` pixels."""
+@cache
+def load_clips(size: int) -> tuple[Clip, ...]:
+    """Decode the three clips, in label order, at ``size`` x ``size`` pixels; once a process."""
     folder = clip_folder()
-    return [Clip(label, decode(folder / name, size)) for label, name in enumerate(FILES)]
+    return tuple(Clip(label, decode(folder / name, size)) for label, name in enumerate(FILES))
 
 
 def to_signal(frames: Tensor) -> Tensor:
@@ -69,11 +72,12 @@ def to_signal(frames: Tensor) -> Tensor:
     return frames.float() / 127.5 - 1
 
 
-def windows(clip: Clip, length: int, stride: int, *, hold_out: bool) -> Tensor:
+def windows(clip: Clip, length: int, stride: int, *, hold_out: bool, every: int = 1) -> Tensor:
     """First-frame indices of all usable windows of one side of the split, int64 [W].
 
     A window is ``length`` frames, ``stride`` apart. It lies wholly before the last fifth of the
-    clip (training) or wholly inside it (``hold_out``), and spans no cut.
+    clip (training) or wholly inside it (``hold_out``), and spans no cut. Windows start at every
+    ``every``-th frame.
     """
     total = len(clip.frames)
     split = total - int(total * HOLD_OUT)
@@ -81,7 +85,7 @@ def windows(clip: Clip, length: int, stride: int, *, hold_out: bool) -> Tensor:
     span = (length - 1) * stride
     pixels = to_signal(clip.frames)
     is_cut = (pixels[1:] - pixels[:-1]).abs().mean((1, 2, 3)) > CUT
-    starts = [s for s in range(begin, end - span) if not bool(is_cut[s : s + span].any())]
+    starts = [s for s in range(begin, end - span, every) if not bool(is_cut[s : s + span].any())]
     return torch.tensor(starts, dtype=torch.int64)
 
 
@@ -92,7 +96,7 @@ class WindowSet:
     ``index`` is int64 [W, 2]: label and first frame.
     """
 
-    clips: list[Clip]
+    clips: Sequence[Clip]
     index: Tensor
     length: int
     stride: int
@@ -114,11 +118,15 @@ class WindowSet:
         return self.batch(torch.stack(chosen))
 
 
-def window_sets(clips: list[Clip], length: int, stride: int) -> tuple[WindowSet, WindowSet]:
+def window_sets(
+    clips: Sequence[Clip], length: int, stride: int, every: int = 1
+) -> tuple[WindowSet, WindowSet]:
     """Training windows and held-out windows of all clips; no frame is in both."""
     sides = []
     for hold_out in (False, True):
-        parts = [(c.label, windows(c, length, stride, hold_out=hold_out)) for c in clips]
+        parts = [
+            (c.label, windows(c, length, stride, hold_out=hold_out, every=every)) for c in clips
+        ]
         index = torch.cat([torch.stack((torch.full_like(s, lab), s), 1) for lab, s in parts])
         sides.append(WindowSet(clips, index, length, stride))
     return sides[0], sides[1]

@@ -42,6 +42,8 @@ class TrainConfig:
         minutes: wall-clock budget, all resumed parts of the run together.
         batch: videos a step.
         stride: frames of a clip from one frame of a video to the next.
+        every: frames of a clip from the start of one window to the next. Windows that overlap in
+            all but a frame are hard to tell apart, and a small model learns fewer better.
         learning_rate: peak, for both optimizers.
         warm_up: steps until the peak.
         ema: decay of the averaged weights, reached after about 10 / (1 - ema) steps.
@@ -55,6 +57,7 @@ class TrainConfig:
     minutes: float = 90.0
     batch: int = 8
     stride: int = 2
+    every: int = 4
     learning_rate: float = 2e-3
     warm_up: int = 50
     ema: float = 0.998
@@ -99,7 +102,7 @@ class MatmulAttention:
         with torch.autocast("cpu", enabled=False):  # autocast would run the softmax in float32
             query, key, value = (part.bfloat16() for part in (query, key, value))
             mixed = (query @ key.transpose(-1, -2)).softmax(-1) @ value
-        out = project(attn, mixed.transpose(1, 2).flatten(2))
+        out = project(attn, mixed.transpose(1, 2).flatten(2).to(tokens.dtype))
         return out[:, text:], out[:, :text]
 
 
@@ -157,7 +160,9 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.config = folder, config
         self.checkpoint = folder / "checkpoint.pt"
-        self.train_windows, self.held_out = window_sets(load_clips(SIZE), FRAMES, config.stride)
+        self.train_windows, self.held_out = window_sets(
+            load_clips(SIZE), FRAMES, config.stride, config.every
+        )
         self.model = build_model(config.layers, seed=config.seed)
         self.averaged = build_model(config.layers, seed=config.seed).requires_grad_(False)
         for model in (self.model, self.averaged):

@@ -1,0 +1,247 @@
+"""What token reduction costs in quality: each way of matching against the unreduced model.
+
+    python -m software.evaluate -o docs
+
+Every method starts from the same noise as the unreduced run that it is compared with, and runs the
+same schedule. The similarity-map cosines say why matching on outputs works: they compare what a
+matcher can see with what it stands for.
+
+Source: design section 5, and the paper's figures named there.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from diffusers import CogVideoXTransformer3DModel
+from torch import Tensor
+
+from golden import Match
+from software.backends import make_backend
+from software.clips import CLASSES
+from software.diffusion import Denoised, Schedule, denoise
+from software.files import output_folder, write_json, write_text
+from software.matchers import BsmMatcher, DatmMatcher
+from software.metrics import map_cosine, psnr, ssim
+from software.model import GRID, load_model
+from software.reduction import Guide, Matcher, reduced_count
+
+NUM_TOKENS = GRID[0] * GRID[1] * GRID[2]
+Report = Callable[[str, int, int], None]
+"""``report(what, done, total)``, called after each generated video."""
+
+
+@dataclass(frozen=True)
+class QualityConfig:
+    """What is measured.
+
+    Attributes:
+        seeds: of noise and matching; each is run for each class.
+        labels: classes, as indices into ``software.clips.CLASSES``.
+        steps: Euler steps.
+        warm_up: full steps at the start.
+        rc_steps: reduced steps after each full one.
+        ratio: share of the video tokens that reduced steps drop.
+        num_dst: M of DATM and of the random dst.
+    """
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    labels: tuple[int, ...] = tuple(range(len(CLASSES)))
+    steps: int = 50
+    warm_up: int = 1
+    rc_steps: int = 3
+    ratio: float = 0.38
+    num_dst: int = NUM_TOKENS // 4
+
+    @property
+    def schedule(self) -> Schedule:
+        """The steps of every run."""
+        return Schedule(self.steps, self.warm_up, self.rc_steps)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way of matching: its name, what it looks at, and how a seed becomes a matcher."""
+
+    name: str
+    guide: Guide
+    make: Callable[[int], Matcher]
+
+
+def methods(config: QualityConfig) -> list[Method]:
+    """The methods that are compared, weakest first."""
+    reduce = reduced_count(config.ratio, NUM_TOKENS, config.num_dst)
+
+    def bsm(seed: int) -> Matcher:
+        return BsmMatcher(GRID, reduce, seed)
+
+    def datm(
+        bits: int | None, scale_group: int = 1, max_iterations: int = 20
+    ) -> Callable[[int], Matcher]:
+        backend = make_backend("golden", bits=bits, scale_group=scale_group)
+
+        def make(seed: int) -> Matcher:
+            return DatmMatcher(backend, config.num_dst, reduce, seed, max_iterations=max_iterations)
+
+        return make
+
+    return [
+        Method("BSM on input", "input", bsm),
+        Method("DATM 4-bit on input", "input", datm(4)),
+        Method("random dst on output", "output", datm(None, max_iterations=1)),
+        Method("BSM on output", "output", bsm),
+        Method("DATM float", "output", datm(None)),
+        Method("DATM 4-bit", "output", datm(4)),
+        Method("DATM 4-bit, scale shared by 16", "output", datm(4, scale_group=16)),
+    ]
+
+
+class Recorder:
+    """A matcher that keeps every token set that it is shown and reduces nothing."""
+
+    def __init__(self) -> None:
+        self.seen: dict[tuple[int, int], Tensor] = {}
+        """Tokens by (step, layer)."""
+
+    def __call__(self, tokens: Tensor, layer: int, step: int) -> Match:
+        """Keep a copy; no pairs."""
+        self.seen[step, layer] = tokens.clone()
+        none = torch.empty(0, dtype=torch.int64)
+        return Match(none, none, torch.empty(0), none, (), 0, none)
+
+
+def record_tokens(
+    model: CogVideoXTransformer3DModel, label: int, seed: int, steps: int, guide: Guide
+) -> dict[tuple[int, int], Tensor]:
+    """Every layer's tokens at every step of an unreduced run, by (step, layer)."""
+    recorder = Recorder()
+    denoise(model, label, seed, Schedule(steps, rc_steps=0), matcher=recorder, guide=guide)
+    return recorder.seen
+
+
+def similarity_cosines(
+    model: CogVideoXTransformer3DModel, label: int, seed: int, steps: int
+) -> dict[str, float]:
+    """Cosine of similarity maps with the true SDPA output's, mean over layers and steps from 1 on.
+
+    ``previous_output`` is the same layer's output one step earlier, ``input`` the layer's input of
+    the same step.
+    """
+    outputs = record_tokens(model, label, seed, steps, "output")
+    inputs = record_tokens(model, label, seed, steps, "input")
+    later = [key for key in outputs if key[0] > 0]
+    return {
+        "previous_output": fmean(map_cosine(outputs[s - 1, n], outputs[s, n]) for s, n in later),
+        "input": fmean(map_cosine(inputs[s, n], outputs[s, n]) for s, n in later),
+    }
+
+
+def compare(found: Denoised, reference: Denoised) -> dict[str, float]:
+    """Figures of one reduced run against the unreduced one."""
+    return {
+        "psnr": psnr(found.video, reference.video),
+        "ssim": ssim(found.video, reference.video),
+        "reduction": found.reduction,
+        "reduction_rc": found.reduction_rc,
+    }
+
+
+def mean_of(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Mean of each figure over rows that have the same ones."""
+    return {name: round(fmean(row[name] for row in rows), 4) for name in rows[0]}
+
+
+def evaluate_quality(
+    model: CogVideoXTransformer3DModel, config: QualityConfig, report: Report | None = None
+) -> dict[str, Any]:
+    """Measure every method, and the cosines, over all seeds and classes.
+
+    Returns a JSON-ready dict: ``config``, ``methods`` (name to mean figures, with the PSNR of
+    every run under ``runs``) and ``cosines``.
+    """
+    compared = methods(config)
+    runs = [(seed, label) for seed in config.seeds for label in config.labels]
+    figures: dict[str, list[dict[str, float]]] = {method.name: [] for method in compared}
+    cosines = []
+    done, total = 0, len(runs) * (len(compared) + 1)
+    for seed, label in runs:
+        reference = denoise(model, label, seed, config.schedule)
+        cosines.append(similarity_cosines(model, label, seed, config.steps))
+        done += 1
+        for method in compared:
+            found = denoise(
+                model,
+                label,
+                seed,
+                config.schedule,
+                matcher=method.make(seed),
+                guide=method.guide,
+            )
+            figures[method.name].append(compare(found, reference))
+            done += 1
+            if report:
+                report(f"{CLASSES[label]}, seed {seed}: {method.name}", done, total)
+    return {
+        "config": asdict(config),
+        "methods": {
+            name: {**mean_of(rows), "runs": [round(row["psnr"], 3) for row in rows]}
+            for name, rows in figures.items()
+        },
+        "cosines": mean_of(cosines),
+    }
+
+
+def to_markdown(result: dict[str, Any], command: str) -> str:
+    """The result as a table, under the command that makes it."""
+    config = result["config"]
+    lines = [
+        f"Made by `{command}`: mean over seeds {', '.join(map(str, config['seeds']))} of each of "
+        f"{len(config['labels'])} classes, {config['steps']} steps, FC:RC 1:{config['rc_steps']} "
+        f"after {config['warm_up']} full step(s), {config['ratio']:.0%} of {NUM_TOKENS} tokens "
+        f"dropped in reduced steps, M = {config['num_dst']} (BSM: one dst per 2x2x2 block).",
+        "",
+        "| matching | PSNR to the unreduced video, dB | SSIM |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {row['psnr']:.2f} | {row['ssim']:.3f} |"
+        for name, row in result["methods"].items()
+    ]
+    cosines = result["cosines"]
+    lines += [
+        "",
+        "| similarity map, cosine with the true output's | |",
+        "|---|---|",
+        f"| the layer's output one step earlier | {cosines['previous_output']:.3f} |",
+        f"| the layer's input | {cosines['input']:.3f} |",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line of ``python -m software.evaluate``: writes quality.json and quality.md."""
+    parser = argparse.ArgumentParser(prog="python -m software.evaluate")
+    parser.add_argument("-o", "--output", type=Path, default=Path("build"))
+    parser.add_argument("--weights", type=Path, default=None, help="folder of another model")
+    parser.add_argument("--steps", type=int, default=QualityConfig.steps)
+    parser.add_argument("--warm-up", type=int, default=QualityConfig.warm_up)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(QualityConfig.seeds))
+    options = parser.parse_args(arguments)
+    folder = output_folder(options.output)
+    model = load_model(options.weights) if options.weights else load_model()
+    config = replace(
+        QualityConfig(), steps=options.steps, warm_up=options.warm_up, seeds=tuple(options.seeds)
+    )
+    result = evaluate_quality(
+        model, config, lambda what, done, total: print(f"{done}/{total} {what}", flush=True)
+    )
+    write_json(folder / "quality.json", result)
+    write_text(folder / "quality.md", to_markdown(result, "python -m software.evaluate -o docs"))
+
+
+if __name__ == "__main__":
+    main()

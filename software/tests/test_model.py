@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from software.evaluate import Recorder
+from software.model import GRID, SIZE, build_model, class_tokens, load_model, velocity
+from software.reduction import apply_reduction
+
+
+def test_the_architecture_has_512_video_tokens_of_128_channels() -> None:
+    model, recorder = build_model(1).eval(), Recorder()
+    with apply_reduction(model, recorder) as reducer, torch.no_grad():
+        reducer.begin_step(0, full=True)
+        velocity(model, torch.zeros(1, 8, 3, SIZE, SIZE), torch.zeros(1), torch.tensor([0]))
+        reducer.end_step()
+    assert recorder.seen[0, 0].shape == (GRID[0] * GRID[1] * GRID[2], 128) == (512, 128)
+
+
+def test_fresh_weights_depend_on_the_seed_and_leave_the_global_generator_alone() -> None:
+    before = torch.random.get_rng_state()
+    one, same, other = (build_model(1, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(before, torch.random.get_rng_state())
+    name = "transformer_blocks.0.attn1.to_q.weight"
+    assert torch.equal(one[name], same[name])
+    assert not torch.equal(one[name], other[name])
+
+
+def test_class_tokens_differ_between_classes_and_places() -> None:
+    tokens = class_tokens(torch.tensor([0, 1, 2]))
+    rows = tokens.flatten(0, 1)
+    assert torch.equal(rows, torch.eye(len(rows)))
+
+
+def test_the_velocity_leads_to_the_prediction() -> None:
+    model = build_model(1).eval()  # its last layer is zero but for the bias: it predicts a constant
+    with torch.no_grad():
+        model.proj_out.bias.fill_(0.25)
+        noisy = torch.randn(2, 8, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+        time = torch.tensor([0.0, 0.8])
+        found = velocity(model, noisy, time, torch.tensor([0, 2]))
+    arrived = noisy + (1 - time).view(-1, 1, 1, 1, 1) * found
+    torch.testing.assert_close(arrived, torch.full_like(arrived, 0.25), atol=1e-5, rtol=0)
+
+
+def test_a_saved_model_loads_with_the_same_weights(tmp_path: Path) -> None:
+    model = build_model(1, seed=3)
+    model.save_pretrained(tmp_path)
+    loaded = load_model(tmp_path)
+    assert not loaded.training
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[name]), name
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"holds no model: config\.json is missing"):
+        load_model(tmp_path)

@@ -1,0 +1,48 @@
+"""The shipped tokens: real SDPA outputs of the shipped model, to match without running it.
+
+    python -m software.tokens
+
+One layer's video tokens half-way through an unreduced run: float16 [512, 128] in
+``weights/tokens.npy``.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import CogVideoXTransformer3DModel
+from torch import Tensor
+
+from software.evaluate import record_tokens
+from software.files import replacing
+from software.model import WEIGHTS, load_model
+
+PATH = WEIGHTS / "tokens.npy"
+LABEL, SEED, STEPS = 0, 0, 24
+"""The run that the tokens are taken from: a bunny."""
+STEP, LAYER = STEPS // 2, 3
+
+
+def sample_tokens(model: CogVideoXTransformer3DModel) -> Tensor:
+    """SDPA output of layer ``LAYER`` at step ``STEP``: float16 [N, D]."""
+    seen = record_tokens(model, LABEL, SEED, STEPS, "output")
+    return seen[STEP, LAYER].to(torch.float16)
+
+
+def write_tokens(path: Path, model: CogVideoXTransformer3DModel) -> None:
+    """Write the tokens as .npy."""
+    array = sample_tokens(model).numpy()
+    with replacing(path) as partial, partial.open("wb") as file:
+        np.save(file, array)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line of ``python -m software.tokens``."""
+    parser = argparse.ArgumentParser(prog="python -m software.tokens")
+    parser.add_argument("-o", "--output", type=Path, default=PATH)
+    write_tokens(parser.parse_args(arguments).output, load_model())
+
+
+if __name__ == "__main__":
+    main()
