@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -8,9 +10,9 @@ from software.matchers import BsmMatcher, DatmMatcher
 from software.model import GRID, build_model, velocity
 
 
-def small_model() -> torch.nn.Module:
+def small_model() -> Any:
     """One layer with weights that make its attention and prediction visible."""
-    model: torch.nn.Module = build_model(1, seed=1).eval().requires_grad_(False)
+    model = build_model(1, seed=1).eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(0)
     model.proj_out.weight.copy_(torch.randn(model.proj_out.weight.shape, generator=generator) / 10)
     return model
