@@ -19,7 +19,7 @@ from tb.streams import Bench, Sink, Source, Watch, pack
 CONFIGS = {
     "tiny": PRESETS["tiny"],
     "demo": PRESETS["demo"],
-    "one-src-lane": replace(PRESETS["tiny"], src_lanes=1, bus_bytes=32, max_channels=64),
+    "one-src-lane": replace(PRESETS["tiny"], src_lanes=1),
 }
 
 
