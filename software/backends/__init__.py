@@ -1,6 +1,6 @@
 """Who does the matching: the golden model, or the simulated engine. One interface for both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BackendName = Literal["golden", "rtl"]
+Progress = Callable[[int, int], None]
+"""``progress(cycles, pairings)``, called now and then while an engine runs."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def make_backend(
     bits: int | None = 4,
     scale_group: int = 1,
     preset: str | None = None,
+    progress: Progress | None = None,
 ) -> MatchingBackend:
     """Make a backend by name.
 
@@ -81,6 +84,7 @@ def make_backend(
         scale_group: G, channels that share a scale.
         preset: the engine's sizes, ``demo`` by default; the golden backend, where one is named,
             holds what that engine holds.
+        progress: called while an engine runs.
 
     Raises:
         ValueError: an unknown preset, a scale group that it cannot have, or bits with rtl.
@@ -92,7 +96,7 @@ def make_backend(
             raise ValueError("bits is float, but the rtl backend matches 4-bit tokens only.")
         from software.backends.rtl import RtlBackend
 
-        return RtlBackend.of_preset(preset or "demo", scale_group)
+        return RtlBackend.of_preset(preset or "demo", scale_group, progress=progress)
     from software.backends.golden import GoldenBackend
 
     return GoldenBackend(bits=bits, scale_group=scale_group, preset=preset)

@@ -1,7 +1,7 @@
 """The simulated engine as a backend: what a driver of the real one would do, over its registers."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,11 @@ from golden import validate
 from golden.qe import round_to_format
 from hw.config import EngineConfig
 from hw.registers import ID, REGISTERS, offsets
-from software.backends import Matched
+from software.backends import Matched, Progress
 from software.backends.layout import Layout
 from software.backends.presets import check_capacity, preset_config
 from software.simulator import SimulationError, Simulator
 from software.simulator.engine import engine_library, waves_wanted
-
-Progress = Callable[[int, int], None]
-"""``progress(cycles, pairings)``, called while a job runs."""
 
 STAGES = ("quantize", "init", "pack", "pair", "update", "topk")
 """Stages whose cycles the engine counts; converging and reporting is the rest of the total."""

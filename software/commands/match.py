@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from software.commands.output import print_json, print_summary
+from software.terminal import console
 
 if TYPE_CHECKING:
     from software.backends import Matched
@@ -137,23 +138,27 @@ def match(
         from golden import epsilon_to_q16
         from software.backends import make_backend
 
-        matcher = make_backend(
-            backend.value,
-            bits=4 if bits is Bits.four else None,
-            scale_group=scale_group,
-            preset=preset,
-        )
-        begun = time.perf_counter()
-        found = matcher.match(
-            matrix,
-            num_dst,
-            reduce,
-            seed=seed or 0,
-            init=first,
-            epsilon_q16=epsilon_to_q16(epsilon),
-            max_iterations=max_iterations,
-        )
-        seconds = time.perf_counter() - begun
+        with console.status("Matching.") as status:
+            matcher = make_backend(
+                backend.value,
+                bits=4 if bits is Bits.four else None,
+                scale_group=scale_group,
+                preset=preset,
+                progress=lambda cycles, pairings: status.update(
+                    f"Matching: {cycles:,} cycles, {pairings} pairings."
+                ),
+            )
+            begun = time.perf_counter()
+            found = matcher.match(
+                matrix,
+                num_dst,
+                reduce,
+                seed=seed or 0,
+                init=first,
+                epsilon_q16=epsilon_to_q16(epsilon),
+                max_iterations=max_iterations,
+            )
+            seconds = time.perf_counter() - begun
         save_arrays(partial, _arrays(found))
     summary: dict[str, Any] = {
         "backend": backend.value,

@@ -15,10 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
-from rich.console import Console
-
 from hw.toolchain import verilator_environment
 from software.errors import SetupError
+from software.terminal import console
 
 CACHE = "ORBIS_CACHE"
 """Environment variable: the folder of the cache."""
@@ -31,7 +30,7 @@ _VERILATOR = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-
 _COMPILER = ("-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-w",
              "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", "-DVM_TRACE_FST=0",
              "-DVM_TRACE_SAIF=0")  # fmt: skip
-_FAST, _SLOW = "-O3", "-O1"
+_FAST, _SLOW = "-O3", "-O0"
 """What runs every cycle, and what runs once: constructors and initial values."""
 
 
@@ -74,7 +73,6 @@ def build_library(verilog: str, top: str, *, waves: bool = False, label: str = "
         if built.exists():
             return built
         work = folder / f"{built.stem}.{os.getpid()}.partial"
-        console = Console(stderr=True)
         with console.status(f"Compiling the simulator of {label}, once; this can take a minute."):
             try:
                 _build(verilog, top, waves, work, environment)

