@@ -23,12 +23,12 @@ Progress = Callable[[int, int, bool], None]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Which steps are full.
+    """Which steps are full, and which of those match.
 
     Attributes:
         steps: Euler steps, at least 1.
         warm_up: steps at the start that are all full, at least 1; the video's layout is decided
-            in them, so that what they match would be stale at once.
+            in them, and an error there moves the whole video, not its details.
         rc_steps: reduced steps that follow each full one; 0 makes every step full.
     """
 
@@ -47,6 +47,13 @@ class Schedule:
         for step in range(self.steps):
             since = step - (self.warm_up - 1)
             yield since < 0 or since % (self.rc_steps + 1) == 0
+
+    def matches(self, step: int) -> bool:
+        """Whether a full step's pairs will be used: not where another full step follows.
+
+        With ``rc_steps`` 0 every step matches, for measurements on the tokens of a whole run.
+        """
+        return step >= self.warm_up - 1 or self.rc_steps == 0
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,7 @@ def denoise(
             full = planned or reducer is None
             full_steps += full
             if reducer:
-                reducer.begin_step(step, full=full)
+                reducer.begin_step(step, full=full, match=schedule.matches(step))
             now = torch.tensor([step / schedule.steps])
             video = video + velocity(model, video, now, labels) / schedule.steps
             if reducer:

@@ -99,6 +99,7 @@ class TokenReducer:
         self.pairs: list[list[Pairs]] = [[] for _ in layers]
         """Per layer, the latest pairs of each video of the batch."""
         self.full: bool | None = None
+        self.match = False
         self.step = -1
         self._calls = 0
         self._layers = layers
@@ -106,11 +107,18 @@ class TokenReducer:
         for number, attn in enumerate(layers):
             cast(Any, attn).set_processor(ReducedAttention(self, number))
 
-    def begin_step(self, step: int, *, full: bool) -> None:
-        """Declare the next call of the model: a full step, or one that reuses the last pairs."""
+    def begin_step(self, step: int, *, full: bool, match: bool = True) -> None:
+        """Declare the next call of the model: a full step, or one that reuses the last pairs.
+
+        Args:
+            step: its number, for the matcher and for messages.
+            full: run every layer whole.
+            match: ask the matcher at a full step; False where another full step follows, which
+                would overwrite the pairs unused.
+        """
         if not full and not all(self.pairs):
             raise ValueError(f"step {step} cannot be reduced: no full step has matched before it.")
-        self.step, self.full, self._calls = step, full, 0
+        self.step, self.full, self.match, self._calls = step, full, match, 0
 
     def end_step(self) -> None:
         """Check that every patched layer ran once since ``begin_step``: a no-op is an error."""
@@ -202,8 +210,10 @@ class ReducedAttention:
         matching = 0.0
         if reducer.full:
             mixed = attend(attn, tokens, text, image_rotary_emb)
-            guide = mixed[:, text:] if reducer.guide == "output" else hidden_states
-            matching = self._match(guide)
+            if reducer.match:
+                matching = self._match(
+                    mixed[:, text:] if reducer.guide == "output" else hidden_states
+                )
             out = project(attn, mixed)
             reducer.usage.rows_full += hidden_states.shape[0] * hidden_states.shape[1]
         else:

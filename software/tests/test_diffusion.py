@@ -86,6 +86,12 @@ def test_reduction_is_reported_and_reproducible(guide: str) -> None:
     assert timing.attention + timing.matching + timing.other == pytest.approx(timing.total)
 
 
+def test_only_full_steps_that_a_reduced_one_follows_are_matched() -> None:
+    matcher = BsmMatcher(GRID, 100)
+    denoise(small_model(), 0, 1, Schedule(8, warm_up=3), matcher=matcher)  # F F F+ R R R F+ R
+    assert matcher.calls == 2
+
+
 def test_a_warm_start_begins_with_the_medoids_of_the_step_before() -> None:
     tokens = torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
     warm = DatmMatcher(make_backend("golden"), 16, 20, warm_start=True)
