@@ -40,9 +40,13 @@ class QuantizationEngine(wiring.Component):
         ``nonfinite`` Out, until the next ``start``: a NaN or an infinity was read. ``done`` then
         comes after the statistics, with nothing written.
 
-    The stages take `cycles` cycles, each of them apart from memory latency: rows are read by
-    requests so long that latency counts once a stage.
+    A job takes the sum of `cycles`, at most `overhead` more, and memory's answer five times (three
+    times where scales are not shared): rows are asked for so far ahead that latency counts once
+    for each walk over them.
     """
+
+    overhead = 110
+    """Cycles to load the weight unit, to make the first requests, and to fill the pipelines."""
 
     def __init__(self, config: EngineConfig):
         self._config = config

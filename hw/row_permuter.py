@@ -27,8 +27,8 @@ class RowPermuter(wiring.Component):
         ``o`` Out stream of `level_word`: the rows in position order.
 
     A row's first word is offered `latency` cycles after its last one came, if the row before is
-    through. A word a cycle, and a cycle more for each row (`row_cycles`): a half is written again
-    only after its last word has left the RAM.
+    through. A word a cycle, and at most a cycle more for each row (`row_cycles`): a half is written
+    again only after its last word has left the RAM.
     """
 
     _read = 3
@@ -50,7 +50,7 @@ class RowPermuter(wiring.Component):
 
     @staticmethod
     def row_cycles(words: int) -> int:
-        """Cycles a row, sustained."""
+        """The most cycles a row takes, sustained."""
         return words + 1
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102

@@ -90,6 +90,11 @@ class ReadMemory:
         self._source = Source(bench, f"{name}__beat", stall=stall, seed=seed)
         self._task = cocotb.start_soon(self._run())
 
+    @property
+    def sent(self) -> list[tuple[int, int]]:
+        """(cycle, word) of each beat that the component took."""
+        return self._source.sent
+
     def stop(self) -> None:
         """Stop answering, as on a reset: drops what is under way."""
         self._task.cancel()

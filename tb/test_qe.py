@@ -1,4 +1,4 @@
-"""The quantise stage against the golden quantiser: every level, weight and place, and the cycles."""
+"""The quantise stage against the golden quantiser: levels, weights, places, and the cycles."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,7 +11,7 @@ from torch import Tensor
 from golden.qe import Quantized, quantize
 from hw.config import PRESETS, EngineConfig
 from hw.qe import QuantizationEngine
-from tb.memory import Memory, ReadMemory, WriteMemory
+from tb.memory import LATENCY, Memory, ReadMemory, WriteMemory
 from tb.runner import parameters, simulate
 from tb.streams import Bench, Sink, set_value, unpack
 
@@ -26,8 +26,6 @@ CONFIGS = {
     "wide-shared": replace(TINY, bus_bytes=32, max_channels=128, scale_group=4, quantize_lanes=8),
 }
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
-SLACK = 40
-"""Cycles that a job may take besides its stages and its waits for memory."""
 
 
 @dataclass
@@ -242,9 +240,87 @@ async def stalls_change_nothing(dut: object) -> None:
         engine.writes.stop()
 
 
+@cocotb.test()
+async def nonfinite_values_end_the_job(dut: object) -> None:
+    """A NaN or an infinity in any place: flag and done, nothing written, and no trace after."""
+    engine = station(dut)
+    config = engine.config
+    await engine.bench.reset()
+    clean = ordinary(config, 6, config.max_channels, 7)
+    for row, channel, value in ((0, 0, torch.nan), (5, -1, torch.inf), (3, 9, -torch.inf)):
+        tokens = clean.clone()
+        tokens[row, channel] = value
+        await engine.run(tokens)
+        assert dut.nonfinite.value  # type: ignore[attr-defined]
+        assert not engine.weights.words
+        assert not engine.writes.requests
+        await engine.bench.cycles(5)
+        assert dut.nonfinite.value  # type: ignore[attr-defined]
+    await engine.run(clean)
+    assert not dut.nonfinite.value  # type: ignore[attr-defined]
+    engine.check(clean)
+
+
+@cocotb.test()
+async def reset_at_any_time(dut: object) -> None:
+    """After a reset in each stage the next job's result is right."""
+    engine = station(dut)
+    config = engine.config
+    await engine.bench.reset()
+    dropped = random_bits(config, 12, config.max_channels, 8)
+    tokens = ordinary(config, 10, config.max_channels - 4, 9)
+    whole = await engine.run(dropped)
+    for part in (0.1, 0.3, 0.5, 0.7, 0.9):
+        await engine.start(dropped)
+        await engine.bench.cycles(int(part * whole))
+        engine.reads.stop()
+        engine.writes.stop()
+        engine.weights.stop()
+        await engine.bench.reset()
+        engine.attach()
+        await engine.run(tokens)
+        engine.check(tokens)
+
+
+@cocotb.test()
+async def stages_take_their_cycles(dut: object) -> None:
+    """Rows are read without a gap at the stages' rates, and a job takes the sum of its stages."""
+    engine = station(dut)
+    config = engine.config
+    await engine.bench.reset()
+    for count, row_beats in ((config.max_tokens, config.max_row_beats), (19, 1)):
+        tokens = ordinary(config, count, row_beats * config.nibbles_per_beat, 10)
+        first_beat = len(engine.reads.sent)
+        total = await engine.run(tokens)
+        engine.check(tokens)
+        stages = QuantizationEngine.cycles(config, count, row_beats)
+
+        beats = 4 * row_beats * count
+        cycles = [cycle for cycle, _ in engine.reads.sent[first_beat:]]
+        assert cycles[beats - 1] - cycles[0] == stages["statistics"] - 1
+        # What is still in the pipeline, or in the halves of the permuter, when the last beat goes.
+        inside = stages["quantize"] // count * (1 if config.scale_group == 1 else 3)
+        assert 0 <= stages["quantize"] - (cycles[-1] - cycles[-beats]) <= inside
+
+        # Memory is waited for before both passes and after the rows, and before and after a sort.
+        waits = LATENCY * (3 if config.scale_group == 1 else 5)
+        assert 0 <= total - sum(stages.values()) - waits <= QuantizationEngine.overhead
+
+
+def run_engine(name: str, config: EngineConfig, testcase: str | None = None) -> None:
+    simulate(
+        QuantizationEngine(config),
+        __name__,
+        f"qe_{name.replace('-', '_')}",
+        given=config.as_dict(),
+        testcase=testcase,
+    )
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_qe(name: str) -> None:
-    config = CONFIGS[name]
-    simulate(
-        QuantizationEngine(config), __name__, f"qe_{name.replace('-', '_')}", given=config.as_dict()
-    )
+    run_engine(name, CONFIGS[name])
+
+
+def test_qe_of_the_demo_preset() -> None:
+    run_engine("demo", PRESETS["demo"], "stages_take_their_cycles")
