@@ -121,7 +121,6 @@ class Update(wiring.Component):
         is_dst = Signal()
         scoring = Signal()
         row = token * self.job.row_beats
-        last_slot = slot == self.job.num_dst - 1
         m.d.comb += [
             self.slot.eq(slot),
             self.link_slot.eq(slot),
@@ -138,8 +137,12 @@ class Update(wiring.Component):
             request.payload.beats.eq(self.job.row_beats),
         ]
 
-        def open_round() -> list[object]:
-            return [token.eq(dst), is_dst.eq(1), left.eq(count), requested.eq(0), queued.eq(0)]
+        def next_slot() -> None:
+            m.d.sync += slot.eq(slot + 1)
+            m.next = "LOOK"
+            with m.If(slot == self.job.num_dst - 1):
+                m.d.sync += walked.eq(1)
+                m.next = "IDLE"
 
         with m.FSM(name="walk"):
             with m.State("IDLE"), m.If(self.start):
@@ -150,12 +153,14 @@ class Update(wiring.Component):
             with m.State("DECIDE"):
                 m.d.sync += [count.eq(self.group.count), dst.eq(self.token), scoring.eq(0)]
                 with m.If(self.group.count < 2):
-                    m.next = "NEXT_SLOT"
+                    next_slot()
                 with m.Elif(under_way != _GROUPS_UNDER_WAY):
                     m.d.comb += opened.eq(1)
                     m.next = "OPEN"
             with m.State("OPEN"):
-                m.d.sync += open_round()
+                m.d.sync += [
+                    token.eq(dst), is_dst.eq(1), left.eq(count), requested.eq(0), queued.eq(0),
+                ]  # fmt: skip
                 m.next = "MEMBER"
             with m.State("MEMBER"):
                 m.d.comb += [request.valid.eq(~requested), members.valid.eq(~queued)]
@@ -177,13 +182,7 @@ class Update(wiring.Component):
                     m.d.sync += scoring.eq(1)
                     m.next = "OPEN"
                     with m.If(scoring):
-                        m.next = "NEXT_SLOT"
-            with m.State("NEXT_SLOT"):
-                m.d.sync += slot.eq(slot + 1)
-                m.next = "LOOK"
-                with m.If(last_slot):
-                    m.d.sync += walked.eq(1)
-                    m.next = "IDLE"
+                        next_slot()
 
     def _feed(self, m: Module, members: stream.Interface, nearest: NearestMember) -> None:
         """Join each row's chunks with what the walk said of the row."""
