@@ -15,7 +15,7 @@ class CreditQueue(wiring.Component):
     Out stream of ``shape``.
 
     An item is offered at the earliest 2 cycles after it came. One item a cycle, sustained where
-    the pipeline is at most `longest_pipeline` long.
+    ``depth`` is at least `depth_for` of the pipeline's latency.
     """
 
     _turnaround = 3
@@ -36,11 +36,6 @@ class CreditQueue(wiring.Component):
     def depth_for(cls, pipeline: int) -> int:
         """The least depth that keeps a pipeline of that latency full."""
         return pipeline + cls._turnaround
-
-    @property
-    def longest_pipeline(self) -> int:
-        """The latency, from ``take`` to ``i``, that the queue can keep full."""
-        return self._depth - self._turnaround
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
