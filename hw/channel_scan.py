@@ -8,8 +8,8 @@ from amaranth.utils import exact_log2
 from hw.channel_stats import stats_word
 from hw.config import EngineConfig
 from hw.credit_queue import CreditQueue
-from hw.dau import delay
 from hw.fixed_point import SPAN_BITS, FixedPointDifference, exponent_bits, exponent_of
+from hw.pipeline import delay
 
 _LARGEST_FP16_EXPONENT = 30
 

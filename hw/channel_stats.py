@@ -6,8 +6,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.config import EngineConfig
-from hw.dau import delay
 from hw.fixed_point import is_finite, key_value, order_key
+from hw.pipeline import delay
 
 
 def stats_word(config: EngineConfig) -> data.ArrayLayout:

@@ -1,10 +1,11 @@
 """DAU: the array of distance accumulation units, P dst x Q src x C channels a cycle."""
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.config import EngineConfig
+from hw.pipeline import delay, register, tree_sum
 
 _PARTIAL = 4
 """Channels whose squares one register sums when a weight is shared."""
@@ -29,14 +30,6 @@ def distances(config: EngineConfig) -> data.ArrayLayout:
     """A distance for each src lane and dst lane, indexed [src][dst]."""
     row = data.ArrayLayout(config.distance_bits, config.dst_lanes)
     return data.ArrayLayout(row, config.src_lanes)
-
-
-def tree_sum(terms: list[Value]) -> Value:
-    """The sum of ``terms`` as a balanced tree, as wide as it needs."""
-    while len(terms) > 1:
-        pairs = [sum(terms[i : i + 2]) for i in range(0, len(terms), 2)]
-        terms = pairs
-    return terms[0]
 
 
 class DistanceElement(wiring.Component):
@@ -101,18 +94,18 @@ class DistanceElement(wiring.Component):
             m.d.sync += squared.eq(square)
             m.d.sync += product.eq(squared * weights.word_select(c, width))
             products.append(product)
-        return _register(m, tree_sum(products), "weighted")
+        return register(m, tree_sum(products), "weighted")
 
     def _shared_weight(self, m: Module) -> Value:
         """One weight: sum the squares first, so that there is one multiplier a chunk."""
         squares = self._squares(m)
         partial = [
-            _register(m, tree_sum(squares[i : i + _PARTIAL]), f"partial_{i}")
+            register(m, tree_sum(squares[i : i + _PARTIAL]), f"partial_{i}")
             for i in range(0, len(squares), _PARTIAL)
         ]
-        total = _register(m, tree_sum(partial), "total")
+        total = register(m, tree_sum(partial), "total")
         weight = delay(m, self.weight.as_value(), 2, "weight")
-        return _register(m, total * weight, "weighted")
+        return register(m, total * weight, "weighted")
 
 
 class Dau(wiring.Component):
@@ -163,17 +156,3 @@ class Dau(wiring.Component):
         last = self.chunk.valid & chunk.last
         m.d.comb += self.tile.valid.eq(delay(m, last, self.latency, "last"))
         return m
-
-
-def _register(m: Module, value: Value, name: str) -> Signal:
-    """``value`` a cycle later, unsigned and as wide as it is."""
-    register = Signal(unsigned(len(value)), name=name)
-    m.d.sync += register.eq(value)
-    return register
-
-
-def delay(m: Module, value: Value, cycles: int, name: str) -> Value:
-    """``value`` as it was ``cycles`` before."""
-    for cycle in range(cycles):
-        value = _register(m, value, f"{name}_{cycle + 1}")
-    return value

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.config import FIXED_BITS, EngineConfig
-from hw.dau import delay
+from hw.pipeline import delay
 
 SPAN_BITS = FIXED_BITS + 1
 """Bits of the difference of two values of either sign."""

@@ -6,7 +6,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.config import EngineConfig
-from hw.dau import delay, src_word, tree_sum, weight_word
+from hw.dau import src_word, weight_word
+from hw.pipeline import delay, register, tree_sum
 
 
 def member_chunk(config: EngineConfig) -> data.StructLayout:
@@ -123,13 +124,13 @@ class NearestMember(wiring.Component):
         """The weighted sum of ``terms``, two cycles later; with a shared weight, summed first."""
         config = self._config
         if config.scale_group > 1:
-            total = _register(m, tree_sum(terms), "terms")
-            return _register(m, total * delay(m, self.weight[0], 3, "weight"), "score")
+            total = register(m, tree_sum(terms), "terms")
+            return register(m, total * delay(m, self.weight[0], 3, "weight"), "score")
         weighted = [
-            _register(m, term * delay(m, self.weight[c], 2, f"weight_{c}"), f"weighted_{c}")
+            register(m, term * delay(m, self.weight[c], 2, f"weight_{c}"), f"weighted_{c}")
             for c, term in enumerate(terms)
         ]
-        return _register(m, tree_sum(weighted), "score")
+        return register(m, tree_sum(weighted), "score")
 
     def _least(self, m: Module, member: "_Stage", score: Signal) -> None:
         """Keep the group's best member, and offer it after the last."""
@@ -161,10 +162,3 @@ def _at(m: Module, chunk: data.View, valid: Value, cycle: int) -> _Stage:
     layout = chunk.shape()
     value = delay(m, chunk.as_value(), cycle, f"chunk_at_{cycle}")
     return _Stage(data.View(layout, value), delay(m, valid, cycle, f"valid_at_{cycle}"))
-
-
-def _register(m: Module, value: Value, name: str) -> Signal:
-    """``value`` a cycle later, with its own shape."""
-    register = Signal(value.shape(), name=name)
-    m.d.sync += register.eq(value)
-    return register

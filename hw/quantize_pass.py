@@ -9,8 +9,8 @@ from hw.beat_packer import BeatPacker
 from hw.channel_stats import stats_word
 from hw.config import EngineConfig
 from hw.credit_queue import CreditQueue
-from hw.dau import delay
 from hw.fixed_point import exponent_bits
+from hw.pipeline import delay
 from hw.quantizer import Quantizer, level_word, span_word
 from hw.row_permuter import RowPermuter
 from hw.unpacker import Unpacker

@@ -5,8 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.config import EngineConfig
-from hw.dau import delay
 from hw.fixed_point import SPAN_BITS, FixedPointDifference, exponent_bits
+from hw.pipeline import delay
 
 _LEVEL_BITS = 4
 

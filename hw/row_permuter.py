@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 
 from hw.config import EngineConfig
 from hw.credit_queue import CreditQueue
-from hw.dau import delay
+from hw.pipeline import delay
 from hw.quantizer import level_word
 
 
