@@ -62,7 +62,8 @@ class RtlBackend:
         self._label = label
         self._latency, self._stall, self._seed = latency, stall, seed
         self._progress = progress
-        self._simulator: Simulator | None = None
+        self.simulator: Simulator | None = None
+        """The simulation, from the first job on."""
         self._lock = threading.Lock()
 
     @classmethod
@@ -79,9 +80,9 @@ class RtlBackend:
 
     def close(self) -> None:
         """End the simulation and free its memory. The next job starts a new one."""
-        if self._simulator is not None:
-            self._simulator.close()
-            self._simulator = None
+        if self.simulator is not None:
+            self.simulator.close()
+            self.simulator = None
 
     def match(
         self,
@@ -130,11 +131,11 @@ class RtlBackend:
 
     def _powered(self, memory_bytes: int) -> Simulator:
         """A simulator with that much memory: the one there is, or a new one, identified."""
-        if self._simulator is None or len(self._simulator.memory) < memory_bytes:
+        if self.simulator is None or len(self.simulator.memory) < memory_bytes:
             self.close()
             library = engine_library(self.config, self._label)
             waves = _next_waves() if waves_wanted() else None
-            self._simulator = simulator = Simulator(
+            self.simulator = simulator = Simulator(
                 library, memory_bytes, latency=self._latency, stall=self._stall, seed=self._seed,
                 waves=waves,
             )  # fmt: skip
@@ -147,7 +148,7 @@ class RtlBackend:
                     f"the engine's config has hash {found:#010x}; the driver's has"
                     f" {self.config.hash:#010x}."
                 )
-        return self._simulator
+        return self.simulator
 
     def _run(
         self, simulator: Simulator, layout: Layout, job: dict[str, int], *, host_init: bool
