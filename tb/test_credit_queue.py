@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.credit_queue import CreditQueue
-from hw.dau import delay
+from hw.pipeline import delay
 from tb.runner import parameters, simulate
 from tb.streams import Bench, Sink, Source
 
