@@ -90,7 +90,9 @@ def check_seed(seed: int) -> None:
 
 def check_init(init: Sequence[int] | Tensor, num_tokens: int, num_dst: int) -> list[int]:
     """Refuse an initial dst list that is not num_dst distinct tokens; return it as a list."""
-    if isinstance(init, Tensor) and (init.ndim != 1 or init.is_floating_point()):
+    if isinstance(init, Tensor) and (
+        init.ndim != 1 or init.is_floating_point() or init.dtype == torch.bool
+    ):
         raise ValueError(
             f"init has shape {list(init.shape)} and dtype "
             f"{str(init.dtype).removeprefix('torch.')}; it must be a list of integers."
@@ -100,6 +102,8 @@ def check_init(init: Sequence[int] | Tensor, num_tokens: int, num_dst: int) -> l
         raise ValueError(f"init lists {len(listed)} tokens; it must list num_dst = {num_dst}.")
     seen: set[int] = set()
     for token in listed:
+        if isinstance(token, bool) or int(token) != token:
+            raise ValueError(f"init lists {token}; its tokens must be integers.")
         if not 0 <= token < num_tokens:
             raise ValueError(f"init lists token {token}; it must lie in 0..{num_tokens - 1}.")
         if token in seen:

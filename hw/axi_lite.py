@@ -1,6 +1,6 @@
 """Control registers: the AXI4-Lite slave that holds the register map."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -193,7 +193,7 @@ class ControlRegisters(wiring.Component):
                             if counter and word:
                                 m.d.sync += bus.rdata.eq(counter_high)
                                 continue
-                            value = self._word(m, register, word)
+                            value = self._word(register, word)
                             m.d.sync += bus.rdata.eq(value)
                             if counter:
                                 high = self._value(register)[LITE_DATA_BITS:]
@@ -201,15 +201,12 @@ class ControlRegisters(wiring.Component):
                 with m.Default():
                     m.d.sync += bus.rresp.eq(Response.DECERR)
 
-    def _word(self, m: Module, register: Register, word: int) -> Value:
+    def _word(self, register: Register, word: int) -> Value:
         """What a word of a register reads."""
-        value = Signal(LITE_DATA_BITS, name=f"{register.member}_{word}")
         if register.fixed is not None:
-            m.d.comb += value.eq(register.fixed_value(self._config))
-        for field in register.fields:
-            if field.access != "pulse":
-                m.d.comb += value[field.bit].eq(self._field(field.name))
-        if register.fixed is None and not register.fields:
-            low = word * LITE_DATA_BITS
-            m.d.comb += value.eq(self._value(register)[low : low + LITE_DATA_BITS])
-        return value
+            return Const(register.fixed_value(self._config), LITE_DATA_BITS)
+        if register.fields:
+            read = {f.bit: self._field(f.name) for f in register.fields if f.access != "pulse"}
+            return Cat(read.get(bit, Const(0, 1)) for bit in range(LITE_DATA_BITS))
+        low = word * LITE_DATA_BITS
+        return self._value(register)[low : low + LITE_DATA_BITS]

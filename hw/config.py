@@ -16,6 +16,9 @@ RECORD_BITS = RECORD_DST_BITS + RECORD_SRC_BITS + RECORD_LOSS_BITS
 """A pair record, from bit 0 up: dst token, src token, loss. Sorting the 64-bit words as unsigned
 integers sorts by (loss, src)."""
 
+MAX_REQUEST_BEATS = (1 << 16) - 1
+"""Beats of the longest run that a memory client asks for at once."""
+
 FIXED_BITS = 40
 """Magnitude bits of a token value in fixed point: FP16 needs exactly 40 in units of 2^-24."""
 
@@ -64,7 +67,7 @@ class EngineConfig:
         self._require("sorter_width", 2, 256)
         self._require("max_pairings", 1, 1 << 16)
         self._require("burst_beats", 1, min(256, 4096 // self.bus_bytes))
-        self._require("fifo_beats", 2 * self.burst_beats, 1 << 12)
+        self._require("fifo_beats", max(4, 2 * self.burst_beats), 1 << 12)
         self._require("address_bits", 16, 64)
         self._require("quantize_lanes", 1, self.bus_bytes // 2)
         if self.token_format not in ("fp16", "bf16"):
@@ -84,6 +87,16 @@ class EngineConfig:
                 f"max_channels is {self.max_channels}, but must be a multiple of the"
                 f" {self.nibbles_per_beat} quantised channels of a beat"
             )
+        for what, beats in (
+            ("the longest list of records", self.list_beats),
+            ("the dst list", -(-4 * self.max_dst // self.bus_bytes)),
+            ("the history of L", -(-8 * self.max_pairings // self.bus_bytes)),
+        ):
+            if beats > MAX_REQUEST_BEATS:
+                raise ValueError(
+                    f"{what} has {beats} beats, but a request holds {MAX_REQUEST_BEATS}: raise"
+                    " bus_bytes or lower max_tokens, max_channels or max_pairings"
+                )
         if self.distance_bits > RECORD_LOSS_BITS:
             raise ValueError(
                 f"a distance needs {self.distance_bits} bits, but a record holds"
@@ -174,6 +187,17 @@ class EngineConfig:
     def max_chunks(self) -> int:
         """Chunks of a token of max_channels."""
         return self.max_channels // self.channel_lanes
+
+    @property
+    def chunk_records(self) -> int:
+        """Records of the runs that merging starts from: the sorter's width, but whole beats."""
+        return max(self.sorter_width, self.records_per_beat)
+
+    @property
+    def list_beats(self) -> int:
+        """Beats of the longest list, in whole chunks: a record a token or a channel."""
+        chunks = -(-max(self.max_tokens, self.max_channels) // self.chunk_records)
+        return chunks * self.chunk_records // self.records_per_beat
 
     # Identity.
 

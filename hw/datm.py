@@ -35,7 +35,7 @@ class Datm(wiring.Component):
         ``bad_job`` Out: sizes that this config or the algorithm does not allow; nothing was
             written. ``nonfinite`` Out: a token value was NaN or infinite; no result was written.
             Both hold from ``done`` to the next start.
-        ``pairings`` Out: pairings done; ``moved`` Out: slots that moved in the last update.
+        ``pairings`` Out: pairings done; ``moved`` Out: slots that moved in the job's last update.
         ``phase`` Out; ``dau_busy`` Out: the DAU takes a chunk.
         ``read_a``, ``read_b`` Out `ReadClient`; ``write`` Out `WriteClient`.
 
@@ -150,15 +150,18 @@ class Datm(wiring.Component):
             sequencer.moved.eq(update.moved != 0),
             self.phase.eq(sequencer.phase),
             self.done.eq(sequencer.done),
-            self.moved.eq(update.moved),
             self.dau_busy.eq(self._pairing.busy),
         ]
         with m.If(sequencer.quantize.done):
             m.d.sync += self.nonfinite.eq(qe.nonfinite)
         with m.If(sequencer.pair.done):
             m.d.sync += self.pairings.eq(self.pairings + 1)
+        with m.If(sequencer.update.done):
+            m.d.sync += self.moved.eq(update.moved)
         with m.If(self.start):
-            m.d.sync += [self.bad_job.eq(bad), self.nonfinite.eq(0), self.pairings.eq(0)]
+            m.d.sync += [
+                self.bad_job.eq(bad), self.nonfinite.eq(0), self.pairings.eq(0), self.moved.eq(0),
+            ]  # fmt: skip
 
     def _share_memory(self, m: Module) -> None:
         """Give the memory ports to the stages whose phase it is."""

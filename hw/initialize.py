@@ -1,6 +1,6 @@
 """Initialize: the first dst list, drawn by the sampler or given by the host."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -54,6 +54,7 @@ class Initialize(wiring.Component):
         slot = Signal(config.count_bits)
         left = Signal(config.count_bits)
         request, assign, word = self.read.request, self.assign, unpacker.word
+        token = Mux(self.host_init, word.payload.data, sampler.dst.payload)
         m.d.comb += [
             sampler.seed.eq(self.seed),
             sampler.tokens.eq(self.job.tokens),
@@ -63,20 +64,12 @@ class Initialize(wiring.Component):
             request.valid.eq(asking),
             request.payload.address.eq(self.job.dst_address),
             request.payload.beats.eq((self.job.num_dst + per_beat - 1) >> exact_log2(per_beat)),
-            assign.payload.slot.eq(slot),
+            # One expression for the whole payload: a slot's first token replaces none.
+            assign.payload.eq(Cat(slot[: config.slot_bits], token[: config.token_bits])),
+            assign.valid.eq(Mux(self.host_init, word.valid, sampler.dst.valid)),
+            word.ready.eq(assign.ready & self.host_init),
+            sampler.dst.ready.eq(assign.ready & ~self.host_init),
         ]
-        with m.If(self.host_init):
-            m.d.comb += [
-                assign.valid.eq(word.valid),
-                assign.payload.token.eq(word.payload.data),
-                word.ready.eq(assign.ready),
-            ]
-        with m.Else():
-            m.d.comb += [
-                assign.valid.eq(sampler.dst.valid),
-                assign.payload.token.eq(sampler.dst.payload),
-                sampler.dst.ready.eq(assign.ready),
-            ]
 
         with m.If(request.valid & request.ready):
             m.d.sync += asking.eq(0)

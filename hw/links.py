@@ -8,6 +8,16 @@ from amaranth.lib.wiring import In, Out
 from hw.config import EngineConfig
 
 
+def link(config: EngineConfig) -> data.StructLayout:
+    """A src token for the list of a slot."""
+    return data.StructLayout({"slot": config.slot_bits, "src": config.token_bits})
+
+
+def group(config: EngineConfig) -> data.StructLayout:
+    """A slot's list: ``count`` of src, and the ``head``, the last one pushed."""
+    return data.StructLayout({"count": config.count_bits, "head": config.token_bits})
+
+
 class Links(wiring.Component):
     """A list of src tokens for each dst slot, built by pushes and walked by the dst update.
 
@@ -23,16 +33,14 @@ class Links(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        push = data.StructLayout({"slot": config.slot_bits, "src": config.token_bits})
-        self._group = data.StructLayout({"count": config.count_bits, "head": config.token_bits})
         super().__init__(
             {
                 "clear": In(1),
                 "num_dst": In(config.count_bits),
                 "clearing": Out(1),
-                "push": In(stream.Signature(push)),
+                "push": In(stream.Signature(link(config))),
                 "slot": In(config.slot_bits),
-                "group": Out(self._group),
+                "group": Out(group(config)),
                 "src": In(config.token_bits),
                 "next": Out(config.token_bits),
             }
@@ -41,7 +49,7 @@ class Links(wiring.Component):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         config = self._config
-        m.submodules.heads = heads = Memory(shape=self._group, depth=config.max_dst, init=[])
+        m.submodules.heads = heads = Memory(shape=group(config), depth=config.max_dst, init=[])
         m.submodules.nexts = nexts = Memory(
             shape=config.token_bits, depth=config.max_tokens, init=[]
         )

@@ -7,9 +7,7 @@ from amaranth.utils import exact_log2
 
 from hw.config import RECORD_BITS, EngineConfig
 from hw.ports import ReadClient, WriteClient
-from hw.run_pairs import RunPairs, beat_bits, list_beats
-
-_MAX_REQUEST = (1 << 16) - 1
+from hw.run_pairs import RunPairs, beat_bits
 
 
 class RecordFeed(wiring.Component):
@@ -99,11 +97,6 @@ class Merger(wiring.Component):
         LAND = 3
 
     def __init__(self, config: EngineConfig):
-        if list_beats(config) > _MAX_REQUEST:
-            raise ValueError(
-                f"the longest list of records has {list_beats(config)} beats, but a request holds"
-                f" at most {_MAX_REQUEST}: raise bus_bytes or lower max_tokens"
-            )
         self._config = config
         bits = beat_bits(config)
         super().__init__(

@@ -13,6 +13,7 @@ from hw.config import (
     RECORD_SRC_BITS,
     EngineConfig,
 )
+from hw.links import link
 from hw.min_tree import nearest
 from hw.ports import WriteClient
 
@@ -50,7 +51,6 @@ class PairWriter(wiring.Component):
     def __init__(self, config: EngineConfig):
         self._config = config
         best = data.ArrayLayout(nearest(config), config.src_lanes)
-        push = data.StructLayout({"slot": config.slot_bits, "src": config.token_bits})
         super().__init__(
             {
                 "start": In(1),
@@ -61,7 +61,7 @@ class PairWriter(wiring.Component):
                 "taken": Out(1),
                 "slot": Out(config.slot_bits),
                 "token": In(config.token_bits),
-                "push": Out(stream.Signature(push)),
+                "push": Out(stream.Signature(link(config))),
                 "write": Out(WriteClient(config)),
                 "loss": Out(config.loss_bits),
                 "done": Out(1),

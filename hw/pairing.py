@@ -1,13 +1,14 @@
 """Pairing: every src token to its nearest dst slot (design section 3, 'Pairing')."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hw.config import EngineConfig
 from hw.dau import Dau, dst_word, weight_word
 from hw.job import Job
+from hw.links import link
 from hw.min_tree import MinTree
 from hw.pair_writer import BUFFERED_TILES, PairWriter
 from hw.ports import ReadClient, WriteClient
@@ -17,7 +18,8 @@ from hw.unpacker import Unpacker
 
 _SRC_QUEUE_TILES = 8
 """Src tiles between request and record: two buffered, three in the pipeline, three requested."""
-_LARGEST_REQUEST = 1 << 12
+LARGEST_REQUEST = 1 << 12
+"""Beats of packed dst asked for at once."""
 
 
 class Pairing(wiring.Component):
@@ -37,9 +39,9 @@ class Pairing(wiring.Component):
     cycles of a tile do not cover the loading of Q rows.
     """
 
-    def __init__(self, config: EngineConfig):
+    def __init__(self, config: EngineConfig, largest_request: int = LARGEST_REQUEST):
         self._config = config
-        push = data.StructLayout({"slot": config.slot_bits, "src": config.token_bits})
+        self._largest_request = largest_request
         super().__init__(
             {
                 "start": In(1),
@@ -50,7 +52,7 @@ class Pairing(wiring.Component):
                 "is_dst": In(1),
                 "slot": Out(config.slot_bits),
                 "token": In(config.token_bits),
-                "push": Out(stream.Signature(push)),
+                "push": Out(stream.Signature(link(config))),
                 "weight_chunk": Out(range(config.max_chunks)),
                 "weight": In(weight_word(config)),
                 "read_dst": Out(ReadClient(config)),
@@ -104,7 +106,7 @@ class Pairing(wiring.Component):
         left = Signal.like(total)
         src_tiles = Signal.like(job.src_tiles)
         address = Signal.like(job.packed_address)
-        beats = Mux(left > _LARGEST_REQUEST, _LARGEST_REQUEST, left)
+        beats = Mux(left > self._largest_request, self._largest_request, left)
         starting = Signal()
         m.d.sync += [starting.eq(self.start), total.eq(job.tiles * job.tile_beats)]
         m.d.comb += [

@@ -27,7 +27,7 @@ class ReadClient(wiring.Signature):
     """What a unit sees of the memory it reads: requests out, their beats in, in order.
 
     Members: ``request`` Out stream of `Request`; ``beat`` In stream of bus_bytes * 8 bits. The
-    memory side accepts a request at any time and answers after any number of cycles.
+    memory side may hold a request off, and answers after any number of cycles.
     """
 
     def __init__(self, config: EngineConfig):

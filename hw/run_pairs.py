@@ -7,21 +7,9 @@ from amaranth.lib.wiring import In, Out
 from hw.config import EngineConfig
 
 
-def chunk_records(config: EngineConfig) -> int:
-    """Records of the runs that merging starts from: the sorter's width, but whole beats."""
-    return max(config.sorter_width, config.records_per_beat)
-
-
-def list_beats(config: EngineConfig) -> int:
-    """Beats of the longest list, in whole chunks: a record a token or a channel."""
-    chunk = chunk_records(config)
-    chunks = -(-max(config.max_tokens, config.max_channels) // chunk)
-    return chunks * chunk // config.records_per_beat
-
-
 def beat_bits(config: EngineConfig) -> int:
     """Bits of a number of beats, up to twice the longest list's: the stride of the last pass."""
-    return (2 * list_beats(config)).bit_length()
+    return (2 * config.list_beats).bit_length()
 
 
 class RunPairs(wiring.Component):

@@ -9,7 +9,7 @@ from hw.bitonic import BitonicSorter
 from hw.config import RECORD_BITS, EngineConfig
 from hw.merge import Merger
 from hw.ports import ReadClient, WriteClient
-from hw.run_pairs import beat_bits, chunk_records
+from hw.run_pairs import beat_bits
 
 
 def length_bits(config: EngineConfig) -> int:
@@ -47,7 +47,7 @@ class ChunkSorter(wiring.Component):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         config = self._config
-        chunk = chunk_records(config)
+        chunk = config.chunk_records
         per_beat = config.records_per_beat
         chunk_beats = chunk // per_beat
         sorter = BitonicSorter(config, chunk)
@@ -134,7 +134,7 @@ _PASS = 7
 class TopK(wiring.Component):
     """Sorts 64-bit records, or finds the ``keep`` least (design sections 3 and 4, 'Top-k').
 
-    Chunks of `hw.run_pairs.chunk_records` records (the sorter's width, at least a beat) go
+    Chunks of `EngineConfig.chunk_records` records (the sorter's width, at least a beat) go
     through the bitonic network, the last one padded with all-ones; then passes of 2-way merging
     double the runs, to and fro between the two regions such that the last pass ends at
     ``records_address``. Runs start a power of two of beats apart, and are cut to the beats that
@@ -191,7 +191,7 @@ class TopK(wiring.Component):
         if count == 0 or keep == 0:
             return 1, 1
         per_beat = self._config.records_per_beat
-        chunk = chunk_records(self._config)
+        chunk = self._config.chunk_records
         chunks = -(-count // chunk)
         beats, kept = chunks * chunk // per_beat, -(-keep // per_beat)
         stride = chunk // per_beat
@@ -212,7 +212,7 @@ class TopK(wiring.Component):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         config = self._config
-        chunk = chunk_records(config)
+        chunk = config.chunk_records
         chunk_beats = chunk // config.records_per_beat
         m.submodules.chunks = sorter = ChunkSorter(config)
         m.submodules.merger = merger = self._merger

@@ -9,6 +9,7 @@ from hw.config import EngineConfig
 from hw.dau import weight_word
 from hw.dst_table import assignment
 from hw.job import Job
+from hw.links import group
 from hw.nearest_member import NearestMember
 from hw.ports import ReadClient
 from hw.stream_queue import StreamQueue
@@ -39,7 +40,6 @@ class Update(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        group = data.StructLayout({"count": config.count_bits, "head": config.token_bits})
         super().__init__(
             {
                 "start": In(1),
@@ -49,7 +49,7 @@ class Update(wiring.Component):
                 "slot": Out(config.slot_bits),
                 "token": In(config.token_bits),
                 "link_slot": Out(config.slot_bits),
-                "group": In(group),
+                "group": In(group(config)),
                 "link_src": Out(config.token_bits),
                 "next": In(config.token_bits),
                 "weight_chunk": Out(range(config.max_chunks)),

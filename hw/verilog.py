@@ -1,6 +1,7 @@
 """Verilog of a component, the same from run to run, and a JSON that describes an engine's."""
 
 import json
+import re
 from collections.abc import Iterator
 
 from amaranth.back import verilog
@@ -9,6 +10,10 @@ from amaranth.lib import wiring
 
 from hw.config import EngineConfig
 from hw.registers import as_json
+
+_MEMORY_CONTENT = re.compile(
+    r"^  initial begin\n(?:    \S+ ?\[\d+\] = \S+;\n)+  end\n", re.MULTILINE
+)
 
 _CLOCKING = ("clk", "rst")
 """Ports that Amaranth adds: the clock, and the synchronous reset, high to reset."""
@@ -20,15 +25,16 @@ def to_verilog(component: wiring.Component, name: str) -> str:
     Ports are named after the component's members, joined by two underscores (``tile__payload``).
     The ready of an always-ready stream is the constant 1 and has no port.
 
+    Memories have no initial content, as an SRAM has none: every unit writes before it reads.
+
     The text depends on nothing but the component: Amaranth and Yosys keep the order in which
     things were made, so it stays so while components iterate over no sets.
     """
     ports = {port: (signal, None) for port, _, signal in _ports(component)}
-    return str(
-        verilog.convert(
-            component, name=name, ports=ports, emit_src=False, strip_internal_attrs=True
-        )
+    text = verilog.convert(
+        component, name=name, ports=ports, emit_src=False, strip_internal_attrs=True
     )
+    return _MEMORY_CONTENT.sub("", text)
 
 
 def describe(component: wiring.Component, config: EngineConfig, name: str) -> str:

@@ -124,11 +124,11 @@ class ReadMemory:
 class WriteMemory:
     """Serves the `hw.ports.WriteClient` member ``name`` of the component, and drives its idle.
 
-    A beat is taken only once its request was accepted. The bytes of a request land, and count as
-    acknowledged, ``latency`` cycles after its last beat: a unit that reads back what it wrote
-    without waiting for idle gets the old bytes. ``stall`` is the probability that a cycle accepts
-    no request, and that it accepts no beat. ``requests`` holds (cycle, address, beats) of each
-    request, ``beats`` the (cycle, address, word) of each beat.
+    A beat is taken only once its request was accepted. A beat's bytes land ``latency``
+    cycles after it, and a request counts as acknowledged with its last beat: a unit that reads back
+    what it wrote without waiting for idle gets the old bytes. ``stall`` is the probability that a
+    cycle accepts no request, and that it accepts no beat. ``requests`` holds (cycle, address,
+    beats) of each request, ``beats`` the (cycle, address, word) of each beat.
     """
 
     def __init__(

@@ -57,7 +57,13 @@ def simulate(
     folder.mkdir(parents=True, exist_ok=True)
     source = to_verilog(component, name)
     stamp = folder / "built.sha256"
-    digest = hashlib.sha256(source.encode()).hexdigest()
+    visible = folder / "ports.vlt"
+    build_args = [
+        "-O3", "-Wno-fatal", "-Wno-WIDTH", "--x-initial", "unique",
+        *(() if waves else ("--no-public-flat-rw", str(visible))),
+    ]  # fmt: skip
+    built_from = [source, _VERSIONS, *build_args]
+    digest = hashlib.sha256("\n".join(built_from).encode()).hexdigest()
 
     with (
         (folder / "lock").open("w") as lock,
@@ -72,20 +78,16 @@ def simulate(
             _copy_runtime(runtime, build)
             rtl = folder / f"{name}.v"
             rtl.write_text(source)
-            visible = folder / "ports.vlt"
             visible.write_text(f'`verilator_config\npublic_flat_rw -module "{name}" -port "*"\n')
             runner.build(
                 sources=[rtl],
                 hdl_toplevel=name,
                 build_dir=build,
-                build_args=[
-                    "-O3", "-Wno-fatal", "-Wno-WIDTH", "--x-initial", "unique",
-                    *(() if waves else ("--no-public-flat-rw", str(visible))),
-                ],
+                build_args=build_args,
                 waves=waves,
                 timescale=("1ns", "1ps"),
                 log_file=folder / "build.log",
-            )  # fmt: skip
+            )
             _copy_runtime(build, runtime)
             stamp.write_text(digest)
         results = runner.test(
@@ -97,6 +99,8 @@ def simulate(
             seed=seed,
             waves=waves,
             testcase=testcase,
+            # Memories and registers without a reset value start at random.
+            plusargs=["+verilator+rand+reset+2", f"+verilator+seed+{seed}"],
             extra_env={_PARAMETERS: json.dumps(dict(given or {}))},
             results_xml=str(folder / "results.xml"),
             log_file=folder / "test.log",

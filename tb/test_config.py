@@ -47,6 +47,16 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"token_format": "fp32"}, "token_format is 'fp32', but must be fp16 or bf16"),
     ({"scale_group": 2}, "scale_group is 2, but must be 1 or channel_lanes (4)"),
     (
+        {"max_tokens": 65_536},
+        "the longest list of records has 65536 beats, but a request holds 65535: raise bus_bytes"
+        " or lower max_tokens, max_channels or max_pairings",
+    ),
+    (
+        {"max_pairings": 65_536},
+        "the history of L has 65536 beats, but a request holds 65535: raise bus_bytes or lower"
+        " max_tokens, max_channels or max_pairings",
+    ),
+    (
         {"dst_lanes": 8},
         "dst_lanes * channel_lanes is 32, but a beat holds 16 quantised channels",
     ),
@@ -62,10 +72,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 ACCEPTED: list[dict[str, Any]] = [
     {"max_tokens": 2, "max_dst": 1},
-    {"max_tokens": 131_072},
+    {"max_tokens": 65_532},
+    {"max_tokens": 131_072, "bus_bytes": 32, "max_channels": 64},
     {"max_channels": 16},
     {"max_channels": 16_384},
-    {"max_channels": 65_536, "weight_bits": 6},
+    {"max_channels": 65_536, "weight_bits": 6, "bus_bytes": 16},
     {"max_dst": 63},
     {"weight_bits": 1},
     {"bus_bytes": 128, "max_channels": 256},
@@ -74,7 +85,8 @@ ACCEPTED: list[dict[str, Any]] = [
     {"sorter_width": 2},
     {"sorter_width": 256},
     {"max_pairings": 1},
-    {"max_pairings": 65_536},
+    {"max_pairings": 65_535},
+    {"max_pairings": 65_536, "bus_bytes": 16},
     {"burst_beats": 1},
     {"burst_beats": 256, "fifo_beats": 512},
     {"burst_beats": 32, "bus_bytes": 128, "fifo_beats": 64, "max_channels": 256},
@@ -140,7 +152,7 @@ def test_derived_sizes_of_the_presets(name: str) -> None:
     assert {key: getattr(config, key) for key in DERIVED[name]} == DERIVED[name]
 
 
-@pytest.mark.parametrize("max_tokens", [2, 3, 4, 5, 63, 64, 65, 131_072])
+@pytest.mark.parametrize("max_tokens", [2, 3, 4, 5, 63, 64, 65, 65_532])
 @pytest.mark.parametrize("weight_bits", [1, 8])
 def test_widths_just_hold_their_largest_value(max_tokens: int, weight_bits: int) -> None:
     config = replace(TINY, max_tokens=max_tokens, max_dst=max_tokens - 1, weight_bits=weight_bits)

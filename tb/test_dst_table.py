@@ -16,7 +16,7 @@ CONFIGS = {
     "demo": PRESETS["demo"],
     "one-slot": EngineConfig(
         max_tokens=2, max_channels=16, max_dst=1, dst_lanes=1, src_lanes=1, channel_lanes=2,
-        bus_bytes=8, quantize_lanes=1, sorter_width=2, burst_beats=1, fifo_beats=2,
+        bus_bytes=8, quantize_lanes=1, sorter_width=2, burst_beats=1, fifo_beats=4,
     ),
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ import torch
 from golden.dau import Points, distances
 from golden.min_tree import nearest
 from hw.config import PRESETS, EngineConfig
-from hw.pairing import Pairing
+from hw.pairing import LARGEST_REQUEST, Pairing
 from tb.jobs import (
     MEMORY_BYTES,
     PACKED,
@@ -24,7 +24,7 @@ from tb.jobs import (
 )
 from tb.memory import Memory, ReadMemory, WriteMemory
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, set_value
+from tb.streams import Bench, Sink, Watch, set_value
 
 CONFIGS = {
     "tiny": PRESETS["tiny"],
@@ -147,9 +147,11 @@ async def busy_without_stalls(dut: object) -> None:
     tokens = min(config.max_tokens, 120)
     num_dst = min(config.max_dst, 64)
     sizes = Sizes(config, tokens, config.max_channels, num_dst)
+    busy = Watch(rig.bench, "busy")
     cycles, worked = await rig.run(sizes, 5)
     ideal = sizes.src_tiles * sizes.tiles * sizes.chunks
     assert worked == ideal
+    assert busy.cycles[-1] - busy.cycles[0] + 1 == ideal, "the DAU waited"
     # Two latencies: the first rows, and the last records.
     load = config.src_lanes * sizes.chunks
     assert cycles <= ideal + 2 * 110 + FILL_CYCLES + 2 * load
@@ -175,4 +177,6 @@ async def reset_in_mid_run(dut: object) -> None:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_pairing(name: str) -> None:
     config = CONFIGS[name]
-    simulate(Pairing(config), __name__, f"pairing_{name.replace('-', '_')}", given=config.as_dict())
+    # Few beats a request in one config, so that the packed region takes several.
+    component = Pairing(config, largest_request=5 if name == "narrow" else LARGEST_REQUEST)
+    simulate(component, __name__, f"pairing_{name.replace('-', '_')}", given=config.as_dict())

@@ -14,6 +14,7 @@ STAGES = (
 FLAGS = ("start", "bad_job", "nonfinite", "sort_channels", "packed", "stop", "moved")
 
 
+PACK_CYCLES = 5
 PHASES: dict[str, int] = {name: member.value for name, member in Phase.__members__.items()}
 
 
@@ -41,6 +42,7 @@ async def run(
     pending: dict[str, int] = {}
     pairings = updates = 0
     asked = False
+    packing = 0
     for _ in range(400):
         await bench.cycles()
         if dut.done.value:
@@ -71,7 +73,11 @@ async def run(
         dut.nonfinite.value = int(nonfinite)
         dut.stop.value = int(pairings >= stops_at)
         dut.moved.value = int(updates < moves_for)
-        dut.packed.value = int(int(dut.phase.value) == PHASES["PACK"])
+        packing = packing + 1 if int(dut.phase.value) == PHASES["PACK"] else 0
+        assert packing <= PACK_CYCLES + 2, "packed was not heeded"
+        if dut.pair__start.value:
+            assert dut.packed.value, "pairing began before everything was packed"
+        dut.packed.value = int(packing >= PACK_CYCLES)
     raise AssertionError(f"the job does not end: {started}")
 
 

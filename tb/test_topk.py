@@ -11,7 +11,6 @@ from cocotb.triggers import RisingEdge
 
 from golden.topk import topk
 from hw.config import PRESETS, RECORD_BITS, RECORD_LOSS_BITS, RECORD_SRC_BITS, EngineConfig
-from hw.run_pairs import chunk_records
 from hw.topk import TopK
 from tb.memory import Memory, ReadMemory, WriteMemory
 from tb.runner import parameters, simulate
@@ -36,7 +35,7 @@ class Host:
         self.config = EngineConfig(**parameters())
         self.unit = TopK(self.config)
         self.bench = Bench(dut)
-        step, chunk = self.config.bus_bytes, chunk_records(self.config)
+        step, chunk = self.config.bus_bytes, self.config.chunk_records
         self.region = -(-self.config.max_tokens // chunk) * chunk * RECORD_BYTES
         self.records = GUARD_BEATS * step
         self.scratch = self.records + self.region + GUARD_BEATS * step
@@ -112,7 +111,7 @@ class Host:
 
     def _check(self, records: list[int], keep: int, before: bytes) -> None:
         assert self.stored(keep) == golden_least(records, keep), (len(records), keep)
-        chunk = chunk_records(self.config)
+        chunk = self.config.chunk_records
         used = -(-len(records) // chunk) * chunk if keep else 0
         if keep == len(records):
             beat = self.config.records_per_beat
@@ -152,7 +151,7 @@ def random_records(count: int, pick: random.Random) -> list[int]:
 
 def sizes(config: EngineConfig) -> list[int]:
     """List lengths around whole chunks, and up to the longest."""
-    chunk, most = chunk_records(config), config.max_tokens
+    chunk, most = config.chunk_records, config.max_tokens
     edges = {0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, 2 * chunk + 1, 3 * chunk, 4 * chunk - 1,
              5 * chunk, 7 * chunk + 2, most // 2 + 1, most - 1, most}  # fmt: skip
     return sorted(size for size in edges if 0 <= size <= most)
@@ -160,7 +159,7 @@ def sizes(config: EngineConfig) -> list[int]:
 
 def phases(config: EngineConfig, count: int) -> int:
     """Times that a job waits for memory: the chunk phase and the passes."""
-    chunks = -(-count // chunk_records(config))
+    chunks = -(-count // config.chunk_records)
     return 1 + (chunks - 1).bit_length() if count else 0
 
 
@@ -176,7 +175,7 @@ async def sorts_all(dut: Any, latency: int) -> None:
         cycles -= phases(host.config, count) * 2 * latency
         least, most = host.unit.cycles(count, count)
         assert least <= cycles <= most, (count, cycles)
-        assert least == most or count % chunk_records(host.config)
+        assert least == most or count % host.config.chunk_records
 
 
 @cocotb.test()
@@ -185,7 +184,7 @@ async def keeps_the_least(dut: Any) -> None:
     host = Host(dut)
     await host.reset()
     pick = random.Random(8)
-    chunk, most = chunk_records(host.config), host.config.max_tokens
+    chunk, most = host.config.chunk_records, host.config.max_tokens
     cases = [(5 * chunk + 1, keep) for keep in (0, 1, chunk - 1, chunk, chunk + 1, 5 * chunk)]
     cases += [(most, 1), (most, most // 2), (most - 3, most - 5), (chunk, 1), (0, 0)]
     for count, keep in cases:
@@ -201,7 +200,7 @@ async def cutting_saves_traffic(dut: Any) -> None:
     """With keep = 1 a pass writes a beat a run, and the requests say so."""
     host = Host(dut, latency=1)
     await host.reset()
-    chunk = chunk_records(host.config)
+    chunk = host.config.chunk_records
     await host.run(random_records(4 * chunk, random.Random(9)), 1)
     assert [beats for _, _, beats in host.write.requests[1:]] == [1, 1, 1]
     assert [beats for _, _, beats in host.reads[1].requests] == [1, 1, 1]
@@ -224,7 +223,7 @@ async def start_while_busy(dut: Any) -> None:
     """A second start before done changes nothing."""
     host = Host(dut, latency=1)
     await host.reset()
-    records = random_records(3 * chunk_records(host.config), random.Random(11))
+    records = random_records(3 * host.config.chunk_records, random.Random(11))
     host.load(records)
     await host.start(len(records), len(records))
     for _ in range(40):
@@ -241,7 +240,7 @@ async def reset_within_a_job(dut: Any) -> None:
     host = Host(dut, latency=9)
     await host.reset()
     pick = random.Random(12)
-    count = 4 * chunk_records(host.config) - 1
+    count = 4 * host.config.chunk_records - 1
     whole = host.unit.cycles(count, count)[0]
     for cycles in (1, 3, 12, whole // 3, whole // 2, whole):
         host.load(random_records(count, pick))

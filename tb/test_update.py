@@ -148,6 +148,19 @@ async def quick_without_stalls(dut: object) -> None:
 
 
 @cocotb.test()
+async def two_cycles_a_slot(dut: object) -> None:
+    """Groups of one or two members cost 2 cycles each, and no memory."""
+    rig = UpdateBench(dut, latency=0)
+    await rig.bench.reset()
+    took = []
+    for num_dst in (7, 19):
+        began = rig.bench.cycle
+        await rig.run(Sizes(rig.config, num_dst + 1, 4, num_dst), 1)
+        took.append(rig.bench.cycle - began)
+    assert took[1] - took[0] == 2 * (19 - 7)
+
+
+@cocotb.test()
 async def tokens_all_alike(dut: object) -> None:
     """All scores tie: every dst stays."""
     rig = UpdateBench(dut)

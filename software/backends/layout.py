@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from hw.config import RECORD_DST_BITS, RECORD_SRC_BITS, EngineConfig
-from hw.run_pairs import chunk_records
 
 _PAGE = 4096
 """Regions start at its multiples, with at least one page of nobody's between them."""
@@ -46,9 +45,9 @@ class Layout:
         config = self.config
         row_beats = -(-self.channels // config.nibbles_per_beat)
         tiles = -(-self.num_dst // config.dst_lanes)
-        # A list has a record a token; where channels are sorted, one a channel.
-        chunk = chunk_records(config)
-        records = -(-max(self.num_tokens, self.channels) // chunk) * chunk
+        # A list has a record a token; where channels are sorted, one a channel of a whole row.
+        chunk = config.chunk_records
+        records = -(-max(self.num_tokens, row_beats * config.nibbles_per_beat) // chunk) * chunk
         beats = {
             "TOKENS": self.num_tokens * row_beats * 4,
             "QUANTIZED": self.num_tokens * row_beats,
