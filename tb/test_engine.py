@@ -1,7 +1,5 @@
 """The engine through its AXI ports, driven by cocotbext-axi's master and RAM."""
 
-import random
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +11,8 @@ from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 
 from hw.config import PRESETS, EngineConfig
 from hw.engine import DatmEngine
-from hw.registers import offsets
+from tb.axi_memory import pauses
+from tb.control import HOST_INIT, INTERRUPT_ENABLE, OFFSETS, START
 from tb.jobs import MEMORY_BYTES, MatchCase, match_cases, random_tokens
 from tb.runner import parameters, simulate
 from tb.streams import Bench
@@ -24,9 +23,8 @@ CONFIGS = {
     "demo": PRESETS["demo"],
     "demo-shared": replace(PRESETS["demo"], scale_group=16),
 }
-OFFSETS = offsets()
 BUSY, DONE, BAD_JOB, NONFINITE = 1, 2, 4, 8
-START, HOST_INIT, INTERRUPT_ENABLE = 1, 2, 4
+"""The bits of STATUS."""
 
 
 class EngineBench:
@@ -47,7 +45,7 @@ class EngineBench:
             write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel,
         )  # fmt: skip
         for index, channel in enumerate(channels):
-            channel.set_pause_generator(_pauses(probability, seed + index))
+            channel.set_pause_generator(pauses(probability, seed + index))
 
     async def read(self, name: str) -> int:
         """Read a register of one word."""
@@ -87,12 +85,6 @@ class EngineBench:
         await self.start(case.order())
         assert await self.finish() == DONE
         case.compare(self.ram.read, await self.read("PAIRINGS"))
-
-
-def _pauses(probability: float, seed: int) -> Iterator[bool]:
-    choose = random.Random(seed)
-    while True:
-        yield choose.random() < probability
 
 
 @cocotb.test()
