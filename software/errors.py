@@ -20,11 +20,11 @@ class SetupError(RuntimeError):
 
 
 def sentence(error: BaseException) -> str:
-    """What to tell the user of ``error``: its own words, in one line."""
+    """What to tell the user of ``error``: its own words, in one line that ends in a stop."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}."
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()).rstrip(".") + "."
 
 
 class RefusingGroup(TyperGroup):

@@ -40,6 +40,10 @@ class Matched:
 class MatchingBackend(Protocol):
     """Matches token sets. How tokens are represented is fixed when a backend is made."""
 
+    def prepare(self) -> None:
+        """Do now what the first match would otherwise do: what takes long and needs no tokens."""
+        ...
+
     def match(
         self,
         tokens: "Tensor",

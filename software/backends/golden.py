@@ -21,6 +21,9 @@ class GoldenBackend:
     scale_group: int = 1
     preset: str | None = None
 
+    def prepare(self) -> None:
+        """Nothing takes long before the first match."""
+
     def match(
         self,
         tokens: Tensor,

@@ -84,6 +84,14 @@ class RtlBackend:
             self.simulator.close()
             self.simulator = None
 
+    def prepare(self) -> None:
+        """Build the simulator, unless the cache has it.
+
+        Raises:
+            SetupError: it cannot be built.
+        """
+        engine_library(self.config, self._label)
+
     def match(
         self,
         tokens: Tensor,
@@ -154,16 +162,8 @@ class RtlBackend:
         self, simulator: Simulator, layout: Layout, job: dict[str, int], *, host_init: bool
     ) -> None:
         """Start a job and wait for its interrupt."""
-        for name, value in job.items():
-            simulator.write_register(_OFFSETS[name], value)
-        for name, region in layout.regions.items():
-            low, high = region.address & 0xFFFF_FFFF, region.address >> 32
-            simulator.write_register(_OFFSETS[f"{name}_ADDRESS_LO"], low)
-            simulator.write_register(_OFFSETS[f"{name}_ADDRESS_HI"], high)
-        control = _MASKS["CONTROL.interrupt_enable"] | _MASKS["CONTROL.start"]
-        control |= _MASKS["CONTROL.host_init"] if host_init else 0
-        simulator.write_register(_OFFSETS["CONTROL"], control)
-
+        for offset, value in register_writes(layout, job, host_init=host_init):
+            simulator.write_register(offset, value)
         limit, begun = self._limit(layout, job), simulator.cycles
         while not simulator.run(_SLICE):
             spent = simulator.cycles - begun
@@ -205,6 +205,25 @@ class RtlBackend:
             cycles=_counter(simulator, "TOTAL"),
             stage_cycles={stage: _counter(simulator, stage.upper()) for stage in STAGES},
         )
+
+
+def register_writes(
+    layout: Layout, job: dict[str, int], *, host_init: bool = False
+) -> list[tuple[int, int]]:
+    """Offsets and values that start a job, in order.
+
+    Args:
+        layout: where its regions lie.
+        job: the job registers of one word, by name.
+        host_init: whether the DST region holds the initial dst list.
+    """
+    writes = [(_OFFSETS[name], value) for name, value in job.items()]
+    for name, region in layout.regions.items():
+        writes.append((_OFFSETS[f"{name}_ADDRESS_LO"], region.address & 0xFFFF_FFFF))
+        writes.append((_OFFSETS[f"{name}_ADDRESS_HI"], region.address >> 32))
+    control = _MASKS["CONTROL.interrupt_enable"] | _MASKS["CONTROL.start"]
+    control |= _MASKS["CONTROL.host_init"] if host_init else 0
+    return [*writes, (_OFFSETS["CONTROL"], control)]
 
 
 def _counter(simulator: Simulator, name: str) -> int:

@@ -87,14 +87,18 @@ def video(
     """
     from software.diffusion import Schedule, denoise
     from software.files import output_folder, write_json
+    from software.matchers import DatmMatcher
     from software.model import WEIGHTS, load_model
     from software.sheet import write_gif, write_mp4, write_sheet
 
     schedule = Schedule(steps, warm_up, rc_steps)
     label = _label(class_name)
-    matching = _matcher(backend, matcher, ratio, seed, num_dst, scale_group, preset)
-    folder = output_folder(output)
     model = load_model(weights or WEIGHTS)
+    channels = model.config.num_attention_heads * model.config.attention_head_dim
+    matching = _matcher(backend, matcher, ratio, seed, num_dst, scale_group, preset, channels)
+    folder = output_folder(output)
+    if isinstance(matching, DatmMatcher):
+        matching.backend.prepare()
     with _bar("denoise", steps * (1 + (matching is not None))) as advance:
         unreduced = found = denoise(
             model, label, seed, schedule, progress=lambda *_: advance("unreduced")
@@ -135,12 +139,14 @@ def train(
     import logging
 
     from software.files import output_folder
-    from software.train import TrainConfig, Trainer
 
     if not 0 < minutes < math.inf:
         raise ValueError(f"minutes is {minutes}; it must be above 0.")
+    folder = output_folder(output)
+    from software.train import TrainConfig, Trainer
+
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
-    Trainer(output_folder(output), TrainConfig(minutes=minutes)).run()
+    Trainer(folder, TrainConfig(minutes=minutes)).run()
 
 
 def quality(
@@ -190,10 +196,12 @@ def _matcher(
     num_dst: int | None,
     scale_group: int,
     preset: str | None,
+    channels: int,
 ) -> "DatmMatcher | BsmMatcher | None":
     """The matcher that the options describe; None leaves the video unreduced."""
     from golden import validate
     from software.backends import make_backend
+    from software.backends.presets import check_capacity, preset_config
     from software.matchers import BsmMatcher, DatmMatcher
     from software.model import GRID
     from software.reduction import reduced_count
@@ -215,6 +223,9 @@ def _matcher(
         if backend is Backend.rtl:
             raise ValueError("matcher is bsm, but the rtl backend matches by datm only.")
         return BsmMatcher(GRID, reduce, seed)
+    if backend is Backend.rtl or preset is not None:
+        config = preset_config(preset or "demo", scale_group)
+        check_capacity(config, num_tokens, channels, slots, DatmMatcher.max_iterations)
     made = make_backend(
         "rtl" if backend is Backend.rtl else "golden", scale_group=scale_group, preset=preset
     )
