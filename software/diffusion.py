@@ -30,17 +30,27 @@ class Schedule:
         warm_up: steps at the start that are all full, at least 1; the video's layout is decided
             in them, and an error there moves the whole video, not its details.
         rc_steps: reduced steps that follow each full one; 0 makes every step full.
+        spacing: exponent of the time grid ``(i / steps) ** spacing``; below 1, the noisy start is
+            crossed in fewer, longer steps and the details get more.
     """
 
     steps: int = 50
     warm_up: int = 1
     rc_steps: int = 3
+    spacing: float = 1.0
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("warm_up", 1), ("rc_steps", 0)):
             value = getattr(self, name)
             if value < least:
                 raise ValueError(f"{name} is {value}; it must be at least {least}.")
+        if not self.spacing > 0:
+            raise ValueError(f"spacing is {self.spacing}; it must be above 0.")
+
+    @property
+    def times(self) -> list[float]:
+        """Times of the flow between the steps: steps + 1 of them, from 0 (noise) to 1 (video)."""
+        return [(step / self.steps) ** self.spacing for step in range(self.steps + 1)]
 
     def __iter__(self) -> Iterator[bool]:
         """Yield, for each step in turn, whether it is full. The last warm-up step opens a group."""
@@ -76,6 +86,7 @@ class Denoised:
 
     Attributes:
         video: float32 [F, 3, H, W] in -1..1.
+        states: the flow's state, float32 [1, F, 3, H, W], before each step and after the last.
         timing: seconds by phase. Attention and matching are 0 where nothing was patched.
         full_steps: number of full steps.
         reduction: share of video-token rows dropped over all steps.
@@ -83,6 +94,7 @@ class Denoised:
     """
 
     video: Tensor
+    states: tuple[Tensor, ...]
     timing: Timing
     full_steps: int
     reduction: float
@@ -125,22 +137,31 @@ def denoise(
     if not 0 <= label < len(CLASSES):
         raise ValueError(f"label is {label}; it must lie in 0..{len(CLASSES) - 1}.")
     labels = torch.tensor([label])
-    video = initial_noise(model, seed)
+    states = [initial_noise(model, seed)]
     begun = time.perf_counter()
     reducer = None if matcher is None else apply_reduction(model, matcher, guide=guide)
-    full_steps = 0
+    full_steps, times = 0, schedule.times
     with reducer or nullcontext():
         for step, planned in enumerate(schedule):
             full = planned or reducer is None
             full_steps += full
             if reducer:
                 reducer.begin_step(step, full=full, match=schedule.matches(step))
-            now = torch.tensor([step / schedule.steps])
-            video = video + velocity(model, video, now, labels) / schedule.steps
+            now, then = times[step : step + 2]
+            state = states[-1]
+            slope = velocity(model, state, torch.tensor([now]), labels)
+            states.append(state + (then - now) * slope)
             if reducer:
                 reducer.end_step()
             if progress:
                 progress(step + 1, schedule.steps, full)
     usage = reducer.usage if reducer else Usage()
     timing = Timing(time.perf_counter() - begun, usage.attention_seconds, usage.matching_seconds)
-    return Denoised(video[0].clamp(-1, 1), timing, full_steps, usage.reduction, usage.reduction_rc)
+    return Denoised(
+        video=states[-1][0].clamp(-1, 1),
+        states=tuple(states),
+        timing=timing,
+        full_steps=full_steps,
+        reduction=usage.reduction,
+        reduction_rc=usage.reduction_rc,
+    )

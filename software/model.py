@@ -29,8 +29,6 @@ GRID = (FRAMES, SIZE // PATCH, SIZE // PATCH)
 """Video tokens as (frames, rows, columns); their order is frame-major, then row, then column."""
 WEIGHTS = Path(__file__).parent / "weights"
 """Folder of the shipped model (``from_pretrained`` layout) and its sample tokens."""
-MIN_NOISE = 0.05
-"""Least ``1 - t`` that the velocity divides by, so that it stays bounded as t nears 1."""
 
 
 def build_model(layers: int = 6, *, seed: int = 0) -> CogVideoXTransformer3DModel:
@@ -80,18 +78,24 @@ def class_tokens(labels: Tensor) -> Tensor:
     return F.one_hot(slots, TEXT_TOKENS * len(CLASSES)).float()
 
 
-def velocity(
+def predict(
     model: CogVideoXTransformer3DModel, noisy: Tensor, time: Tensor, labels: Tensor
 ) -> Tensor:
-    """Velocity of the flow at ``noisy``.
+    """The video that the network takes ``noisy`` to become.
 
     ``noisy`` is float32 [B, F, 3, S, S] in the signal's range, ``time`` float32 [B] in 0..1 (the
     network sees it times 1,000), ``labels`` int64 [B]. Returns float32, shaped as ``noisy``.
     """
-    predicted = model(noisy, class_tokens(labels), time * 1000, return_dict=False)[0].float()
-    return velocity_towards(predicted, noisy, time)
+    found: Tensor = model(noisy, class_tokens(labels), time * 1000, return_dict=False)[0]
+    return found.float()
 
 
-def velocity_towards(video: Tensor, noisy: Tensor, time: Tensor) -> Tensor:
-    """Velocity at ``noisy`` of a flow that ends at ``video``: ``(video - noisy) / (1 - time)``."""
-    return (video - noisy) / (1 - time).clamp(min=MIN_NOISE).view(-1, 1, 1, 1, 1)
+def velocity(
+    model: CogVideoXTransformer3DModel, noisy: Tensor, time: Tensor, labels: Tensor
+) -> Tensor:
+    """Velocity of the flow at ``noisy``, which leads to the predicted video at time 1.
+
+    Arguments as for ``predict``, ``time`` below 1.
+    """
+    predicted = predict(model, noisy, time, labels)
+    return (predicted - noisy) / (1 - time).view(-1, 1, 1, 1, 1)

@@ -27,11 +27,14 @@ from torch import Tensor, nn
 
 from software.clips import WindowSet, load_clips, window_sets
 from software.files import replacing, write_json
-from software.model import FRAMES, SIZE, build_model, velocity, velocity_towards
+from software.model import FRAMES, SIZE, build_model, predict
 from software.model_card import write_model_card
 from software.reduction import heads, project
 
 log = logging.getLogger("orbis.train")
+
+MIN_NOISE = 0.05
+"""Least noise level that the loss divides by, so that nearly clean inputs do not rule it."""
 
 
 @dataclass(frozen=True)
@@ -113,14 +116,17 @@ def flow_loss(
     generator: torch.Generator,
     time_mean: float,
 ) -> Tensor:
-    """Mean squared error of the velocity at random times and noise; a scalar."""
+    """Mean squared error of the velocity at random times and noise; a scalar.
+
+    The velocity's error is the predicted video's, divided by the noise level.
+    """
     noise = torch.randn(videos.shape, generator=generator)
     times = torch.sigmoid(torch.randn(len(videos), generator=generator) + time_mean)
     mix = times.view(-1, 1, 1, 1, 1)
     noisy = mix * videos + (1 - mix) * noise
     with torch.autocast("cpu", torch.bfloat16):
-        predicted = velocity(model, noisy, times, labels)
-    return (predicted - velocity_towards(videos, noisy, times)).square().mean()
+        predicted = predict(model, noisy, times, labels)
+    return ((predicted - videos) / (1 - mix).clamp(min=MIN_NOISE)).square().mean()
 
 
 @torch.no_grad()

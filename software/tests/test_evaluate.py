@@ -16,7 +16,7 @@ def result() -> Result:
     model = build_model(1, seed=1).eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(0)
     model.proj_out.weight.copy_(torch.randn(model.proj_out.weight.shape, generator=generator) / 10)
-    return evaluate_quality(model, QualityConfig(seeds=(0,), labels=(0, 2), steps=3))
+    return evaluate_quality(model, QualityConfig(seeds=(0,), labels=(0, 2), steps=3, warm_up=1))
 
 
 def test_every_method_is_measured_on_every_run(result: Result) -> None:
@@ -24,6 +24,7 @@ def test_every_method_is_measured_on_every_run(result: Result) -> None:
     for row in result["methods"].values():
         assert len(row["runs"]) == 2
         assert all(math.isfinite(value) and value > 0 for value in row["runs"])
+        assert 0 < row["step_psnr"] < 100
         assert row["psnr"] == pytest.approx(fmean(row["runs"]), abs=1e-3)
         assert row["reduction_rc"] == pytest.approx(195 / 512, abs=1e-4)
         assert row["reduction"] == pytest.approx(195 / 512 * 2 / 3, abs=1e-4)
@@ -39,4 +40,5 @@ def test_the_table_names_command_and_methods(result: Result) -> None:
     text = to_markdown(result, "the command")
     assert text.startswith("Made by `the command`: mean over seeds 0 of each of 2 classes, 3 steps")
     for name, row in result["methods"].items():
-        assert f"| {name} | {row['psnr']:.2f} | {row['ssim']:.3f} |" in text
+        figures = f"{row['psnr']:.2f} | {row['ssim']:.3f} | {row['step_psnr']:.2f}"
+        assert f"| {name} | {figures} |" in text
