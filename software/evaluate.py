@@ -43,7 +43,9 @@ class QualityConfig:
         seeds: of noise and matching; each is run for each class.
         labels: classes, as indices into ``software.clips.CLASSES``.
         steps: Euler steps.
-        warm_up: full steps at the start.
+        warm_up: full steps at the start. This model knows few scenes by heart, and which one (and
+            which moment of it) becomes the video is open until about a third of the way; before
+            that, any error moves the whole video. Chosen on seeds 10 and 11, not on ``seeds``.
         rc_steps: reduced steps after each full one.
         spacing: exponent of the time grid.
         ratio: share of the video tokens that reduced steps drop.
@@ -53,7 +55,7 @@ class QualityConfig:
     seeds: tuple[int, ...] = (0, 1, 2)
     labels: tuple[int, ...] = tuple(range(len(CLASSES)))
     steps: int = 50
-    warm_up: int = Schedule.warm_up
+    warm_up: int = 18
     rc_steps: int = 3
     spacing: float = Schedule.spacing
     ratio: float = 0.38
