@@ -19,6 +19,10 @@ class SetupError(RuntimeError):
     """Something that this machine lacks or a build that failed; the sentence says what to do."""
 
 
+class SimulationError(RuntimeError):
+    """A simulated design broke a rule of its buses, did not finish, or reported an error."""
+
+
 def sentence(error: BaseException) -> str:
     """What to tell the user of ``error``: its own words, in one line that ends in a stop."""
     if isinstance(error, OSError) and error.strerror:
@@ -34,7 +38,7 @@ class RefusingGroup(TyperGroup):
         """Run the chosen command."""
         try:
             return super().invoke(ctx)
-        except (ValueError, OSError, SetupError) as error:
+        except (ValueError, OSError, MemoryError, SetupError, SimulationError) as error:
             # A closed pipe (orbis ... | head) is no error of the user's.
             if isinstance(error, BrokenPipeError) or os.environ.get(TRACEBACK) == "1":
                 raise

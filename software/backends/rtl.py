@@ -15,7 +15,8 @@ from hw.registers import ID, REGISTERS, offsets
 from software.backends import Matched, Progress
 from software.backends.layout import Layout
 from software.backends.presets import check_capacity, preset_config
-from software.simulator import SimulationError, Simulator
+from software.errors import SimulationError
+from software.simulator import Simulator
 from software.simulator.engine import engine_library, waves_wanted
 
 STAGES = ("quantize", "init", "pack", "pair", "update", "topk")

@@ -7,11 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from software.errors import SimulationError
+
 _INTERRUPT, _FAULT = 1, 2
-
-
-class SimulationError(RuntimeError):
-    """The design broke a rule of its buses, or did not answer."""
 
 
 class Simulator:

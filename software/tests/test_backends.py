@@ -17,7 +17,8 @@ from software.backends.golden import GoldenBackend
 from software.backends.layout import Layout
 from software.backends.rtl import STAGES, RtlBackend
 from software.cli import app
-from software.simulator import SimulationError, Simulator
+from software.errors import SimulationError
+from software.simulator import Simulator
 from software.simulator.engine import engine_library
 from software.tokens import PATH as SHIPPED_TOKENS
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 import golden
 from hw.config import PRESETS
 from software.cli import app
+from software.errors import SimulationError
 from software.files import load_tokens
 
 ROOT = Path(__file__).parents[2]
@@ -256,6 +257,34 @@ def test_unwritable_outputs(tokens: Path, tmp_path: Path) -> None:
         assert "is a folder" in result.stderr
     refused(orbis("verilog", "-o", tokens / "out"), tokens / "out", "cannot be made")
     assert sorted(tmp_path.iterdir()) == [tokens]
+
+
+def test_a_missing_compiler_is_one_sentence(
+    tokens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORBIS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    output = tmp_path / "out.npz"
+    given = ["--num-dst", 3, "--reduce", 3, "--preset", "tiny", "--backend", "rtl", "-o", output]
+    refused(orbis("match", tokens, *given), output, "g++, make, perl not found")
+
+
+def test_a_failed_simulation_is_one_sentence(
+    tokens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise SimulationError("the engine ended with STATUS.bus_error.")
+
+    monkeypatch.setattr("software.backends.rtl.RtlBackend.match", fail)
+    output = tmp_path / "out.npz"
+    given = ["--num-dst", 3, "--reduce", 3, "--backend", "rtl", "-o", output]
+    refused(orbis("match", tokens, *given), output, "ended with STATUS.bus_error")
+
+
+def test_a_refusals_cause_can_be_shown(tokens: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORBIS_TRACEBACK", "1")
+    result = orbis("match", tokens, "--num-dst", 0, "--reduce", 0, "-o", tokens.parent / "out.npz")
+    assert isinstance(result.exception, ValueError)
 
 
 def test_usage_errors_exit_alike(tokens: Path) -> None:

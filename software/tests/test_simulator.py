@@ -8,8 +8,8 @@ import pytest
 
 from hw.config import PRESETS
 from hw.verilog import to_verilog
-from software.errors import SetupError
-from software.simulator import SimulationError, Simulator, build
+from software.errors import SetupError, SimulationError
+from software.simulator import Simulator, build
 from software.tests.xor_engine import BEATS, CLEAR, ERROR, LEFT, RESULT, RIGHT, XorEngine
 
 CONFIG = PRESETS["tiny"]
