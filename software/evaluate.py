@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 import torch
@@ -241,7 +241,13 @@ def to_markdown(result: dict[str, Any], command: str) -> str:
         for name, row in result["methods"].items()
     ]
     cosines = result["cosines"]
+    better, base = (result["methods"][name]["runs"] for name in ("DATM 4-bit", "BSM on output"))
+    gains = [one - other for one, other in zip(better, base, strict=True)]
+    error = stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else float("nan")
     lines += [
+        "",
+        f"DATM 4-bit less BSM on output, run by run: {fmean(gains):+.2f} dB on average, standard "
+        f"error {error:.2f} dB over {len(gains)} runs.",
         "",
         "The last column starts every reduced step from the unreduced run's state: the error of "
         "matching alone, before errors of many steps add up or cancel.",
