@@ -152,7 +152,9 @@ def train(
 def quality(
     output: Folder,
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 50,
-    warm_up: Annotated[int, typer.Option(help="Full steps at the start.")] = 1,
+    warm_up: Annotated[
+        int, typer.Option(help="Full steps at the start; software/evaluate.py says why so many.")
+    ] = 18,
     seeds: Annotated[int, typer.Option(help="Seeds from 0 up that each class is run with.")] = 3,
     weights: Weights = None,
 ) -> None:

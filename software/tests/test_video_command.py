@@ -1,5 +1,6 @@
 """``orbis video``, ``train`` and ``quality``: what they write, and what they refuse."""
 
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from software.cli import app
+from software.commands.video import quality
+from software.evaluate import QualityConfig
 
 
 def orbis(*arguments: object) -> Result:
@@ -137,3 +140,8 @@ def test_quality_writes_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert json.loads((tmp_path / "quality.json").read_text()) == {"methods": {}}
     command = f"orbis quality --seeds 2 --steps 7 --warm-up 1 -o {tmp_path}"
     assert (tmp_path / "quality.md").read_text() == command
+
+
+def test_quality_measures_with_the_documented_schedule() -> None:
+    default = inspect.signature(quality).parameters["warm_up"].default
+    assert default == QualityConfig.warm_up
