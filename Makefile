@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_STEPS := 12
 SEED := 0
+CLASS := carphone
 
 .DEFAULT_GOAL := demo
 .PHONY: demo setup test lint verilog bench clean help
 .DELETE_ON_ERROR:
 
 demo: verilog ## Denoise a video while the simulated engine matches its tokens (the default)
-	$(BIN)/orbis video --backend rtl --steps $(DEMO_STEPS) --seed $(SEED) -o $(BUILD)/video
+	$(BIN)/orbis video --backend rtl --class $(CLASS) --steps $(DEMO_STEPS) --seed $(SEED) -o $(BUILD)/video
 	@echo
 	@echo "The videos side by side:  $(BUILD)/video/sheet.png (and video.mp4, video.gif)"
 	@echo "The metrics:              $(BUILD)/video/metrics.json"
