@@ -14,8 +14,8 @@ from torch import Tensor
 
 from golden.dau import Points
 
-# Token values that are in 64-bit form at a time: 128 MB.
-_VALUES = 1 << 24
+# Token values that are in 64-bit form at a time: 32 MB an array, and there are four of them.
+_VALUES = 1 << 22
 
 
 def group_sums(values: Tensor, slot: Tensor, num_dst: int) -> Tensor:
