@@ -1,7 +1,6 @@
 """One merge pass against sorting each pair of runs, and the cycles that it takes."""
 
 import random
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -109,9 +108,3 @@ async def cut_runs(dut: Any, stall: float) -> None:
 def test_merge(name: str) -> None:
     config = CONFIGS[name]
     simulate(Merger(config), __name__, f"merge_{name}", given=config.as_dict())
-
-
-def test_refuses_lists_beyond_a_request() -> None:
-    config = replace(PRESETS["tiny"], max_tokens=1 << 17)
-    with pytest.raises(ValueError, match="longest list of records has 131072 beats"):
-        Merger(config)
