@@ -138,7 +138,7 @@ def test_quality_writes_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert result.exit_code == 0, result.output
     assert (given[0].seeds, given[0].steps) == ((0, 1), 7)
     assert json.loads((tmp_path / "quality.json").read_text()) == {"methods": {}}
-    command = f"orbis quality --seeds 2 --steps 7 --warm-up 1 -o {tmp_path}"
+    command = f"orbis quality --seeds 2 --steps 7 --warm-up {QualityConfig.warm_up} -o {tmp_path}"
     assert (tmp_path / "quality.md").read_text() == command
 
 
