@@ -102,6 +102,11 @@ class Reduction:
             _between(kept, num_tokens, before, after), _between(restored, len(kept), before, after)
         )
 
+    @property
+    def copies(self) -> Tensor:
+        """How many rows of the full sequence each kept row stands for: int64, at least 1 each."""
+        return torch.bincount(self.restored, minlength=len(self.kept))
+
     def reduce(self, tensor: Tensor, dim: int = -2) -> Tensor:
         """Drop the src rows: [.., N, ..] to [.., N - K, ..], a new tensor."""
         if tensor.shape[dim] != len(self.restored):

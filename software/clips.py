@@ -72,12 +72,11 @@ def to_signal(frames: Tensor) -> Tensor:
     return frames.float() / 127.5 - 1
 
 
-def windows(clip: Clip, length: int, stride: int, *, hold_out: bool, every: int = 1) -> Tensor:
+def windows(clip: Clip, length: int, stride: int, *, hold_out: bool) -> Tensor:
     """First-frame indices of all usable windows of one side of the split, int64 [W].
 
     A window is ``length`` frames, ``stride`` apart. It lies wholly before the last fifth of the
-    clip (training) or wholly inside it (``hold_out``), and spans no cut. Windows start at every
-    ``every``-th frame.
+    clip (training) or wholly inside it (``hold_out``), and spans no cut.
     """
     total = len(clip.frames)
     split = total - int(total * HOLD_OUT)
@@ -85,7 +84,7 @@ def windows(clip: Clip, length: int, stride: int, *, hold_out: bool, every: int 
     span = (length - 1) * stride
     pixels = to_signal(clip.frames)
     is_cut = (pixels[1:] - pixels[:-1]).abs().mean((1, 2, 3)) > CUT
-    starts = [s for s in range(begin, end - span, every) if not bool(is_cut[s : s + span].any())]
+    starts = [s for s in range(begin, end - span) if not bool(is_cut[s : s + span].any())]
     return torch.tensor(starts, dtype=torch.int64)
 
 
@@ -101,14 +100,19 @@ class WindowSet:
     length: int
     stride: int
 
-    def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Windows at the given rows of ``index``: float32 [B, F, 3, S, S] and int64 labels [B]."""
+    def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Windows at the given rows of ``index``.
+
+        Returns float32 [B, F, 3, S, S] with its prompts: int64 labels [B] and float32 moments [B]
+        (software.prompt), the first frame's place among all that could be first in the clip.
+        """
         rows = self.index[chosen]
         span = torch.arange(self.length) * self.stride
         videos = [self.clips[int(label)].frames[int(start) + span] for label, start in rows]
-        return to_signal(torch.stack(videos)), rows[:, 0]
+        last = torch.tensor([len(clip.frames) - 1 for clip in self.clips]) - span[-1]
+        return to_signal(torch.stack(videos)), rows[:, 0], rows[:, 1] / last[rows[:, 0]]
 
-    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Random windows, each clip equally likely however many windows it has."""
         labels = torch.randint(len(self.clips), (count,), generator=generator)
         chosen = []
@@ -118,15 +122,11 @@ class WindowSet:
         return self.batch(torch.stack(chosen))
 
 
-def window_sets(
-    clips: Sequence[Clip], length: int, stride: int, every: int = 1
-) -> tuple[WindowSet, WindowSet]:
+def window_sets(clips: Sequence[Clip], length: int, stride: int) -> tuple[WindowSet, WindowSet]:
     """Training windows and held-out windows of all clips; no frame is in both."""
     sides = []
     for hold_out in (False, True):
-        parts = [
-            (c.label, windows(c, length, stride, hold_out=hold_out, every=every)) for c in clips
-        ]
+        parts = [(c.label, windows(c, length, stride, hold_out=hold_out)) for c in clips]
         index = torch.cat([torch.stack((torch.full_like(s, lab), s), 1) for lab, s in parts])
         sides.append(WindowSet(clips, index, length, stride))
     return sides[0], sides[1]

@@ -13,8 +13,8 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
-from software.clips import CLASSES
 from software.model import velocity
+from software.prompt import Prompt
 from software.reduction import Guide, Matcher, Usage, apply_reduction
 
 Progress = Callable[[int, int, bool], None]
@@ -112,34 +112,36 @@ def initial_noise(model: CogVideoXTransformer3DModel, seed: int) -> Tensor:
 @torch.no_grad()
 def denoise(
     model: CogVideoXTransformer3DModel,
-    label: int,
+    prompt: Prompt,
     seed: int,
     schedule: Schedule,
     *,
     matcher: Matcher | None = None,
     guide: Guide = "output",
+    proportional: bool = True,
     progress: Progress | None = None,
 ) -> Denoised:
-    """Generate the video of a class and a seed.
+    """Generate the video of a prompt and a seed.
 
     Args:
         model: see software.model; it is patched for the call and left as it was.
-        label: index into ``software.clips.CLASSES``.
+        prompt: what to show.
         seed: of the initial noise.
         schedule: number and kinds of steps. Without a matcher all are full.
         matcher: finds the pairs at full steps; None leaves the model alone.
         guide: what is matched, see software.reduction.
+        proportional: whether a dst counts for all that it stands for, likewise.
         progress: called after each step.
 
     Raises:
-        ValueError: a label that does not exist, and what apply_reduction refuses.
+        ValueError: what apply_reduction refuses.
     """
-    if not 0 <= label < len(CLASSES):
-        raise ValueError(f"label is {label}; it must lie in 0..{len(CLASSES) - 1}.")
-    labels = torch.tensor([label])
+    text = prompt.tokens
     states = [initial_noise(model, seed)]
     begun = time.perf_counter()
-    reducer = None if matcher is None else apply_reduction(model, matcher, guide=guide)
+    reducer = None
+    if matcher is not None:
+        reducer = apply_reduction(model, matcher, guide=guide, proportional=proportional)
     full_steps, times = 0, schedule.times
     with reducer or nullcontext():
         for step, planned in enumerate(schedule):
@@ -149,7 +151,7 @@ def denoise(
                 reducer.begin_step(step, full=full, match=schedule.matches(step))
             now, then = times[step : step + 2]
             state = states[-1]
-            slope = velocity(model, state, torch.tensor([now]), labels)
+            slope = velocity(model, state, torch.tensor([now]), text)
             states.append(state + (then - now) * slope)
             if reducer:
                 reducer.end_step()

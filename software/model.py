@@ -1,8 +1,8 @@
-"""The shipped video diffusion transformer: architecture, class tokens, velocity, loading.
+"""The shipped video diffusion transformer: architecture, prediction, velocity, loading.
 
 The model is diffusers' CogVideoX transformer, small: it denoises 8 frames of 48 x 48 pixels,
 without an autoencoder. 6 x 6 patches make 8 x 8 x 8 = 512 video tokens of D = 128 channels.
-The place of a prompt is taken by four tokens per class (one-hot rows through the text projection).
+Prompts are those of software.prompt.
 
 Flow matching: ``z_t = t x + (1 - t) noise`` for t from 0 (noise) to 1 (video), and the ODE's
 velocity is ``x - noise``. The network predicts the video x itself, from which the velocity follows:
@@ -16,15 +16,12 @@ from pathlib import Path
 import torch
 from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from software.clips import CLASSES
+from software.prompt import TEXT_CHANNELS, TEXT_TOKENS
 
 FRAMES = 8
 SIZE = 48
 PATCH = 6
-TEXT_TOKENS = 4
-"""Class tokens that stand where a prompt's tokens would."""
 GRID = (FRAMES, SIZE // PATCH, SIZE // PATCH)
 """Video tokens as (frames, rows, columns); their order is frame-major, then row, then column."""
 WEIGHTS = Path(__file__).parent / "weights"
@@ -47,7 +44,7 @@ def _architecture(layers: int) -> CogVideoXTransformer3DModel:
         in_channels=3,
         out_channels=3,
         time_embed_dim=128,
-        text_embed_dim=TEXT_TOKENS * len(CLASSES),
+        text_embed_dim=TEXT_CHANNELS,
         num_layers=layers,
         sample_width=SIZE,
         sample_height=SIZE,
@@ -72,30 +69,25 @@ def load_model(folder: Path = WEIGHTS) -> CogVideoXTransformer3DModel:
     return model.eval().requires_grad_(False)
 
 
-def class_tokens(labels: Tensor) -> Tensor:
-    """Text embedding of int64 labels [B]: float32 [B, TEXT_TOKENS, classes x TEXT_TOKENS]."""
-    slots = labels[:, None] * TEXT_TOKENS + torch.arange(TEXT_TOKENS, device=labels.device)
-    return F.one_hot(slots, TEXT_TOKENS * len(CLASSES)).float()
-
-
 def predict(
-    model: CogVideoXTransformer3DModel, noisy: Tensor, time: Tensor, labels: Tensor
+    model: CogVideoXTransformer3DModel, noisy: Tensor, time: Tensor, text: Tensor
 ) -> Tensor:
     """The video that the network takes ``noisy`` to become.
 
     ``noisy`` is float32 [B, F, 3, S, S] in the signal's range, ``time`` float32 [B] in 0..1 (the
-    network sees it times 1,000), ``labels`` int64 [B]. Returns float32, shaped as ``noisy``.
+    network sees it times 1,000), ``text`` an embedding of B prompts (software.prompt). Returns
+    float32, shaped as ``noisy``.
     """
-    found: Tensor = model(noisy, class_tokens(labels), time * 1000, return_dict=False)[0]
+    found: Tensor = model(noisy, text, time * 1000, return_dict=False)[0]
     return found.float()
 
 
 def velocity(
-    model: CogVideoXTransformer3DModel, noisy: Tensor, time: Tensor, labels: Tensor
+    model: CogVideoXTransformer3DModel, noisy: Tensor, time: Tensor, text: Tensor
 ) -> Tensor:
     """Velocity of the flow at ``noisy``, which leads to the predicted video at time 1.
 
     Arguments as for ``predict``, ``time`` below 1.
     """
-    predicted = predict(model, noisy, time, labels)
+    predicted = predict(model, noisy, time, text)
     return (predicted - noisy) / (1 - time).view(-1, 1, 1, 1, 1)

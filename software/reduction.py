@@ -10,7 +10,13 @@ A full step (FC) runs every layer whole and asks the matcher for pairs of the la
 a reduced step (RC) drops each pair's src before attention and copies its dst's result to it after.
 Only index pairs outlive a step. Text tokens come first in CogVideoX and are never touched.
 
-Source: design section 3, 'Reduce / restore', and section 1 (output-guided matching).
+A dropped src no longer draws attention to what it shared with its dst, so plain dropping turns all
+attention away from just the tokens that are most alike. *Proportional* attention, the default,
+counts each dst's key once for itself and once for each of its src: dropping exact copies then
+changes nothing at all. docs/quality.md shows what it is worth.
+
+Source: design section 3, 'Reduce / restore', and section 1 (output-guided matching); proportional
+attention is ToMe's (Bolya et al., section 3).
 """
 
 import time
@@ -93,8 +99,10 @@ class TokenReducer:
     Also a context manager that unpatches on leaving. Made by ``apply_reduction``.
     """
 
-    def __init__(self, layers: list[nn.Module], matcher: Matcher, guide: Guide) -> None:
-        self.matcher, self.guide = matcher, guide
+    def __init__(
+        self, layers: list[nn.Module], matcher: Matcher, guide: Guide, proportional: bool
+    ) -> None:
+        self.matcher, self.guide, self.proportional = matcher, guide, proportional
         self.usage = Usage()
         self.pairs: list[list[Pairs]] = [[] for _ in layers]
         """Per layer, the latest pairs of each video of the batch."""
@@ -150,7 +158,9 @@ class TokenReducer:
         self.remove()
 
 
-def apply_reduction(model: nn.Module, matcher: Matcher, *, guide: Guide = "output") -> TokenReducer:
+def apply_reduction(
+    model: nn.Module, matcher: Matcher, *, guide: Guide = "output", proportional: bool = True
+) -> TokenReducer:
     """Patch the attention of every CogVideoX block of ``model``.
 
     Args:
@@ -158,6 +168,8 @@ def apply_reduction(model: nn.Module, matcher: Matcher, *, guide: Guide = "outpu
         matcher: finds the pairs at full steps.
         guide: what is matched: each layer's SDPA output (heads concatenated, before the output
             projection) or its input (what the attention layer receives).
+        proportional: count a dst's key once for each token that it stands for; False drops the
+            src rows of Q, K and V and nothing else.
 
     Raises:
         ValueError: an unknown guide, or attention layers that are missing, patched already, or of
@@ -177,7 +189,7 @@ def apply_reduction(model: nn.Module, matcher: Matcher, *, guide: Guide = "outpu
                 f"layer {number} has a {type(attn.processor).__name__}; only layers with a "
                 "CogVideoXAttnProcessor2_0 can be patched."
             )
-    return TokenReducer(layers, matcher, guide)
+    return TokenReducer(layers, matcher, guide, proportional)
 
 
 class ReducedAttention:
@@ -255,7 +267,8 @@ class ReducedAttention:
             plan = Reduction.of(num_video, pair.src, pair.dst, before=text)
             kept = plan.kept[text:] - text
             near = None if rotary is None else (rotary[0][kept], rotary[1][kept])
-            mixed = attend(attn, plan.reduce(video)[None], text, near)
+            bias = key_bias(plan) if self.reducer.proportional and len(pair.src) else None
+            mixed = attend(attn, plan.reduce(video)[None], text, near, bias)
             results.append(plan.restore(project(attn, mixed)[0]))
             self.reducer.usage.rows_dropped += len(pair.src)
             self.reducer.usage.rows_reduced_steps += num_video
@@ -267,15 +280,30 @@ def heads(rows: Tensor, count: int) -> Tensor:
     return rows.view(*rows.shape[:-1], count, -1).transpose(1, 2)
 
 
-def attend(attn: Any, tokens: Tensor, text: int, rotary: Rotary | None) -> Tensor:
-    """SDPA output with the heads concatenated, [B, T + N, D], before the output projection."""
+def key_bias(plan: Reduction) -> Tensor:
+    """What makes a key that stands for n tokens weigh as n keys, added to the scores of the kept.
+
+    ``log n``, float32 [1, 1, 1, kept rows]: softmax then gives the key n times its share.
+    """
+    return plan.copies.float().log()[None, None, None]
+
+
+def attend(
+    attn: Any, tokens: Tensor, text: int, rotary: Rotary | None, bias: Tensor | None = None
+) -> Tensor:
+    """SDPA output with the heads concatenated, [B, T + N, D], before the output projection.
+
+    ``bias`` is added to the scores.
+    """
     query, key, value = (heads(p(tokens), attn.heads) for p in (attn.to_q, attn.to_k, attn.to_v))
     query = query if attn.norm_q is None else attn.norm_q(query)
     key = key if attn.norm_k is None else attn.norm_k(key)
     if rotary is not None:
         query[:, :, text:] = apply_rotary_emb(query[:, :, text:], rotary)
         key[:, :, text:] = apply_rotary_emb(key[:, :, text:], rotary)
-    return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+    bias = None if bias is None else bias.to(query.dtype)
+    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+    return mixed.transpose(1, 2).flatten(2)
 
 
 def project(attn: Any, mixed: Tensor) -> Tensor:

@@ -17,16 +17,17 @@ from torch import Tensor
 from software.evaluate import record_tokens
 from software.files import replacing
 from software.model import WEIGHTS, load_model
+from software.prompt import Prompt
 
 PATH = WEIGHTS / "tokens.npy"
-LABEL, SEED, STEPS = 0, 0, 24
+PROMPT, SEED, STEPS = Prompt(0), 0, 24
 """The run that the tokens are taken from: a bunny."""
 STEP, LAYER = STEPS // 2, 3
 
 
 def sample_tokens(model: CogVideoXTransformer3DModel) -> Tensor:
     """SDPA output of layer ``LAYER`` at step ``STEP``: float16 [N, D]."""
-    seen = record_tokens(model, LABEL, SEED, STEPS, "output")
+    seen = record_tokens(model, PROMPT, SEED, STEPS, "output")
     return seen[STEP, LAYER].to(torch.float16)
 
 

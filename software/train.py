@@ -29,6 +29,7 @@ from software.clips import WindowSet, load_clips, window_sets
 from software.files import replacing, write_json
 from software.model import FRAMES, SIZE, build_model, predict
 from software.model_card import write_model_card
+from software.prompt import embed
 from software.reduction import heads, project
 
 log = logging.getLogger("orbis.train")
@@ -45,12 +46,12 @@ class TrainConfig:
         minutes: wall-clock budget, all resumed parts of the run together.
         batch: videos a step.
         stride: frames of a clip from one frame of a video to the next.
-        every: frames of a clip from the start of one window to the next. Windows that overlap in
-            all but a frame are hard to tell apart, and a small model learns fewer better.
         learning_rate: peak, for both optimizers.
         warm_up: steps until the peak.
         ema: decay of the averaged weights, reached after about 10 / (1 - ema) steps.
         time_mean: mean of the logit of the time; below 0 favours noisy inputs.
+        time_spread: its standard deviation. Wide enough for the noisiest inputs to be learnt well:
+            what a run decides in its first steps it keeps.
         seed: of initial weights, windows, times and noise.
         evaluate_every: steps between evaluations, each followed by a checkpoint.
         log_every: steps between log lines.
@@ -60,11 +61,11 @@ class TrainConfig:
     minutes: float = 90.0
     batch: int = 8
     stride: int = 2
-    every: int = 4
     learning_rate: float = 2e-3
     warm_up: int = 50
     ema: float = 0.998
     time_mean: float = -0.4
+    time_spread: float = 1.4
     seed: int = 0
     evaluate_every: int = 250
     log_every: int = 25
@@ -113,19 +114,21 @@ def flow_loss(
     model: CogVideoXTransformer3DModel,
     videos: Tensor,
     labels: Tensor,
+    moments: Tensor,
     generator: torch.Generator,
-    time_mean: float,
+    config: TrainConfig,
 ) -> Tensor:
     """Mean squared error of the velocity at random times and noise; a scalar.
 
     The velocity's error is the predicted video's, divided by the noise level.
     """
     noise = torch.randn(videos.shape, generator=generator)
-    times = torch.sigmoid(torch.randn(len(videos), generator=generator) + time_mean)
+    logits = torch.randn(len(videos), generator=generator) * config.time_spread + config.time_mean
+    times = torch.sigmoid(logits)
     mix = times.view(-1, 1, 1, 1, 1)
     noisy = mix * videos + (1 - mix) * noise
     with torch.autocast("cpu", torch.bfloat16):
-        predicted = predict(model, noisy, times, labels)
+        predicted = predict(model, noisy, times, embed(labels, moments))
     return ((predicted - videos) / (1 - mix).clamp(min=MIN_NOISE)).square().mean()
 
 
@@ -136,7 +139,7 @@ def evaluate(
     """Loss on windows drawn from a fixed seed, so that figures of one run can be compared."""
     generator = torch.Generator().manual_seed(config.seed + 1)
     losses = [
-        flow_loss(model, *windows.draw(16, generator), generator, config.time_mean).item()
+        flow_loss(model, *windows.draw(16, generator), generator, config).item()
         for _ in range(batches)
     ]
     return sum(losses) / len(losses)
@@ -166,9 +169,7 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.config = folder, config
         self.checkpoint = folder / "checkpoint.pt"
-        self.train_windows, self.held_out = window_sets(
-            load_clips(SIZE), FRAMES, config.stride, config.every
-        )
+        self.train_windows, self.held_out = window_sets(load_clips(SIZE), FRAMES, config.stride)
         self.model = build_model(config.layers, seed=config.seed)
         self.averaged = build_model(config.layers, seed=config.seed).requires_grad_(False)
         for model in (self.model, self.averaged):
@@ -206,8 +207,8 @@ class Trainer:
         """One optimisation step at the rate that the time spent asks for; returns its loss."""
         share = self.state.seconds / (60 * self.config.minutes)
         factor = rate_factor(self.state.step, share, self.config.warm_up)
-        videos, labels = self.train_windows.draw(self.config.batch, self.generator)
-        loss = flow_loss(self.model, videos, labels, self.generator, self.config.time_mean)
+        drawn = self.train_windows.draw(self.config.batch, self.generator)
+        loss = flow_loss(self.model, *drawn, self.generator, self.config)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

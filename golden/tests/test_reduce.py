@@ -35,6 +35,8 @@ def test_restored_rows_are_their_own_or_their_dst(
 
     reduced = plan.reduce(x)
     assert torch.equal(reduced, x[:, kept])
+    stood_in_for = list(stand_in.values())
+    assert plan.copies.tolist() == [1 + stood_in_for.count(row) for row in kept]
     restored = plan.restore(reduced)
     assert torch.equal(restored, x[:, [stand_in.get(row, row) for row in range(rows)]])
     # What was restored reduces to the same rows again, and the caller's tensor is as it was.

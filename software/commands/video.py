@@ -17,6 +17,7 @@ from software.terminal import console
 if TYPE_CHECKING:
     from software.diffusion import Denoised, Timing
     from software.matchers import BsmMatcher, DatmMatcher
+    from software.prompt import Prompt
 
 Folder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
 Weights = Annotated[
@@ -65,8 +66,15 @@ def video(
     class_name: Annotated[
         str, typer.Option("--class", help="What to show: bunny, bikes or carphone.")
     ] = "bunny",
+    moment: Annotated[
+        float, typer.Option(help="Where in its clip the video starts: 0 to 1.")
+    ] = 0.4,
     warm_up: Annotated[int, typer.Option(help="Full steps at the start.")] = 1,
     rc_steps: Annotated[int, typer.Option(help="Reduced steps after each full one.")] = 3,
+    proportional: Annotated[
+        bool, typer.Option(help="Count a dst once for each token that it stands for, or plainly"
+                           " drop the others.")
+    ] = True,
     num_dst: Annotated[
         int | None, typer.Option(metavar="M", help="Dst tokens of DATM; a quarter of all if not"
                                  " given.")
@@ -92,7 +100,7 @@ def video(
     from software.sheet import write_gif, write_mp4, write_sheet
 
     schedule = Schedule(steps, warm_up, rc_steps)
-    label = _label(class_name)
+    prompt = _prompt(class_name, moment)
     model = load_model(weights or WEIGHTS)
     channels = model.config.num_attention_heads * model.config.attention_head_dim
     matching = _matcher(backend, matcher, ratio, seed, num_dst, scale_group, preset, channels)
@@ -101,19 +109,21 @@ def video(
         matching.backend.prepare()
     with _bar("denoise", steps * (1 + (matching is not None))) as advance:
         unreduced = found = denoise(
-            model, label, seed, schedule, progress=lambda *_: advance("unreduced")
+            model, prompt, seed, schedule, progress=lambda *_: advance("unreduced")
         )
         if matching is not None:
             found = denoise(
-                model, label, seed, schedule, matcher=matching, guide=guide.value,
+                model, prompt, seed, schedule, matcher=matching, guide=guide.value,
+                proportional=proportional,
                 progress=lambda done, total, full: advance("full" if full else "reduced"),
             )  # fmt: skip
     metrics: dict[str, Any] = {
-        "class": class_name, "seed": seed, "steps": steps, "full_steps": found.full_steps,
-        "backend": backend.value,
+        "class": class_name, "moment": moment, "seed": seed, "steps": steps,
+        "full_steps": found.full_steps, "backend": backend.value,
     }  # fmt: skip
     if matching is not None:
         metrics |= {"matcher": matcher.value, "guide": guide.value, "ratio": ratio}
+        metrics |= {"proportional": proportional}
         metrics |= _quality(found, unreduced)
         metrics |= _work(matching)
         metrics["seconds"] = _seconds(found.timing)
@@ -154,7 +164,7 @@ def quality(
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 50,
     warm_up: Annotated[
         int, typer.Option(help="Full steps at the start; software/evaluate.py says why so many.")
-    ] = 18,
+    ] = 13,
     seeds: Annotated[int, typer.Option(help="Seeds from 0 up that each class is run with.")] = 3,
     weights: Weights = None,
 ) -> None:
@@ -182,12 +192,13 @@ def quality(
     typer.echo(table)
 
 
-def _label(class_name: str) -> int:
+def _prompt(class_name: str, moment: float) -> "Prompt":
     from software.clips import CLASSES
+    from software.prompt import Prompt
 
     if class_name not in CLASSES:
         raise ValueError(f"class is {class_name!r}; it must be one of {', '.join(CLASSES)}.")
-    return CLASSES.index(class_name)
+    return Prompt(CLASSES.index(class_name), moment)
 
 
 def _matcher(

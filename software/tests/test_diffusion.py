@@ -8,6 +8,7 @@ from software.diffusion import Schedule, denoise
 from software.evaluate import Recorder
 from software.matchers import BsmMatcher, DatmMatcher
 from software.model import GRID, build_model, velocity
+from software.prompt import Prompt
 
 
 def small_model() -> Any:
@@ -40,11 +41,12 @@ def test_a_schedule_below_its_least_is_refused(name: str, least: int) -> None:
 
 def test_the_loop_is_eulers_method_from_the_seeds_noise() -> None:
     model = small_model()
-    found = denoise(model, 2, 5, Schedule(3))
+    prompt = Prompt(2, 0.7)
+    found = denoise(model, prompt, 5, Schedule(3))
     video = torch.randn(1, 8, 3, 48, 48, generator=torch.Generator().manual_seed(5))
     with torch.no_grad():
         for step in range(3):
-            video += velocity(model, video, torch.tensor([step / 3]), torch.tensor([2])) / 3
+            video += velocity(model, video, torch.tensor([step / 3]), prompt.tokens) / 3
     torch.testing.assert_close(found.video, video[0].clamp(-1, 1))
     assert found.full_steps == 3
     assert found.reduction == found.timing.attention == found.timing.matching == 0
@@ -52,9 +54,9 @@ def test_the_loop_is_eulers_method_from_the_seeds_noise() -> None:
 
 def test_matching_without_pairs_changes_no_bit_and_leaves_the_model_as_it_was() -> None:
     model, recorder = small_model(), Recorder()
-    plain = denoise(model, 0, 1, Schedule(4))
-    matched = denoise(model, 0, 1, Schedule(4), matcher=recorder)
-    again = denoise(model, 0, 1, Schedule(4))
+    plain = denoise(model, Prompt(0), 1, Schedule(4))
+    matched = denoise(model, Prompt(0), 1, Schedule(4), matcher=recorder)
+    again = denoise(model, Prompt(0), 1, Schedule(4))
     assert torch.equal(plain.video, matched.video)
     assert torch.equal(plain.video, again.video)
     assert list(recorder.seen) == [(0, 0)]  # step 0 is the one full step of four
@@ -68,7 +70,7 @@ def test_reduction_is_reported_and_reproducible(guide: str) -> None:
         matcher = DatmMatcher(make_backend("golden"), 128, 195, seed=4)
         results.append(
             denoise(
-                model, 1, 4, Schedule(5), matcher=matcher, guide=guide,  # type: ignore[arg-type]
+                model, Prompt(1), 4, Schedule(5), matcher=matcher, guide=guide,  # type: ignore[arg-type]
                 progress=lambda *state: calls.append(state),
             )
         )  # fmt: skip
@@ -76,7 +78,7 @@ def test_reduction_is_reported_and_reproducible(guide: str) -> None:
         assert matcher.iterations >= 4
     first, second = results
     assert torch.equal(first.video, second.video)
-    assert not torch.equal(first.video, denoise(model, 1, 4, Schedule(5)).video)
+    assert not torch.equal(first.video, denoise(model, Prompt(1), 4, Schedule(5)).video)
     assert first.reduction_rc == pytest.approx(195 / 512)
     assert first.reduction == pytest.approx(195 / 512 * 3 / 5)
     assert first.full_steps == 2
@@ -88,7 +90,9 @@ def test_reduction_is_reported_and_reproducible(guide: str) -> None:
 
 def test_only_full_steps_that_a_reduced_one_follows_are_matched() -> None:
     matcher = BsmMatcher(GRID, 100)
-    denoise(small_model(), 0, 1, Schedule(8, warm_up=3), matcher=matcher)  # F F F+ R R R F+ R
+    denoise(
+        small_model(), Prompt(0), 1, Schedule(8, warm_up=3), matcher=matcher
+    )  # F F F+ R R R F+ R
     assert matcher.calls == 2
 
 
@@ -109,8 +113,3 @@ def test_bsm_draws_anew_for_each_layer_and_step_but_the_same_for_a_seed() -> Non
     assert torch.equal(first.src, BsmMatcher(GRID, 100, seed=3)(tokens, 0, 0).src)
     assert not torch.equal(first.medoids, other.medoids)
     assert len(first.src) == 100
-
-
-def test_a_class_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"label is 3; it must lie in 0\.\.2"):
-        denoise(small_model(), 3, 0, Schedule(1))

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from software.evaluate import Recorder
-from software.model import GRID, SIZE, build_model, class_tokens, load_model, velocity
+from software.model import GRID, SIZE, build_model, load_model, velocity
+from software.prompt import Prompt, embed
 from software.reduction import apply_reduction
 
 
@@ -12,7 +13,7 @@ def test_the_architecture_has_512_video_tokens_of_128_channels() -> None:
     model, recorder = build_model(1).eval(), Recorder()
     with apply_reduction(model, recorder) as reducer, torch.no_grad():
         reducer.begin_step(0, full=True)
-        velocity(model, torch.zeros(1, 8, 3, SIZE, SIZE), torch.zeros(1), torch.tensor([0]))
+        velocity(model, torch.zeros(1, 8, 3, SIZE, SIZE), torch.zeros(1), Prompt(0).tokens)
         reducer.end_step()
     assert recorder.seen[0, 0].shape == (GRID[0] * GRID[1] * GRID[2], 128) == (512, 128)
 
@@ -26,19 +27,14 @@ def test_fresh_weights_depend_on_the_seed_and_leave_the_global_generator_alone()
     assert not torch.equal(one[name], other[name])
 
 
-def test_class_tokens_differ_between_classes_and_places() -> None:
-    tokens = class_tokens(torch.tensor([0, 1, 2]))
-    rows = tokens.flatten(0, 1)
-    assert torch.equal(rows, torch.eye(len(rows)))
-
-
 def test_the_velocity_leads_to_the_prediction() -> None:
     model = build_model(1).eval()  # its last layer is zero but for the bias: it predicts a constant
     with torch.no_grad():
         model.proj_out.bias.fill_(0.25)
         noisy = torch.randn(2, 8, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
         time = torch.tensor([0.0, 0.8])
-        found = velocity(model, noisy, time, torch.tensor([0, 2]))
+        text = embed(torch.tensor([0, 2]), torch.zeros(2))
+        found = velocity(model, noisy, time, text)
     arrived = noisy + (1 - time).view(-1, 1, 1, 1, 1) * found
     torch.testing.assert_close(arrived, torch.full_like(arrived, 0.25), atol=1e-5, rtol=0)
 

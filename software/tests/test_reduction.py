@@ -61,10 +61,13 @@ def angles() -> tuple[Tensor, Tensor]:
 
 
 class NaiveAttention:
-    """The definition, slowly: rows of Q, K and V deleted one by one, SDPA's rows copied back."""
+    """The definition, slowly: rows of Q, K and V deleted one by one, SDPA's rows copied back.
 
-    def __init__(self, src: list[int], dst: list[int]) -> None:
-        self.src, self.dst = src, dst
+    In proportional attention a dst's rows of K and V stand once for each src, side by side.
+    """
+
+    def __init__(self, src: list[int], dst: list[int], proportional: bool) -> None:
+        self.src, self.dst, self.proportional = src, dst, proportional
 
     def __call__(
         self,
@@ -83,7 +86,8 @@ class NaiveAttention:
             if image_rotary_emb is not None and norm is not None:
                 turned = apply_rotary_emb(rows[TEXT:].transpose(0, 1)[None], image_rotary_emb)
                 rows = torch.cat([rows[:TEXT], turned[0].transpose(0, 1)])
-            parts.append(torch.stack([rows[t] for t in kept], dim=1))
+            again = [] if layer is attn.to_q or not self.proportional else self.dst
+            parts.append(torch.stack([rows[t] for t in kept + [TEXT + t for t in again]], dim=1))
         query, key, value = parts
         mixed = F.scaled_dot_product_attention(query, key, value).transpose(0, 1).flatten(1)
         full = torch.zeros(len(tokens), mixed.shape[1])
@@ -116,18 +120,45 @@ def full_then_reduced(
     return results[0], results[1]
 
 
+@pytest.mark.parametrize("proportional", [False, True])
 @pytest.mark.parametrize("rotary", [False, True])
-def test_full_steps_are_bit_identical_and_reduced_steps_follow_the_definition(rotary: bool) -> None:
+def test_full_steps_are_bit_identical_and_reduced_steps_follow_the_definition(
+    rotary: bool, proportional: bool
+) -> None:
     model, turned = tiny_model(rotary=rotary), angles() if rotary else None
     unpatched = run(model, rotary=turned)
     src, dst = [5, 9, 31], [4, 4, 0]
-    with apply_reduction(model, Fixed(src, dst)) as reducer:
+    with apply_reduction(model, Fixed(src, dst), proportional=proportional) as reducer:
         full, reduced = full_then_reduced(reducer, model, rotary=turned)
     assert torch.equal(full, unpatched)
     for block in model.transformer_blocks:
-        block.attn1.set_processor(NaiveAttention(src, dst))
+        block.attn1.set_processor(NaiveAttention(src, dst, proportional))
     torch.testing.assert_close(reduced, run(model, rotary=turned), atol=1e-5, rtol=1e-5)
     assert (reduced - unpatched).abs().max() > 1e-3
+
+
+def test_dropping_exact_copies_changes_nothing_in_proportional_attention() -> None:
+    attn = tiny_model().transformer_blocks[0].attn1
+    generator = torch.Generator().manual_seed(2)
+    text, video = (torch.randn(1, n, 32, generator=generator) for n in (TEXT, VIDEO))
+    src, dst = [5, 9, 31], [4, 4, 0]
+    video[:, src] = video[:, dst]
+    expected = attn(video, encoder_hidden_states=text)
+    results = {}
+    for proportional in (True, False):
+        block = nn.Module()
+        block.attn1 = attn
+        owner = nn.Module()
+        owner.transformer_blocks = nn.ModuleList([block])
+        matcher = Fixed(src, dst)
+        with apply_reduction(owner, matcher, proportional=proportional) as reducer:
+            for step, full in enumerate((True, False)):
+                reducer.begin_step(step, full=full)
+                results[proportional] = attn(video, encoder_hidden_states=text)
+                reducer.end_step()
+    for found, wanted in zip(results[True], expected, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-5)
+    assert (results[False][0] - expected[0]).abs().max() > 1e-3
 
 
 def test_no_pairs_change_no_bit(model: CogVideoXTransformer3DModel) -> None:
