@@ -36,7 +36,7 @@ lint: setup ## Check style, types, and the Verilog of every preset
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m hw.lint
+	$(BIN)/python -m synth.lint
 
 verilog: setup ## Write the demo engine's Verilog and its description to build/verilog
 	$(BIN)/orbis verilog --preset demo -o $(BUILD)/verilog

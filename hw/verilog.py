@@ -1,40 +1,62 @@
 """Verilog of a component, the same from run to run, and a JSON that describes an engine's."""
 
 import json
-import re
 from collections.abc import Iterator
 
-from amaranth.back import verilog
+from amaranth._toolchain.yosys import find_yosys
+from amaranth.back import rtlil
 from amaranth.hdl import Const, Value
 from amaranth.lib import wiring
 
 from hw.config import EngineConfig
+from hw.module_merge import merge_modules
 from hw.registers import as_json
+from hw.rtlil import parse, to_text
 
-_MEMORY_CONTENT = re.compile(
-    r"^  initial begin\n(?:    \S+ ?\[\d+\] = \S+;\n)+  end\n", re.MULTILINE
+_SCRIPT = (
+    "proc -norom",
+    "memory_collect",
+    # An expression that Amaranth wrote once for every use of it is one wire.
+    "opt_merge",
+    "opt_clean -purge",
+    "attrmap -remove generator -remove full_case -remove parallel_case",
+    "attrmap -modattr -remove generator -remove top",
+    "write_verilog -norename",
 )
 
 _CLOCKING = ("clk", "rst")
 """Ports that Amaranth adds: the clock, and the synchronous reset, high to reset."""
 
 
-def to_verilog(component: wiring.Component, name: str) -> str:
+def to_rtlil(component: wiring.Component, name: str, *, merge: bool = True) -> str:
+    """Yosys' own text of ``component``, with modules and ports as in `to_verilog`."""
+    ports = {port: (signal, None) for port, _, signal in _ports(component)}
+    modules = parse(rtlil.convert(component, name=name, ports=ports, emit_src=False))
+    for module in modules:
+        module.items = [
+            item for item in module.items if getattr(item, "kind", None) != "$meminit_v2"
+        ]
+    return to_text(merge_modules(modules) if merge else modules)
+
+
+def to_verilog(component: wiring.Component, name: str, *, merge: bool = True) -> str:
     """Verilog-2001 text of ``component``; its top module is ``name``.
 
     Ports are named after the component's members, joined by two underscores (``tile__payload``).
     The ready of an always-ready stream is the constant 1 and has no port.
 
     Memories have no initial content, as an SRAM has none: every unit writes before it reads.
+    Structurally identical modules are one (hw.module_merge), unless ``merge`` is False.
 
     The text depends on nothing but the component: Amaranth and Yosys keep the order in which
     things were made, so it stays so while components iterate over no sets.
     """
-    ports = {port: (signal, None) for port, _, signal in _ports(component)}
-    text = verilog.convert(
-        component, name=name, ports=ports, emit_src=False, strip_internal_attrs=True
+    source = to_rtlil(component, name, merge=merge)
+    yosys = find_yosys(lambda version: version >= (0, 40))
+    text: str = yosys.run(
+        ["-q", "-"], "\n".join([f"read_rtlil <<rtlil\n{source}\nrtlil", *_SCRIPT])
     )
-    return _MEMORY_CONTENT.sub("", text)
+    return text
 
 
 def describe(component: wiring.Component, config: EngineConfig, name: str) -> str:

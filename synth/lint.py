@@ -1,4 +1,4 @@
-"""Lints the Verilog of every preset with Verilator: ``python -m hw.lint``."""
+"""Lints the Verilog of every preset with Verilator and Yosys: ``python -m synth.lint``."""
 
 import subprocess
 import sys
@@ -10,22 +10,41 @@ from hw.config import PRESETS, EngineConfig
 from hw.engine import DatmEngine
 from hw.toolchain import verilator_environment
 from hw.verilog import to_verilog
+from synth import yosys
 
 WAIVERS = Path(__file__).with_name("lint.vlt")
 
 
 def lint(config: EngineConfig, name: str) -> str:
-    """What ``verilator --lint-only -Wall`` says of an engine, but for `WAIVERS`; "" if nothing."""
+    """What Verilator and Yosys have to say of an engine; "" if nothing.
+
+    ``verilator --lint-only -Wall`` says what `WAIVERS` do not cover, Yosys' ``check`` finds
+    combinational loops, and nets with no driver or several, bit by bit.
+    """
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / f"{name}.v"
         source.write_text(to_verilog(DatmEngine(config), name))
-        result = subprocess.run(
-            ["verilator", "--lint-only", "-Wall", "--top-module", name, WAIVERS, source],
-            env=verilator_environment(), capture_output=True, text=True,
-        )  # fmt: skip
+        return _verilator(source, name) + _yosys(source, name)
+
+
+def _verilator(source: Path, name: str) -> str:
+    result = subprocess.run(
+        ["verilator", "--lint-only", "-Wall", "--top-module", name, WAIVERS, source],
+        env=verilator_environment(), capture_output=True, text=True,
+    )  # fmt: skip
     said = result.stdout + result.stderr
     warned = "%Warning" in said or "%Error" in said
     return said if warned or result.returncode else ""
+
+
+def _yosys(source: Path, name: str) -> str:
+    try:
+        yosys.run(
+            [f"read_verilog {source}", f"hierarchy -top {name} -check", "proc", "check -assert"]
+        )
+    except yosys.YosysError as error:
+        return str(error)
+    return ""
 
 
 def main() -> int:

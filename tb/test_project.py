@@ -17,7 +17,7 @@ TESTED_WITHIN = {
     "client_mux.py": "test_datm.py",
     "config.py": "test_config.py",
     "job.py": "layouts only",
-    "lint.py": "make lint",
+    "rtlil.py": "test_module_merge.py",
     "pipeline.py": "functions, tested by every unit that is made of them",
     "quantize_pass.py": "test_qe.py",
     "ports.py": "signatures only",

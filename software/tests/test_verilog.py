@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from hw.config import PRESETS
-from hw.lint import lint
 from hw.registers import REGISTERS
 from software.cli import app
+from synth.lint import lint
 
 ROOT = Path(__file__).parents[2]
 
