@@ -12,6 +12,8 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from hw.config import PRESETS
+from hw.engine import DatmEngine
+from hw.verilog import to_verilog
 from software.backends import Matched, make_backend
 from software.backends.golden import GoldenBackend
 from software.backends.layout import Layout
@@ -19,7 +21,8 @@ from software.backends.rtl import STAGES, RtlBackend
 from software.cli import app
 from software.errors import SimulationError
 from software.simulator import Simulator
-from software.simulator.engine import engine_library
+from software.simulator.build import build_library
+from software.simulator.engine import TOP, engine_library
 from software.tokens import PATH as SHIPPED_TOKENS
 
 TINY = PRESETS["tiny"]
@@ -164,6 +167,22 @@ def test_random_cases(number: int, engines: tuple[RtlBackend, RtlBackend]) -> No
 @pytest.mark.parametrize("name", EDGES)
 def test_edges(name: str, engines: tuple[RtlBackend, RtlBackend]) -> None:
     check(edge_case(name), engines)
+
+
+def test_merged_modules_change_no_result_and_no_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
+    apart = build_library(to_verilog(DatmEngine(TINY), TOP, merge=False), TOP)
+    assert apart != engine_library(TINY)
+    cases = [random_case(number) for number in range(10)]
+    merged_engine = RtlBackend(TINY)
+    merged = [case.run(merged_engine) for case in cases]
+    merged_engine.close()
+    monkeypatch.setattr("software.backends.rtl.engine_library", lambda *_, **__: apart)
+    engine = RtlBackend(TINY)
+    for case, expected in zip(cases, merged, strict=True):
+        found = case.run(engine)
+        assert_equal(found, expected)
+        assert found.stage_cycles == expected.stage_cycles
+    engine.close()
 
 
 def test_random_cases_reach_everything() -> None:
