@@ -1,0 +1,185 @@
+"""Liberty cell libraries: which cells they hold, their areas, and the NAND2 that gates count in.
+
+Only what area accounting needs is read here; Yosys reads the rest from the same files.
+
+Source: Liberty User Guide, `library`, `cell`, `area`, `ff`, `latch` and `function`.
+"""
+
+import gzip
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_LIBRARY = re.compile(r'^\s*library\s*\(\s*"?([^")\s]+)"?\s*\)', re.MULTILINE)
+_CELL = re.compile(r'^\s*cell\s*\(\s*"?([^")\s]+)"?\s*\)\s*\{', re.MULTILINE)
+_AREA = re.compile(r"^\s*area\s*:\s*\"?([0-9.eE+-]+)", re.MULTILINE)
+_FLIP_FLOP = re.compile(r"^\s*ff\s*\(", re.MULTILINE)
+_FUNCTION = re.compile(r'^\s*function\s*:\s*"([^"]*)"', re.MULTILINE)
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_NAMES = re.compile(r"\w+")
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: area in um2, whether it is a flip-flop, and its outputs' functions."""
+
+    name: str
+    area: float
+    is_flip_flop: bool
+    functions: tuple[str, ...]
+
+    @property
+    def is_nand2(self) -> bool:
+        """Whether it has one output, the NAND of two inputs that it does not invert."""
+        if len(self.functions) != 1 or self.is_flip_flop:
+            return False
+        function = self.functions[0]
+        names = sorted(set(_NAMES.findall(function)) - {"0", "1"})
+        if len(names) != 2:
+            return False
+        truth = tuple(_evaluate(function, dict(zip(names, (a, b), strict=True)))
+                      for a in (False, True) for b in (False, True))  # fmt: skip
+        return truth == (True, True, True, False)
+
+
+@dataclass(frozen=True)
+class Library:
+    """Cells of one process, from one or several files.
+
+    Attributes:
+        name: of the library; of the first one where there are several.
+        files: where it was read from.
+        cells: by name.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    cells: dict[str, Cell]
+
+    @property
+    def nand2(self) -> Cell:
+        """The smallest two-input NAND: one gate equivalent (GE)."""
+        return min((c for c in self.cells.values() if c.is_nand2), key=lambda c: (c.area, c.name))
+
+    def gate_equivalents(self, area: float) -> float:
+        """Area in units of the smallest NAND2; 1,000 of them are a kGE."""
+        return area / self.nand2.area
+
+
+def read_library(paths: Sequence[Path]) -> Library:
+    """Read the files of one library, gzipped or not.
+
+    Raises:
+        ValueError: no file given, a file that is not Liberty or whose gzip is cut off, or no
+            flip-flop or no two-input NAND in all of them.
+        OSError: a file that cannot be read.
+    """
+    if not paths:
+        raise ValueError("0 Liberty files are given; a library has at least 1.")
+    names, cells = [], {}
+    for path in paths:
+        text = _COMMENT.sub("", _text(path))
+        library = _LIBRARY.search(text)
+        if library is None:
+            raise ValueError(f"{path} is not Liberty: it holds no library(...) group.")
+        names.append(library[1])
+        cells.update({cell.name: cell for cell in _cells(text, path)})
+    where = ", ".join(str(path) for path in paths)
+    if not any(cell.is_flip_flop for cell in cells.values()):
+        raise ValueError(f"{where} holds {len(cells)} cells but no flip-flop (an ff group).")
+    if not any(cell.is_nand2 for cell in cells.values()):
+        raise ValueError(f"{where} holds {len(cells)} cells but no two-input NAND.")
+    return Library(names[0], tuple(paths), cells)
+
+
+def _text(path: Path) -> str:
+    """A file's text, unpacked if it is gzipped."""
+    content = path.read_bytes()
+    if content.startswith(_GZIP):
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(f"{path} is a gzip file that cannot be unpacked: {error}.") from error
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not Liberty: byte {error.start} is no text.") from error
+
+
+def _cells(text: str, path: Path) -> list[Cell]:
+    """The cells of a library's text; a cell reaches up to where the next one begins."""
+    starts = list(_CELL.finditer(text))
+    ends = [start.start() for start in starts[1:]] + [len(text)]
+    cells = []
+    for start, end in zip(starts, ends, strict=True):
+        body = text[start.end() : end]
+        area = _AREA.search(body)
+        if area is None:
+            raise ValueError(f"{path}: cell {start[1]} has no area.")
+        functions = tuple(_FUNCTION.findall(body))
+        cells.append(Cell(start[1], float(area[1]), bool(_FLIP_FLOP.search(body)), functions))
+    return cells
+
+
+def _evaluate(function: str, values: dict[str, bool]) -> bool:
+    """Value of a Liberty function of named inputs; a name next to a name means AND.
+
+    From the loosest operator to the tightest: ``|`` or ``+``, ``&``, ``*`` or nothing, ``^``, and
+    ``!`` before or ``'`` after an operand.
+    """
+    tokens: list[str] = re.findall(r"\w+|[()!'&*|+^]", function)
+    position = 0
+
+    def peek() -> str:
+        return tokens[position] if position < len(tokens) else ""
+
+    def take() -> str:
+        nonlocal position
+        token = peek()
+        position += 1
+        return token
+
+    def either() -> bool:
+        value = both()
+        while peek() in ("|", "+"):
+            take()
+            value = both() or value
+        return value
+
+    def both() -> bool:
+        value = differ()
+        while peek() in ("&", "*", "!", "(") or peek()[:1].isalnum() or peek()[:1] == "_":
+            if peek() in ("&", "*"):
+                take()
+            value = differ() and value
+        return value
+
+    def differ() -> bool:
+        value = operand()
+        while peek() == "^":
+            take()
+            value = operand() != value
+        return value
+
+    def operand() -> bool:
+        if peek() == "":
+            raise ValueError(f"the function {function!r} ends where an operand is expected.")
+        token = take()
+        if token == "!":
+            return not operand()
+        if token == "(":
+            value = either()
+            if peek() != ")":
+                raise ValueError(f"the function {function!r} lacks a closing parenthesis.")
+            take()
+        else:
+            value = token == "1" if token in ("0", "1") else values[token]
+        while peek() == "'":
+            take()
+            value = not value
+        return value
+
+    return either()

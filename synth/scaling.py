@@ -1,0 +1,29 @@
+"""Technology scaling between 45, 28 and 7 nm, and the budget that the engine's area must keep.
+
+Source: DeepScaleTool (Sarangi and Baas, ISCAS 2021), as factors relative to 45 nm; the design's
+section 4 gives the instance that they are applied to.
+"""
+
+AREA = {45: 1.0, 28: 0.35, 7: 0.011}
+"""Area of the same logic relative to 45 nm."""
+INSTANCE_MM2_28NM = 12.39
+"""Area of one ORBIS instance (systolic array, vector unit, memory and engine) in 28 nm."""
+BUDGET_SHARE = 0.024
+"""Largest share of an instance that the quantisation and matching engines may take."""
+
+
+def scale_area(area: float, origin: int, target: int) -> float:
+    """Area of logic at node ``target`` that has ``area`` at node ``origin``, in the same unit.
+
+    Raises:
+        ValueError: a node other than 45, 28 or 7.
+    """
+    for node in (origin, target):
+        if node not in AREA:
+            raise ValueError(f"node is {node}; it must be one of {', '.join(map(str, AREA))}.")
+    return area * AREA[target] / AREA[origin]
+
+
+def instance_share(area_um2_28nm: float) -> float:
+    """Share of one ORBIS instance that an area in 28 nm takes."""
+    return area_um2_28nm / (INSTANCE_MM2_28NM * 1e6)
