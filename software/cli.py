@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from software.commands import generate, match, video
+from software.commands import area, generate, match, video
 from software.errors import RefusingGroup
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ app.command()(match.quantize)
 app.command()(match.match)
 app.command()(generate.verilog)
 app.command()(generate.presets)
+app.command()(area.area)
 app.command()(video.video)
 app.command()(video.train)
 app.command()(video.quality)

@@ -112,9 +112,9 @@ def _text(path: Path) -> str:
 def _cells(text: str, path: Path) -> list[Cell]:
     """The cells of a library's text; a cell reaches up to where the next one begins."""
     starts = list(_CELL.finditer(text))
-    ends = [start.start() for start in starts[1:]] + [len(text)]
     cells = []
-    for start, end in zip(starts, ends, strict=True):
+    for number, start in enumerate(starts):
+        end = starts[number + 1].start() if number + 1 < len(starts) else len(text)
         body = text[start.end() : end]
         area = _AREA.search(body)
         if area is None:

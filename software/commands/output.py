@@ -7,6 +7,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+_WIDE = 200
+"""Columns that a table may take where it is not shown on a terminal."""
+
 
 def print_json(content: object) -> None:
     """Print ``content`` as JSON on stdout."""
@@ -30,4 +33,6 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         table.add_column(title, justify="right" if numeric else "left")
     for row in body:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    # Off a terminal nobody's lines wrap, and a cut-off name is of no use.
+    console.print(table, width=None if console.is_terminal else _WIDE, soft_wrap=True)

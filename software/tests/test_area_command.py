@@ -1,0 +1,49 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from hw.min_tree import MinTree
+from software.cli import app
+
+
+@pytest.fixture(autouse=True)
+def small_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A unit in place of the engine, which takes a minute."""
+    monkeypatch.setattr("hw.engine.DatmEngine", MinTree)
+
+
+def run(*options: object) -> Result:
+    return CliRunner().invoke(app, ["area", "--preset", "tiny", *map(str, options)])
+
+
+def test_table_json_and_picture_agree(tmp_path: Path) -> None:
+    result = run("--json", tmp_path / "area.json", "--plot", tmp_path / "area.png")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "area.json").read_text())
+    summary, module = found["summary"], found["modules"][0]
+    assert found["preset"] == "tiny"
+    assert module["module"] == "top"
+    assert f"{round(module['total']):,}" in result.stdout
+    assert f"{summary['logic']:,.0f} um2, {summary['kge']:,.1f} kGE" in result.stdout
+    assert "orbis_builtin_45nm (NAND2 0.798 um2)" in result.stdout
+    assert all(caveat in result.stdout for caveat in found["caveats"])
+    assert (tmp_path / "area.png").stat().st_size > 1000
+
+
+def test_bad_input_is_refused_in_a_sentence_and_nothing_is_written(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.lib"
+    cut.write_text("library (empty) { }")
+    output = tmp_path / "area.json"
+    for options, rule in (
+        (["--period", 0], "period is 0.0 ns; it must be above 0."),
+        (["--preset", "huge"], "preset is 'huge'; it must be one of"),
+        (["--unit", "gpu"], "unit is 'gpu'; it must be one of top."),
+        (["--liberty", cut], "holds 0 cells but no flip-flop"),
+        (["--liberty", tmp_path / "none.lib"], "none.lib: no such file or directory."),
+    ):
+        result = run(*options, "--json", output)
+        assert result.exit_code == 2
+        assert rule in result.stderr
+        assert not output.exists()

@@ -1,0 +1,156 @@
+"""The mapping flow on small designs whose cells can be counted by hand, and on real units."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hw.config import PRESETS
+from hw.dau import Dau
+from hw.links import Links
+from synth.builtin import write_builtin
+from synth.flow import FLIP_FLOP_WORDS, map_design
+from synth.liberty import read_library
+from synth.report import as_json, node_of, plot, rows, summarise, unit_rows
+from synth.sram import Macro
+
+
+@pytest.fixture(scope="module")
+def builtin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("library") / "built in, 45 nm.lib"  # blanks must do no harm
+    write_builtin(path)
+    return path
+
+
+class Storage(wiring.Component):
+    """A memory, read and written at one address."""
+
+    def __init__(self, depth: int, width: int):
+        self._depth, self._width = depth, width
+        super().__init__({"a": In(range(depth)), "d": In(width), "w": In(1), "q": Out(width)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=self._width, depth=self._depth, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [write.addr.eq(self.a), write.data.eq(self.d), write.en.eq(self.w),
+                     read.addr.eq(self.a), self.q.eq(read.data)]  # fmt: skip
+        return m
+
+
+class Chain(wiring.Component):
+    """The sum of an input with itself, several times over, between two registers."""
+
+    def __init__(self, additions: int):
+        self._additions = additions
+        super().__init__({"a": In(8), "y": Out(8)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        held = Signal(8)
+        m.d.sync += held.eq(self.a)
+        value = held
+        for _ in range(self._additions):
+            value = (value + (held ^ (value << 1)))[:8]
+        m.d.sync += self.y.eq(value)
+        return m
+
+
+def test_the_builtin_library_has_the_published_areas(builtin: Path) -> None:
+    library = read_library([builtin])
+    assert library.nand2.area == 0.798
+    areas = {name: cell.area for name, cell in library.cells.items()}
+    assert (areas["INV_X1"], areas["XOR2_X1"], areas["MUX2_X1"], areas["DFF_X1"]) == (
+        0.532, 1.596, 1.862, 4.522,
+    )  # fmt: skip
+    assert node_of(library) == 45
+
+
+def test_flip_flops_and_areas_are_those_of_the_cells(builtin: Path) -> None:
+    design = map_design(Chain(0), [builtin])
+    module = design.modules["top"]
+    assert module.flip_flops == design.flip_flops == 16
+    assert module.cells["DFF_X1"] == 16
+    assert module.area == pytest.approx(
+        sum(design.library.cells[name].area * count for name, count in module.cells.items())
+    )
+
+
+def test_a_longer_path_takes_longer(builtin: Path) -> None:
+    paths = [map_design(Chain(length), [builtin]).modules["top"].path for length in (1, 2, 4)]
+    delays = [path.delay for path in paths if path]
+    assert len(delays) == 3
+    assert delays == sorted(delays)
+    assert delays[2] > 2 * delays[0]
+    assert all(path and path.start.startswith("held") for path in paths)
+
+
+@pytest.mark.parametrize("depth", [FLIP_FLOP_WORDS, FLIP_FLOP_WORDS + 1])
+def test_memories_are_flip_flops_up_to_the_rule_and_sram_beyond(builtin: Path, depth: int) -> None:
+    design = map_design(Storage(depth, 5), [builtin])
+    if depth <= FLIP_FLOP_WORDS:
+        assert not design.macros
+        assert design.flip_flops >= depth * 5
+    else:
+        assert design.macros == {Macro(depth, 5, 2): 1}
+        assert design.flip_flops < 5
+    assert summarise(design).sram_bits == sum(m.bits * n for m, n in design.macros.items())
+
+
+def test_the_tables_of_links_are_two_macros(builtin: Path) -> None:
+    config = PRESETS["tiny"]
+    design = map_design(Links(config), [builtin])
+    group = config.token_bits + config.count_bits
+    assert design.macros == {
+        Macro(config.max_dst, group, 2): 1,
+        Macro(config.max_tokens, config.token_bits, 2): 1,
+    }
+
+
+def test_each_distance_element_is_mapped_once_and_counted_sixteen_times(builtin: Path) -> None:
+    config = replace(PRESETS["demo"], scale_group=16)
+    design = map_design(Dau(config), [builtin])
+    assert design.instances("top.element_0_0") == 16
+    element, array = design.modules["top.element_0_0"], design.modules["top"]
+    assert design.area == pytest.approx(16 * element.area + array.area)
+    assert design.flip_flops == 16 * element.flip_flops + array.flip_flops
+
+    listed = rows(design)
+    assert [row.module for row in listed] == ["element_0_0", "top"]
+    assert listed[1].area == pytest.approx(design.area)
+    assert sum(row.total for row in listed) == pytest.approx(design.area)
+    assert sum(row.share for row in listed) == pytest.approx(1)
+    # The prototype's element: 238 gate equivalents a lane, with one weight for 16 channels.
+    lane = design.library.gate_equivalents(element.area) / config.channel_lanes
+    assert 190 < lane < 320
+
+
+def test_a_report_is_whole(builtin: Path, tmp_path: Path) -> None:
+    design = map_design(Links(PRESETS["tiny"]), [builtin])
+    summary, found = summarise(design), as_json(design)
+    assert summary.sram is not None
+    assert summary.scaled_mm2[45] == pytest.approx((summary.logic + summary.sram) / 1e6)
+    assert summary.scaled_mm2[28] == pytest.approx(0.35 * summary.scaled_mm2[45])
+    assert found["summary"]["kge"] == pytest.approx(design.area / 798)
+    assert [entry["count"] for entry in found["sram"]] == [1, 1]
+    assert len(found["modules"]) == len(design.modules)
+    plot(tmp_path / "area.png", design)
+    assert (tmp_path / "area.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_unit_is_what_it_contains(builtin: Path) -> None:
+    design = map_design(Dau(PRESETS["tiny"]), [builtin])
+    assert [row.module for row in unit_rows(design, "element_0_0")] == ["element_0_0"]
+    assert len(unit_rows(design, "top")) == 2
+    with pytest.raises(ValueError, match=r"unit is 'gpu'; it must be one of element_0_0, top\."):
+        unit_rows(design, "gpu")
+
+
+@pytest.mark.parametrize("period", [0.0, -1.0, float("nan")])
+def test_a_period_must_be_above_zero(builtin: Path, period: float) -> None:
+    with pytest.raises(ValueError, match=f"period is {period} ns; it must be above 0"):
+        map_design(Chain(1), [builtin], period)
