@@ -104,9 +104,9 @@ def _shape(module: RtlilModule) -> _Shape:
     digest = hashlib.sha256()
     for line in _nameless(module, nets):
         digest.update(line.encode() + b"\n")
-    # An output that nothing inside drives or reads is a net like any other.
+    # Outputs first: a net that only passes through from an input to them has no number before.
     places: dict[tuple[str, str], list[Place]] = defaultdict(list)
-    for port in module.ports:
+    for port in sorted(module.ports, key=lambda port: port.direction != "output"):
         for bit in port.places:
             number = nets.number(bit) if port.direction == "output" else nets.known(bit)
             if number is not None:
@@ -156,16 +156,21 @@ def _rewire(
 ) -> None:
     """Make ``cell`` an instance of ``kind``, which is of the same shape as its present one."""
     outside: dict[Place, Bit] = {}
-    for port, signal in cell.connections.items():
-        outside.update(((port, index), bit) for index, bit in enumerate(module.bits(signal)))
+    for name, signal in cell.connections.items():
+        outside.update(((name, index), bit) for index, bit in enumerate(module.bits(signal)))
     carried: dict[Place, Bit] = {}
-    for net, bits in shapes[kind].places.items():
-        for bit, old in zip(bits, shapes[cell.kind].places[net], strict=True):
+    for net, places in shapes[kind].places.items():
+        for place, old in zip(places, shapes[cell.kind].places[net], strict=True):
             if old in outside:
-                carried[bit] = outside[old]
-    # An input that nothing inside reads gets 0.
-    cell.connections = {
-        port.name: signal_text([carried.get(place, "0") for place in port.places])
-        for port in modules[kind].ports
-    }
+                carried[place] = outside[old]
+    # What the old ports did not carry: an input that nothing reads gets 0, an output no net.
+    connections = {}
+    for port in modules[kind].ports:
+        known = [place in carried for place in port.places]
+        if port.direction != "input" and not all(known):
+            if any(known):
+                raise ValueError(f"{cell.name} leaves a part of output {port.name} unconnected.")
+            continue
+        connections[port.name] = signal_text([carried.get(place, "0") for place in port.places])
+    cell.connections = connections
     cell.kind = kind

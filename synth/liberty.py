@@ -51,12 +51,10 @@ class Library:
 
     Attributes:
         name: of the library; of the first one where there are several.
-        files: where it was read from.
         cells: by name.
     """
 
     name: str
-    files: tuple[Path, ...]
     cells: dict[str, Cell]
 
     @property
@@ -92,7 +90,7 @@ def read_library(paths: Sequence[Path]) -> Library:
         raise ValueError(f"{where} holds {len(cells)} cells but no flip-flop (an ff group).")
     if not any(cell.is_nand2 for cell in cells.values()):
         raise ValueError(f"{where} holds {len(cells)} cells but no two-input NAND.")
-    return Library(names[0], tuple(paths), cells)
+    return Library(names[0], cells)
 
 
 def _text(path: Path) -> str:

@@ -24,7 +24,7 @@ def lint(config: EngineConfig, name: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / f"{name}.v"
         source.write_text(to_verilog(DatmEngine(config), name))
-        return _verilator(source, name) + _yosys(source, name)
+        return _verilator(source, name) + yosys_check(source, name)
 
 
 def _verilator(source: Path, name: str) -> str:
@@ -37,7 +37,8 @@ def _verilator(source: Path, name: str) -> str:
     return said if warned or result.returncode else ""
 
 
-def _yosys(source: Path, name: str) -> str:
+def yosys_check(source: Path, name: str) -> str:
+    """What Yosys' ``check`` says against a Verilog file; "" if nothing."""
     try:
         yosys.run(
             [f"read_verilog {source}", f"hierarchy -top {name} -check", "proc", "check -assert"]

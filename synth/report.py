@@ -1,18 +1,18 @@
 """What a mapped design comes to: rows by module, sums, and figures scaled to other nodes."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from synth.flow import MappedDesign, MappedModule
+from synth.flow import TOP, MappedDesign
 from synth.liberty import Library
 from synth.scaling import AREA, instance_share, scale_area
 
 CAVEATS = (
     "Open synthesis takes 1.1 to 1.6 times a commercial tool's area; figures are not corrected.",
     "No wires, no clock tree, no scan: cells of the netlist alone, memories by a model.",
-    "Delay: ABC's, of the gates between two registers of one module, without the flip-flops' own.",
+    "Delay: ABC's, of the gates between registers or ports of one module; paths across modules are"
+    " not followed, the flip-flops' own delay is not counted.",
 )
 _NODES = {"nangate": 45, "orbis_builtin": 45, "asap7": 7}
 
@@ -27,13 +27,13 @@ class Row:
     """One module, counted over all its instances.
 
     Attributes:
-        module: its path in the design, of the first of its instances.
-        instances: in the whole design.
+        module: its path in the design, of the first of all modules alike.
+        instances: in the design, or in the unit that is reported.
         area: um2 of the cells of one instance, with all that it contains.
-        total: um2 of its instances' own cells, so that the column adds up to the design.
+        total: um2 of its instances' own cells, so that the column adds up to the whole.
         flip_flops: of its instances alone.
         sram_bits: of its instances alone.
-        share: its ``total`` of the design's.
+        share: its ``total`` of the whole.
         delay: ps of its longest path; 0 if it has no gates.
         path: the nets at that path's ends.
     """
@@ -63,9 +63,9 @@ class Summary:
         flip_flops: number of them.
         sram_bits: of all memories that are macros.
         sram: um2 of the macros, by synth.sram.
-        scaled_mm2: logic and SRAM together at other nodes, mm2 by nm (DeepScaleTool).
+        scaled_mm2: logic (by DeepScaleTool) and SRAM (by synth.sram) together, mm2 by nm.
         share_of_instance: of one ORBIS instance in 28 nm.
-        slowest: ps of the longest path of any module.
+        slowest: ps of the longest path inside any one module.
     """
 
     library: str
@@ -87,9 +87,11 @@ def summarise(design: MappedDesign) -> Summary:
     sram = None
     scaled: dict[int, float] = {}
     if node is not None:
-        sram = sum(macro.area(node) * count for macro, count in design.macros.items())
-        whole = design.area + sram
-        scaled = {other: scale_area(whole, node, other) / 1e6 for other in AREA}
+        sram = _sram(design, node)
+        scaled = {
+            other: (scale_area(design.area, node, other) + _sram(design, other)) / 1e6
+            for other in AREA
+        }
     return Summary(
         library=library.name,
         nand2=library.nand2.area,
@@ -105,24 +107,29 @@ def summarise(design: MappedDesign) -> Summary:
     )
 
 
-def rows(design: MappedDesign) -> list[Row]:
-    """A row a module, the largest total first."""
-    found = [_row(design, module) for module in design.modules.values()]
+def _sram(design: MappedDesign, node: int) -> float:
+    """um2 of all macros at a node."""
+    return sum(macro.area(node) * count for macro, count in design.macros.items())
+
+
+def rows(design: MappedDesign, root: str = TOP) -> list[Row]:
+    """A row a module, counted inside ``root`` alone, the largest total first."""
+    counts = design.instances(root)
+    whole = sum(design.modules[name].area * count for name, count in counts.items())
+    found = [_row(design, name, count, whole) for name, count in counts.items()]
     return sorted(found, key=lambda row: -row.total)
 
 
 def unit_rows(design: MappedDesign, unit: str) -> list[Row]:
-    """The rows of one unit and of what it contains.
+    """The rows of one instance of a unit and of what it contains; shares are of that unit.
 
     Raises:
         ValueError: no module of that name.
     """
-    named = [name for name in design.modules if name.split(".")[-1].split("$")[0] == unit]
-    if not named:
-        known = sorted({name.split(".")[-1].split("$")[0] for name in design.modules})
-        raise ValueError(f"unit is {unit!r}; it must be one of {', '.join(known)}.")
-    inside = {name for start in named for name in _below(design, start)}
-    return [row for row in rows(design) if row.module in {path_of(name) for name in inside}]
+    units = {name.split(".")[-1].split("$")[0]: name for name in reversed(design.modules)}
+    if unit not in units:
+        raise ValueError(f"unit is {unit!r}; it must be one of {', '.join(sorted(units))}.")
+    return rows(design, units[unit])
 
 
 def as_json(design: MappedDesign) -> dict[str, Any]:
@@ -166,25 +173,17 @@ def path_of(name: str) -> str:
     return name.removeprefix("top.")
 
 
-def _row(design: MappedDesign, module: MappedModule) -> Row:
-    count = design.instances(module.name)
+def _row(design: MappedDesign, name: str, count: int, whole: float) -> Row:
+    module = design.modules[name]
     total = module.area * count
     return Row(
-        module=path_of(module.name),
+        module=path_of(name),
         instances=count,
-        area=sum(design.modules[name].area for name in _below(design, module.name)),
+        area=sum(design.modules[part].area * n for part, n in design.instances(name).items()),
         total=total,
         flip_flops=module.flip_flops * count,
         sram_bits=sum(macro.bits for macro in module.macros) * count,
-        share=total / design.area if design.area else 0.0,
+        share=total / whole if whole else 0.0,
         delay=module.path.delay if module.path else 0.0,
         path=f"{module.path.start} to {module.path.end}" if module.path else "",
     )
-
-
-def _below(design: MappedDesign, name: str) -> Iterator[str]:
-    """A module and all instances inside it, an entry an instance."""
-    yield name
-    for child, count in design.modules[name].children.items():
-        for _ in range(count):
-            yield from _below(design, child)

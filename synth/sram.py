@@ -6,7 +6,8 @@ high for shallow arrays, however wide.
 
 Sources: the field notes' points for 45 nm single-port macros, 0.50 um2 a bit at 1024 x 32 and 2.07
 at 64 x 256, give a and b; the model then has 0.60 at 512 x 64 and 0.81 at 256 words, where the
-notes have 0.5 to 0.8, and 1.23 at 128 (1.0 to 2.07, 'wide and shallow'). For 7 nm they have 0.042
+notes have 0.5 to 0.8, and 1.23 at 128 (1.0 to 2.07, 'wide and shallow'). Below 64 and above 1,024
+words it extrapolates. For 7 nm they have 0.042
 single-port and 0.060 dual-port, taken as those of a 1024-word macro; the ratio of the two is used
 for dual port at every node, and DeepScaleTool's factor between 45 and 28 nm (synth.scaling).
 """

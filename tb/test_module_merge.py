@@ -133,6 +133,21 @@ def test_modules_that_differ_are_kept_apart(old: str, new: str) -> None:
     assert [module.name for module in merged] == ["\\one", "\\two", "\\top"]
 
 
+def test_a_net_that_only_passes_through_is_kept() -> None:
+    def wire(name: str, source: str) -> str:
+        return (
+            f"module \\{name}\n  wire input 0 \\a\n  wire input 1 \\b\n  wire output 2 \\y\n"
+            f"  connect \\y \\{source}\nend\n"
+        )
+
+    connections = "connect \\a \\p [0]\n    connect \\b \\q [0]"
+    design = wire("one", "a") + wire("two", "b") + top(connections, "\\y").replace("[3:2]", "[2]")
+    merged = merge_modules(parse(design))
+    assert [module.name for module in merged] == ["\\one", "\\top"]
+    # What stands for two passes its a on; two passed its b on, which was q.
+    assert merged[1].cells[1].connections == {"\\a": "\\q [0]", "\\b": "1'0", "\\y": "\\r [2]"}
+
+
 def test_parents_of_merged_modules_are_merged_in_turn() -> None:
     wrapped = [
         f"module \\{name}\n  wire input 0 \\i\n  wire output 1 \\o\n  cell \\{child} \\inside\n"

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent.parent
 ALLOWED = {
     "golden": {"golden", "torch"},
     "hw": {"hw", "amaranth"},
+    "synth": {"synth", "hw", "amaranth", "matplotlib", "pyosys"},
 }
 """Packages beside the standard library that a folder may import, its own tests excepted."""
 TESTED_WITHIN = {

@@ -46,20 +46,33 @@ def area(
     """
     from hw.engine import DatmEngine
     from software.backends.presets import preset_config
+    from software.errors import SetupError
     from software.files import replacing, write_json
     from synth import report
     from synth.builtin import write_builtin
-    from synth.flow import map_design
+    from synth.flow import FLIP_FLOP_WORDS, map_design
+    from synth.scaling import BUDGET_SHARE
+    from synth.yosys import YosysError
 
     config = preset_config(preset, scale_group)
     with tempfile.TemporaryDirectory() as folder:
         builtin = Path(folder) / "builtin.lib"
         write_builtin(builtin)
         with console.status("Mapping every module to the cell library; this takes minutes."):
-            design = map_design(DatmEngine(config), liberty or [builtin], period)
+            try:
+                design = map_design(DatmEngine(config), liberty or [builtin], period)
+            except YosysError as error:
+                raise SetupError(f"Yosys refused: {error}") from error
     listed = report.rows(design) if unit is None else report.unit_rows(design, unit)
     if json_output:
-        write_json(json_output, {"preset": preset, **report.as_json(design)})
+        made_from = {
+            "preset": preset,
+            "scale_group": config.scale_group,
+            "period_ns": period,
+            "liberty": [path.name for path in liberty or []] or ["built in"],
+            "flip_flop_words": FLIP_FLOP_WORDS,
+        }
+        write_json(json_output, {"made_from": made_from, **report.as_json(design)})
     if plot_output:
         with replacing(plot_output) as partial:
             report.plot(partial, design)
@@ -81,12 +94,14 @@ def area(
         " flip-flops",
         "SRAM": f"{summary.sram_bits:,} bits"
         + (f", {summary.sram:,.0f} um2 by the model" if summary.sram is not None else ""),
-        "slowest module": f"{summary.slowest:.0f} ps between registers",
+        "slowest module": f"{summary.slowest:.0f} ps inside one module",
     }
     for node, mm2 in summary.scaled_mm2.items():
         lines[f"all, {node} nm"] = f"{mm2:.4f} mm2"
     if summary.share_of_instance is not None:
-        lines["of an ORBIS instance"] = f"{summary.share_of_instance:.2%}"
+        lines["of an ORBIS instance"] = (
+            f"{summary.share_of_instance:.2%} (the paper engine's budget: {BUDGET_SHARE:.1%})"
+        )
     print_summary(lines)
     for caveat in report.CAVEATS:
         typer.echo(f"* {caveat}")

@@ -25,14 +25,14 @@ def print_summary(facts: Mapping[str, object]) -> None:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under a header; numbers lie to the right."""
+    """Print rows under a header; numbers lie to the right, and no name is cut off."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     body = [list(row) for row in rows]
     for column, title in enumerate(header):
         numeric = all(isinstance(row[column], int | float) for row in body)
-        table.add_column(title, justify="right" if numeric else "left")
+        table.add_column(title, justify="right" if numeric else "left", overflow="fold")
     for row in body:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
-    console = Console(highlight=False)
-    # Off a terminal nobody's lines wrap, and a cut-off name is of no use.
-    console.print(table, width=None if console.is_terminal else _WIDE, soft_wrap=True)
+    terminal = Console(highlight=False)
+    console = terminal if terminal.is_terminal else Console(highlight=False, width=_WIDE)
+    console.print(table)

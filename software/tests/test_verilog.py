@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from typer.testing import CliRunner
 from hw.config import PRESETS
 from hw.registers import REGISTERS
 from software.cli import app
-from synth.lint import lint
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,8 +83,3 @@ def test_bad_options() -> None:
         result = CliRunner().invoke(app, ["verilog", *options, "-o", "build/none"])
         assert result.exit_code == 2
         assert rule in result.stderr
-
-
-@pytest.mark.parametrize("scale_group", [1, 4])
-def test_it_lints_clean(scale_group: int) -> None:
-    assert lint(replace(PRESETS["tiny"], scale_group=scale_group), "orbis_tiny") == ""

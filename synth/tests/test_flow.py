@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -114,7 +114,7 @@ def test_the_tables_of_links_are_two_macros(builtin: Path) -> None:
 def test_each_distance_element_is_mapped_once_and_counted_sixteen_times(builtin: Path) -> None:
     config = replace(PRESETS["demo"], scale_group=16)
     design = map_design(Dau(config), [builtin])
-    assert design.instances("top.element_0_0") == 16
+    assert design.instances() == {"top": 1, "top.element_0_0": 16}
     element, array = design.modules["top.element_0_0"], design.modules["top"]
     assert design.area == pytest.approx(16 * element.area + array.area)
     assert design.flip_flops == 16 * element.flip_flops + array.flip_flops
@@ -135,6 +135,9 @@ def test_a_report_is_whole(builtin: Path, tmp_path: Path) -> None:
     assert summary.sram is not None
     assert summary.scaled_mm2[45] == pytest.approx((summary.logic + summary.sram) / 1e6)
     assert summary.scaled_mm2[28] == pytest.approx(0.35 * summary.scaled_mm2[45])
+    # Logic and memories do not shrink alike.
+    sram = sum(macro.area(7) * count for macro, count in design.macros.items())
+    assert summary.scaled_mm2[7] == pytest.approx((0.011 * summary.logic + sram) / 1e6)
     assert found["summary"]["kge"] == pytest.approx(design.area / 798)
     assert [entry["count"] for entry in found["sram"]] == [1, 1]
     assert len(found["modules"]) == len(design.modules)
@@ -148,6 +151,67 @@ def test_a_unit_is_what_it_contains(builtin: Path) -> None:
     assert len(unit_rows(design, "top")) == 2
     with pytest.raises(ValueError, match=r"unit is 'gpu'; it must be one of element_0_0, top\."):
         unit_rows(design, "gpu")
+
+
+class Pair(wiring.Component):
+    """Two chains, the longer one three times; what one of them computes nobody uses."""
+
+    def __init__(self) -> None:
+        super().__init__({"a": In(8), "y": Out(8), "z": Out(8)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.left = left = Holder()
+        m.submodules.right = right = Chain(2)
+        m.submodules.unused = unused = Storage(4, 3)
+        m.d.comb += [left.a.eq(self.a), right.a.eq(self.a), unused.d.eq(self.a[:3]),
+                     self.y.eq(left.y), self.z.eq(right.y)]  # fmt: skip
+        return m
+
+
+class Holder(wiring.Component):
+    """Two chains after one another."""
+
+    def __init__(self) -> None:
+        super().__init__({"a": In(8), "y": Out(8)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.first = first = Chain(2)
+        m.submodules.second = second = Chain(2)
+        m.d.comb += [first.a.eq(self.a), second.a.eq(first.y), self.y.eq(second.y)]
+        return m
+
+
+def test_a_unit_is_charged_for_what_stands_inside_it_alone(builtin: Path) -> None:
+    design = map_design(Pair(), [builtin])
+    everywhere = {row.module: row.instances for row in rows(design)}
+    assert everywhere["left.first"] == 3
+    left = {row.module: row for row in unit_rows(design, "left")}
+    assert {name: row.instances for name, row in left.items()} == {"left": 1, "left.first": 2}
+    assert sum(row.total for row in left.values()) == pytest.approx(left["left"].area)
+    assert sum(row.share for row in left.values()) == pytest.approx(1)
+    # An instance that the mapping removed counts for nothing.
+    assert design.flip_flops == 3 * 16
+
+
+def test_a_memory_of_other_ports_is_refused(builtin: Path) -> None:
+    class TwoReads(wiring.Component):
+        def __init__(self) -> None:
+            super().__init__({"a": In(6), "b": In(6), "q": Out(8)})
+
+        def elaborate(self, platform: object) -> Module:
+            m = Module()
+            m.submodules.memory = memory = Memory(shape=4, depth=64, init=[])
+            write = memory.write_port()
+            reads = [memory.read_port(), memory.read_port()]
+            m.d.comb += [write.addr.eq(self.a), write.data.eq(self.b), write.en.eq(1),
+                         reads[0].addr.eq(self.a), reads[1].addr.eq(self.b),
+                         self.q.eq(Cat(read.data for read in reads))]  # fmt: skip
+            return m
+
+    with pytest.raises(ValueError, match=r"memrd_v2 clocked': 2.* one clocked read port"):
+        map_design(TwoReads(), [builtin])
 
 
 @pytest.mark.parametrize("period", [0.0, -1.0, float("nan")])
