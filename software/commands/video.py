@@ -165,12 +165,12 @@ def quality(
     warm_up: Annotated[
         int, typer.Option(help="Full steps at the start; software/evaluate.py says why so many.")
     ] = 13,
-    seeds: Annotated[int, typer.Option(help="Seeds from 0 up that each class is run with.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Seeds from 0 up that each prompt is run with.")] = 3,
     weights: Weights = None,
 ) -> None:
-    """Measure what each way of matching costs in quality, over all classes and some seeds.
+    """Measure what each way of matching costs in quality, over all prompts and some seeds.
 
-    DIR gets quality.json and quality.md. With the defaults it takes about half an hour.
+    DIR gets quality.json and quality.md. With the defaults it takes about half an hour of one core.
 
     Example: `orbis quality --seeds 1 --steps 20 -o build/quality`
     """
