@@ -170,7 +170,7 @@ def plot(path: Path, design: MappedDesign, most: int = 14) -> None:
 
 def path_of(name: str) -> str:
     """A module's name without that of the top module before it."""
-    return name.removeprefix("top.")
+    return name.removeprefix(f"{TOP}.")
 
 
 def _row(design: MappedDesign, name: str, count: int, whole: float) -> Row:
