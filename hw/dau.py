@@ -35,17 +35,21 @@ def distances(config: EngineConfig) -> data.ArrayLayout:
 class DistanceElement(wiring.Component):
     """Accumulates ``d = sum_c w_c * (a_c - b_c)^2`` over the chunks of one pair (design section 3).
 
-    Ports: ``a``, ``b`` In: a chunk of each token; ``weight`` In: its weights; ``valid`` In: they
-    count; ``first`` In: the pair's first chunk; ``distance`` Out: the sum so far.
+    Ports: ``a``, ``b`` In: a chunk of each token; ``weight`` In: the weights of the chunk
+    `weight_lag` cycles before; ``valid`` In: the chunk `flag_lag` cycles before counts; ``first``
+    In: it was the pair's first; ``distance`` Out: the sum so far.
 
+    What is the same for all pairs comes late, so that it is delayed once for all elements.
     A chunk on cycle 0 is in ``distance`` on cycle `latency`. One chunk a cycle, no back-pressure.
     Nothing overflows: ``distance`` holds max_channels of the largest weighted square.
     """
 
     latency = 4
+    flag_lag = latency - 1
 
     def __init__(self, config: EngineConfig):
         self._config = config
+        self.weight_lag = 2 if config.scale_group > 1 else 1
         super().__init__(
             {
                 "a": In(src_word(config)),
@@ -62,10 +66,8 @@ class DistanceElement(wiring.Component):
         weighted = self._shared_weight(m) if self._config.scale_group > 1 else self._weights(m)
 
         # On cycle 3 the weighted sum of the chunk is known.
-        valid = delay(m, self.valid, self.latency - 1, "valid")
-        first = delay(m, self.first, self.latency - 1, "first")
-        with m.If(valid):
-            m.d.sync += self.distance.eq(Mux(first, 0, self.distance) + weighted)
+        with m.If(self.valid):
+            m.d.sync += self.distance.eq(Mux(self.first, 0, self.distance) + weighted)
         return m
 
     def _squares(self, m: Module) -> list[Value]:
@@ -85,14 +87,12 @@ class DistanceElement(wiring.Component):
 
     def _weights(self, m: Module) -> Value:
         """A weight per channel: squares, products and their sum, a register after each."""
-        weights = delay(m, self.weight.as_value(), 1, "weight")
-        width = self._config.weight_bits
         products: list[Value] = []
         for c, square in enumerate(self._squares(m)):
             squared = Signal(8, name=f"squared_{c}")
-            product = Signal(8 + width, name=f"product_{c}")
+            product = Signal(8 + self._config.weight_bits, name=f"product_{c}")
             m.d.sync += squared.eq(square)
-            m.d.sync += product.eq(squared * weights.word_select(c, width))
+            m.d.sync += product.eq(squared * self.weight[c])
             products.append(product)
         return register(m, tree_sum(products), "weighted")
 
@@ -104,8 +104,7 @@ class DistanceElement(wiring.Component):
             for i in range(0, len(squares), _PARTIAL)
         ]
         total = register(m, tree_sum(partial), "total")
-        weight = delay(m, self.weight.as_value(), 2, "weight")
-        return register(m, total * weight, "weighted")
+        return register(m, total * self.weight[0], "weighted")
 
 
 class Dau(wiring.Component):
@@ -141,18 +140,25 @@ class Dau(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        chunk = self.chunk.payload
-        for q in range(self._config.src_lanes):
-            for p in range(self._config.dst_lanes):
-                m.submodules[f"element_{p}_{q}"] = element = DistanceElement(self._config)
-                m.d.comb += [
-                    element.a.eq(chunk.dst[p]),
-                    element.b.eq(chunk.src[q]),
-                    element.weight.eq(chunk.weight),
-                    element.valid.eq(self.chunk.valid),
-                    element.first.eq(chunk.first),
-                    self.tile.payload[q][p].eq(element.distance),
-                ]
+        config, chunk = self._config, self.chunk.payload
+        elements = {
+            (p, q): DistanceElement(config)
+            for q in range(config.src_lanes)
+            for p in range(config.dst_lanes)
+        }
+        weight = delay(m, chunk.weight.as_value(), elements[0, 0].weight_lag, "weight")
+        valid = delay(m, self.chunk.valid, DistanceElement.flag_lag, "valid")
+        first = delay(m, chunk.first, DistanceElement.flag_lag, "first")
+        for (p, q), element in elements.items():
+            m.submodules[f"element_{p}_{q}"] = element
+            m.d.comb += [
+                element.a.eq(chunk.dst[p]),
+                element.b.eq(chunk.src[q]),
+                element.weight.eq(weight),
+                element.valid.eq(valid),
+                element.first.eq(first),
+                self.tile.payload[q][p].eq(element.distance),
+            ]
         last = self.chunk.valid & chunk.last
         m.d.comb += self.tile.valid.eq(delay(m, last, self.latency, "last"))
         return m

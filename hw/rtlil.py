@@ -1,7 +1,8 @@
 """RTLIL as Amaranth emits it: modules as text that can be taken apart and put together again.
 
 Only what a pass over modules needs is parsed: wires, cells with their connections, and signals as
-lists of bits. Everything else is kept as the lines that it came in.
+lists of bits. Everything else is kept as the lines that it came in, but for source lines: a wire
+knows its own, and they are not written back, so that a text does not depend on where code stands.
 
 Source: Yosys manual, 'RTLIL text representation'. Amaranth's processes hold no sync rules, and its
 flip-flops are cells.
@@ -19,16 +20,21 @@ Bit = Place | str
 
 _TOKEN = re.compile(r"[{}]|\[\d+(?::\d+)?\]|[^\s{}]+")
 _CONSTANT = re.compile(r"(\d+)'([01xz-]*)$")
+_SOURCE = "attribute \\src "
 
 
 @dataclass(frozen=True)
 class Wire:
-    """A wire; ``direction`` is input, output or empty, ``init`` its initial value, bit 0 last."""
+    """A wire; ``direction`` is input, output or empty, ``init`` its initial value, bit 0 last.
+
+    ``source`` is the file and line that made it, ``file:line``; empty where they are not known.
+    """
 
     name: str
     width: int
     direction: str = ""
     init: str = ""
+    source: str = ""
 
     @property
     def places(self) -> list[Place]:
@@ -148,7 +154,8 @@ def parse(text: str) -> list[RtlilModule]:
     for line in lines:
         word = line.split(None, 1)[:1]
         if word == ["attribute"]:
-            attributes.append(line)
+            if _SOURCE not in line:
+                attributes.append(line)
         elif word == ["module"]:
             module = RtlilModule(line.split()[1], attributes)
             attributes = []
@@ -165,15 +172,19 @@ def to_text(modules: Sequence[RtlilModule]) -> str:
 def _parse_body(module: RtlilModule, lines: Iterator[str]) -> None:
     """Read the lines of a module up to its end."""
     attributes: list[str] = []
+    source = ""
     for line in lines:
         word, _, rest = line.strip().partition(" ")
         if word == "attribute":
-            attributes.append(line)
+            if _SOURCE in line:
+                source = line.split('"')[1]
+            else:
+                attributes.append(line)
             continue
         if word == "end":
             return
         if word == "wire":
-            wire = _parse_wire(rest, attributes)
+            wire = _parse_wire(rest, attributes, source)
             module.wires[wire.name] = wire
             module.declarations += [*attributes, line]
         elif word == "memory":
@@ -190,15 +201,15 @@ def _parse_body(module: RtlilModule, lines: Iterator[str]) -> None:
             module.assignments.append((left, right))
         elif word:
             raise ValueError(f"the line {line!r} is not RTLIL that Amaranth emits.")
-        attributes = []
+        attributes, source = [], ""
 
 
-def _parse_wire(rest: str, attributes: list[str]) -> Wire:
+def _parse_wire(rest: str, attributes: list[str], source: str) -> Wire:
     *options, name = rest.split()
     width = int(options[options.index("width") + 1]) if "width" in options else 1
     direction = next((word for word in ("input", "output", "inout") if word in options), "")
     init = next((line.split("'")[1] for line in attributes if " \\init " in line), "")
-    return Wire(name, width, direction, init)
+    return Wire(name, width, direction, init, source)
 
 
 def _parse_cell(cell: Cell, lines: Iterator[str]) -> None:
