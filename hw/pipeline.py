@@ -3,9 +3,9 @@
 from amaranth.hdl import Module, Signal, Value
 
 
-def register(m: Module, value: Value, name: str) -> Signal:
-    """``value`` a cycle later, with its own shape."""
-    following = Signal(value.shape(), name=name)
+def register(m: Module, value: Value, name: str, *, src_loc_at: int = 0) -> Signal:
+    """``value`` a cycle later, with its own shape; its source line is the caller's."""
+    following = Signal(value.shape(), name=name, src_loc_at=1 + src_loc_at)
     m.d.sync += following.eq(value)
     return following
 
@@ -13,7 +13,7 @@ def register(m: Module, value: Value, name: str) -> Signal:
 def delay(m: Module, value: Value, cycles: int, name: str) -> Value:
     """``value`` as it was ``cycles`` before."""
     for cycle in range(cycles):
-        value = register(m, value, f"{name}_{cycle + 1}")
+        value = register(m, value, f"{name}_{cycle + 1}", src_loc_at=1)
     return value
 
 

@@ -164,6 +164,13 @@ def parse(text: str) -> list[RtlilModule]:
     return modules
 
 
+def black_box(module: RtlilModule) -> RtlilModule:
+    """The module's ports alone, marked as a module whose content is elsewhere."""
+    ports = {wire.name: wire for wire in module.ports}
+    lines = [line for line in module.declarations if line.split()[-1] in ports]
+    return RtlilModule(module.name, ["attribute \\blackbox 1"], lines, ports)
+
+
 def to_text(modules: Sequence[RtlilModule]) -> str:
     """The design as RTLIL."""
     return "".join(f"{line}\n" for module in modules for line in module.lines())

@@ -1,13 +1,16 @@
 """The library that is used when no Liberty file is given: a small one, with Nangate45's areas.
 
-Areas are the published ones of the Nangate 45 nm Open Cell Library's X1 cells; the delays are of
-our own and simple: a cell's own delay, and one that grows with its load, of the size of a 45 nm
+Areas are the published ones of the Nangate 45 nm Open Cell Library's cells; the delays are of our
+own and simple: a cell's own delay, and one that grows with its load, of the size of a 45 nm
 process. Good for a first look and for tests; a figure worth quoting names a real library.
 """
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from synth.liberty import Library, read_library
 
 NAME = "orbis_builtin_45nm"
 _PIN_FF = 1.6
@@ -53,6 +56,7 @@ _GATES = (
     _Gate("OAI211_X1", 1.330, "!((A | B) & C & D)", 18, 3.6),
     _Gate("MUX2_X1", 1.862, "((S & B) | (A & !S))", 40, 2.4),
 )
+_FULL_ADDER_AREA = 4.256
 _FLIP_FLOP_AREA = 4.522
 _CLOCK_TO_Q_PS = 80
 _CLOCK_TO_Q_RESISTANCE = 2.4
@@ -61,6 +65,14 @@ _CLOCK_TO_Q_RESISTANCE = 2.4
 def write_builtin(path: Path) -> None:
     """Write the built-in library as a Liberty file."""
     path.write_text("\n".join(_lines()) + "\n")
+
+
+def builtin_library() -> Library:
+    """The built-in library, read from its Liberty text as any other is."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "builtin.lib"
+        write_builtin(path)
+        return read_library([path])
 
 
 def _lines() -> Iterator[str]:
@@ -89,6 +101,16 @@ def _lines() -> Iterator[str]:
             yield from _arc(pin, "combinational", gate.delay, gate.resistance)
         yield "    }"
         yield "  }"
+    yield "  cell (FA_X1) {"
+    yield f"    area : {_FULL_ADDER_AREA};"
+    for pin in ("A", "B", "CI"):
+        yield from _input(pin)
+    for pin, function in (("CO", "(A & B) | (CI & (A | B))"), ("S", "A ^ B ^ CI")):
+        yield f"    pin ({pin}) {{"
+        yield "      direction : output;"
+        yield f'      function : "{function}";'
+        yield "    }"
+    yield "  }"
     yield "  cell (DFF_X1) {"
     yield f"    area : {_FLIP_FLOP_AREA};"
     yield "    ff (IQ, IQN) {"

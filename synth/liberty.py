@@ -2,47 +2,86 @@
 
 Only what area accounting needs is read here; Yosys reads the rest from the same files.
 
-Source: Liberty User Guide, `library`, `cell`, `area`, `ff`, `latch` and `function`.
+Source: Liberty User Guide, `library`, `cell`, `area`, `ff`, `pin` and `function`.
 """
 
 import gzip
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 _LIBRARY = re.compile(r'^\s*library\s*\(\s*"?([^")\s]+)"?\s*\)', re.MULTILINE)
 _CELL = re.compile(r'^\s*cell\s*\(\s*"?([^")\s]+)"?\s*\)\s*\{', re.MULTILINE)
 _AREA = re.compile(r"^\s*area\s*:\s*\"?([0-9.eE+-]+)", re.MULTILINE)
 _FLIP_FLOP = re.compile(r"^\s*ff\s*\(", re.MULTILINE)
+_PIN = re.compile(r'^\s*pin\s*\(\s*"?([^")\s]+)"?\s*\)\s*\{', re.MULTILINE)
 _FUNCTION = re.compile(r'^\s*function\s*:\s*"([^"]*)"', re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _NAMES = re.compile(r"\w+")
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
+"""How a gzipped file begins."""
+
+
+Truth = tuple[bool, ...]
+"""Values of a function: its inputs, in order, count up from all 0, the last one fastest."""
+_NAND2: Truth = (True, True, True, False)
+_PARITY3: Truth = tuple(n.bit_count() % 2 == 1 for n in range(8))
+_MAJORITY3: Truth = tuple(n.bit_count() >= 2 for n in range(8))
+
+
+@dataclass(frozen=True)
+class FullAdder:
+    """A cell that adds three bits: its name, its three input pins, the sum's pin, the carry's."""
+
+    cell: str
+    inputs: tuple[str, ...]
+    sum: str
+    carry: str
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: area in um2, whether it is a flip-flop, and its outputs' functions."""
+    """A cell: area in um2, whether it is a flip-flop, and its outputs' functions by pin."""
 
     name: str
     area: float
     is_flip_flop: bool
-    functions: tuple[str, ...]
+    functions: dict[str, str]
 
     @property
     def is_nand2(self) -> bool:
         """Whether it has one output, the NAND of two inputs that it does not invert."""
-        if len(self.functions) != 1 or self.is_flip_flop:
-            return False
-        function = self.functions[0]
-        names = sorted(set(_NAMES.findall(function)) - {"0", "1"})
-        if len(names) != 2:
-            return False
-        truth = tuple(_evaluate(function, dict(zip(names, (a, b), strict=True)))
-                      for a in (False, True) for b in (False, True))  # fmt: skip
-        return truth == (True, True, True, False)
+        return len(self._inputs) == 2 and self._truths == [_NAND2]
+
+    @property
+    def full_adder(self) -> FullAdder | None:
+        """Its pins if it is a full adder, whose outputs are not inverted; None of any other."""
+        if len(self._inputs) != 3 or len(self.functions) != 2:
+            return None
+        pins = dict(zip(self._truths, self.functions, strict=True))
+        if set(pins) != {_PARITY3, _MAJORITY3}:
+            return None
+        return FullAdder(self.name, tuple(self._inputs), pins[_PARITY3], pins[_MAJORITY3])
+
+    @property
+    def _inputs(self) -> list[str]:
+        """The pins that its outputs depend on; none of a flip-flop."""
+        if self.is_flip_flop:
+            return []
+        names = {name for function in self.functions.values() for name in _NAMES.findall(function)}
+        return sorted(names - {"0", "1"})
+
+    @property
+    def _truths(self) -> list[Truth]:
+        """The values of each output's function, in the order of the pins."""
+        rows = list(product((False, True), repeat=len(self._inputs)))
+        return [
+            tuple(_evaluate(function, dict(zip(self._inputs, row, strict=True))) for row in rows)
+            for function in self.functions.values()
+        ]
 
 
 @dataclass(frozen=True)
@@ -52,15 +91,23 @@ class Library:
     Attributes:
         name: of the library; of the first one where there are several.
         cells: by name.
+        files: what its files hold, as they are.
     """
 
     name: str
     cells: dict[str, Cell]
+    files: tuple[bytes, ...] = field(repr=False)
 
     @property
     def nand2(self) -> Cell:
         """The smallest two-input NAND: one gate equivalent (GE)."""
         return min((c for c in self.cells.values() if c.is_nand2), key=lambda c: (c.area, c.name))
+
+    @property
+    def full_adder(self) -> FullAdder | None:
+        """The smallest full adder, None where there is none."""
+        cells = sorted(self.cells.values(), key=lambda cell: (cell.area, cell.name))
+        return next((cell.full_adder for cell in cells if cell.full_adder), None)
 
     def gate_equivalents(self, area: float) -> float:
         """Area in units of the smallest NAND2; 1,000 of them are a kGE."""
@@ -78,8 +125,9 @@ def read_library(paths: Sequence[Path]) -> Library:
     if not paths:
         raise ValueError("0 Liberty files are given; a library has at least 1.")
     names, cells = [], {}
-    for path in paths:
-        text = _COMMENT.sub("", _text(path))
+    files = tuple(path.read_bytes() for path in paths)
+    for path, content in zip(paths, files, strict=True):
+        text = _COMMENT.sub("", _text(path, content))
         library = _LIBRARY.search(text)
         if library is None:
             raise ValueError(f"{path} is not Liberty: it holds no library(...) group.")
@@ -90,13 +138,12 @@ def read_library(paths: Sequence[Path]) -> Library:
         raise ValueError(f"{where} holds {len(cells)} cells but no flip-flop (an ff group).")
     if not any(cell.is_nand2 for cell in cells.values()):
         raise ValueError(f"{where} holds {len(cells)} cells but no two-input NAND.")
-    return Library(names[0], cells)
+    return Library(names[0], cells, files)
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, content: bytes) -> str:
     """A file's text, unpacked if it is gzipped."""
-    content = path.read_bytes()
-    if content.startswith(_GZIP):
+    if content.startswith(GZIP):
         try:
             content = gzip.decompress(content)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -117,9 +164,21 @@ def _cells(text: str, path: Path) -> list[Cell]:
         area = _AREA.search(body)
         if area is None:
             raise ValueError(f"{path}: cell {start[1]} has no area.")
-        functions = tuple(_FUNCTION.findall(body))
-        cells.append(Cell(start[1], float(area[1]), bool(_FLIP_FLOP.search(body)), functions))
+        is_flip_flop = bool(_FLIP_FLOP.search(body))
+        cells.append(Cell(start[1], float(area[1]), is_flip_flop, _functions(body)))
     return cells
+
+
+def _functions(body: str) -> dict[str, str]:
+    """The outputs' functions by pin, from the text of a cell."""
+    found = {}
+    pins = list(_PIN.finditer(body))
+    for number, pin in enumerate(pins):
+        end = pins[number + 1].start() if number + 1 < len(pins) else len(body)
+        function = _FUNCTION.search(body, pin.end(), end)
+        if function:
+            found[pin[1]] = function[1]
+    return found
 
 
 def _evaluate(function: str, values: dict[str, bool]) -> bool:

@@ -41,7 +41,13 @@ def yosys_check(source: Path, name: str) -> str:
     """What Yosys' ``check`` says against a Verilog file; "" if nothing."""
     try:
         yosys.run(
-            [f"read_verilog {source}", f"hierarchy -top {name} -check", "proc", "check -assert"]
+            [
+                f"read_verilog {source.name}",
+                f"hierarchy -top {name} -check",
+                "proc",
+                "check -assert",
+            ],
+            source.parent,
         )
     except yosys.YosysError as error:
         return str(error)

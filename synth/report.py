@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from synth.flow import TOP, MappedDesign
 from synth.liberty import Library
+from synth.mapped import Endpoint, MappedDesign
 from synth.scaling import AREA, instance_share, scale_area
 
 CAVEATS = (
@@ -13,7 +13,9 @@ CAVEATS = (
     "No wires, no clock tree, no scan: cells of the netlist alone, memories by a model.",
     "Delay: ABC's, of the gates between registers or ports of one module; paths across modules are"
     " not followed, the flip-flops' own delay is not counted.",
+    "A bypass around an SRAM, where a read shows what is just written, has no area.",
 )
+_MODULE, _REST = "#3366aa", "#999999"
 _NODES = {"nangate": 45, "orbis_builtin": 45, "asap7": 7}
 
 
@@ -34,8 +36,8 @@ class Row:
         flip_flops: of its instances alone.
         sram_bits: of its instances alone.
         share: its ``total`` of the whole.
-        delay: ps of its longest path; 0 if it has no gates.
-        path: the nets at that path's ends.
+        delay: ps of its longest path; None if it has no gates, or full adders that hide it.
+        start, end: the registers or ports at that path's ends, with their source lines.
     """
 
     module: str
@@ -45,8 +47,14 @@ class Row:
     flip_flops: int
     sram_bits: int
     share: float
-    delay: float
-    path: str
+    delay: float | None
+    start: Endpoint | None
+    end: Endpoint | None
+
+    @property
+    def path(self) -> str:
+        """What the longest path runs from and to."""
+        return f"{self.start} to {self.end}" if self.start else ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,7 @@ class Summary:
         scaled_mm2: logic (by DeepScaleTool) and SRAM (by synth.sram) together, mm2 by nm.
         share_of_instance: of one ORBIS instance in 28 nm.
         slowest: ps of the longest path inside any one module.
+        untimed: modules whose full adders hide their paths.
     """
 
     library: str
@@ -79,6 +88,7 @@ class Summary:
     scaled_mm2: dict[int, float]
     share_of_instance: float | None
     slowest: float
+    untimed: int
 
 
 def summarise(design: MappedDesign) -> Summary:
@@ -104,6 +114,7 @@ def summarise(design: MappedDesign) -> Summary:
         scaled_mm2=scaled,
         share_of_instance=instance_share(scaled[28] * 1e6) if scaled else None,
         slowest=max((m.path.delay for m in design.modules.values() if m.path), default=0.0),
+        untimed=sum(m.holds_full_adders for m in design.modules.values()),
     )
 
 
@@ -112,24 +123,10 @@ def _sram(design: MappedDesign, node: int) -> float:
     return sum(macro.area(node) * count for macro, count in design.macros.items())
 
 
-def rows(design: MappedDesign, root: str = TOP) -> list[Row]:
-    """A row a module, counted inside ``root`` alone, the largest total first."""
-    counts = design.instances(root)
-    whole = sum(design.modules[name].area * count for name, count in counts.items())
-    found = [_row(design, name, count, whole) for name, count in counts.items()]
+def rows(design: MappedDesign) -> list[Row]:
+    """A row a module, the largest total first."""
+    found = [_row(design, name, count) for name, count in design.instances.items()]
     return sorted(found, key=lambda row: -row.total)
-
-
-def unit_rows(design: MappedDesign, unit: str) -> list[Row]:
-    """The rows of one instance of a unit and of what it contains; shares are of that unit.
-
-    Raises:
-        ValueError: no module of that name.
-    """
-    units = {name.split(".")[-1].split("$")[0]: name for name in reversed(design.modules)}
-    if unit not in units:
-        raise ValueError(f"unit is {unit!r}; it must be one of {', '.join(sorted(units))}.")
-    return rows(design, units[unit])
 
 
 def as_json(design: MappedDesign) -> dict[str, Any]:
@@ -151,15 +148,17 @@ def plot(path: Path, design: MappedDesign, most: int = 14) -> None:
     from matplotlib.figure import Figure
 
     summary, listed = summarise(design), rows(design)
-    bars = [(f"{row.module} x {row.instances}", row.total / 1e3) for row in listed[:most]]
-    bars.append(("all other modules", sum(row.total for row in listed[most:]) / 1e3))
+    bars = [(f"{row.module} x {row.instances}", row.total, _MODULE) for row in listed[:most]]
+    if listed[most:]:
+        others = sum(row.total for row in listed[most:])
+        bars.append((f"{len(listed) - most} other modules", others, _REST))
     if summary.sram:
-        bars.append((f"SRAM, {summary.sram_bits:,} bits", summary.sram / 1e3))
+        bars.append((f"SRAM, {summary.sram_bits:,} bits", summary.sram, _REST))
+    names, areas, colours = zip(*bars, strict=True)
     figure = Figure(figsize=(9, 0.34 * len(bars) + 1.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    colours = ["#999999" if "other" in name or "SRAM" in name else "#3366aa" for name, _ in bars]
-    drawn = axes.barh([name for name, _ in bars], [area for _, area in bars], color=colours)
+    drawn = axes.barh(names, [area / 1e3 for area in areas], color=colours)
     axes.bar_label(drawn, fmt="%.1f", padding=3, fontsize=8)
     axes.invert_yaxis()
     axes.margins(x=0.12)
@@ -168,22 +167,18 @@ def plot(path: Path, design: MappedDesign, most: int = 14) -> None:
     figure.savefig(path, dpi=110, format="png")
 
 
-def path_of(name: str) -> str:
-    """A module's name without that of the top module before it."""
-    return name.removeprefix(f"{TOP}.")
-
-
-def _row(design: MappedDesign, name: str, count: int, whole: float) -> Row:
+def _row(design: MappedDesign, name: str, count: int) -> Row:
     module = design.modules[name]
     total = module.area * count
     return Row(
-        module=path_of(name),
+        module=name.split(".", 1)[-1],
         instances=count,
-        area=sum(design.modules[part].area * n for part, n in design.instances(name).items()),
+        area=design.area_of(name),
         total=total,
         flip_flops=module.flip_flops * count,
         sram_bits=sum(macro.bits for macro in module.macros) * count,
-        share=total / whole if whole else 0.0,
-        delay=module.path.delay if module.path else 0.0,
-        path=f"{module.path.start} to {module.path.end}" if module.path else "",
+        share=total / design.area if design.area else 0.0,
+        delay=module.path.delay if module.path else None,
+        start=module.path.start if module.path else None,
+        end=module.path.end if module.path else None,
     )

@@ -6,8 +6,13 @@ instead of 63 s the first time (it compiles itself once) and needs nothing else 
 
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
 
+VERSION = version("pyosys")
+"""Of the wheel; it is also Yosys' own."""
 _PROGRAM = """
 import sys
 from pyosys import libyosys
@@ -21,16 +26,33 @@ class YosysError(RuntimeError):
     """A pass failed; the message is Yosys' own."""
 
 
-def run(script: Sequence[str]) -> str:
-    """Run one pass a line on one design; returns what Yosys logged.
+def run(script: Sequence[str], folder: Path, hear: Callable[[str], None] | None = None) -> None:
+    """Run one pass a line on one design, in ``folder``; ``hear`` gets each line that it logs.
 
     Raises:
         YosysError: a pass failed.
     """
-    result = subprocess.run(
-        [sys.executable, "-c", _PROGRAM], input="\n".join(script), capture_output=True, text=True
-    )
-    if result.returncode:
-        said = [line for line in result.stdout.splitlines() if line.startswith("ERROR:")]
-        raise YosysError("\n".join(said) or result.stderr or result.stdout)
-    return result.stdout
+    errors = ""
+    with (
+        tempfile.TemporaryFile("w+") as complaints,
+        subprocess.Popen(
+            [sys.executable, "-u", "-c", _PROGRAM],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write("\n".join(script))
+        process.stdin.close()
+        for line in process.stdout:
+            if line.startswith("ERROR:"):
+                errors += line
+            if hear:
+                hear(line)
+        if process.wait():
+            complaints.seek(0)
+            raise YosysError(errors.strip() or complaints.read())

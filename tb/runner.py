@@ -50,12 +50,14 @@ def simulate(
         seed: cocotb's random seed.
         testcase: a regular expression that picks tests; all by default.
 
-    With WAVES=1 in the environment the run leaves ``dump.vcd`` in the build folder.
+    With WAVES=1 in the environment the run leaves ``dump.vcd`` in the build folder. With GATES=1
+    it is the netlist of library cells that runs, with GATES=FILE:FILE:... one of that library's.
     """
     waves = os.environ.get("WAVES") == "1"
-    folder = BUILD / (f"{name}-waves" if waves else name)
+    gates = os.environ.get("GATES", "")
+    folder = BUILD / f"{name}{'-gates' if gates else ''}{'-waves' if waves else ''}"
     folder.mkdir(parents=True, exist_ok=True)
-    source = to_verilog(component, name)
+    source = _netlist(component, name, gates) if gates else to_verilog(component, name)
     stamp = folder / "built.sha256"
     visible = folder / "ports.vlt"
     build_args = [
@@ -108,6 +110,18 @@ def simulate(
         total, failed = get_results(results)
     assert total > 0, f"no cocotb test ran in {test_module}"
     assert failed == 0, f"{failed} of {total} cocotb tests failed: see {folder / 'test.log'}"
+
+
+def _netlist(component: wiring.Component, name: str, gates: str) -> str:
+    """The component as cells of the built-in library, or of that in the files that are named."""
+    from synth.builtin import builtin_library
+    from synth.liberty import read_library
+    from synth.mapping import Flow
+    from synth.netlist import netlist
+
+    named = [Path(file) for file in gates.split(":")]
+    library = builtin_library() if gates == "1" else read_library(named)
+    return netlist(component, name, library, Flow())
 
 
 def _copy_runtime(source: Path, target: Path) -> None:

@@ -1,13 +1,20 @@
 """``orbis area``: how big and how fast a configuration is, and where the area goes."""
 
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from software.commands.output import print_summary, print_table
 from software.terminal import console
+
+if TYPE_CHECKING:
+    from hw.rtlil import RtlilModule
+    from synth.liberty import Library
+    from synth.mapped import MappedDesign
+    from synth.mapping import Flow
 
 _LEAST_SHARE = 0.01
 
@@ -30,6 +37,14 @@ def area(
     period: Annotated[
         float, typer.Option(metavar="NS", help="Clock period that gates are sized for.")
     ] = 1.0,
+    flat: Annotated[
+        bool, typer.Option("--flat", help="Make all one module first: minutes longer, but paths and"
+                           " optimisation cross modules.")
+    ] = False,
+    full_adders: Annotated[
+        bool, typer.Option("--full-adders", help="Use the library's full adders: smaller, but the"
+                           " modules that hold some are not timed.")
+    ] = False,
     json_output: Annotated[
         Path | None, typer.Option("--json", metavar="OUT", help="Write every figure as JSON.")
     ] = None,
@@ -40,35 +55,39 @@ def area(
     """Map the engine to a cell library with Yosys, and add up its area and longest paths.
 
     Each different module is mapped once and counted by its instances; memories are SRAM by a model
-    of their shape. The table lists modules of 1 % and more.
+    of their shape. The table lists modules of 1 % and more. What a module came to is kept, so that
+    only what changed is mapped again.
 
     Example: `orbis area --preset demo --plot build/area.png`
     """
     from hw.engine import DatmEngine
+    from hw.verilog import modules_of
     from software.backends.presets import preset_config
-    from software.errors import SetupError
     from software.files import replacing, write_json
     from synth import report
-    from synth.builtin import write_builtin
-    from synth.flow import FLIP_FLOP_WORDS, map_design
+    from synth.flow import TOP, unit_names
+    from synth.mapping import Flow
+    from synth.memories import FLIP_FLOP_WORDS
     from synth.scaling import BUDGET_SHARE
-    from synth.yosys import YosysError
 
     config = preset_config(preset, scale_group)
-    with tempfile.TemporaryDirectory() as folder:
-        builtin = Path(folder) / "builtin.lib"
-        write_builtin(builtin)
-        with console.status("Mapping every module to the cell library; this takes minutes."):
-            try:
-                design = map_design(DatmEngine(config), liberty or [builtin], period)
-            except YosysError as error:
-                raise SetupError(f"Yosys refused: {error}") from error
-    listed = report.rows(design) if unit is None else report.unit_rows(design, unit)
+    flow = Flow(period, flat, full_adders)
+    library = library_of(liberty)
+    with console.status("Writing the engine's netlist."):
+        modules = modules_of(DatmEngine(config), TOP)
+    units = unit_names(modules)
+    if unit is not None and unit not in units:
+        raise ValueError(f"unit is {unit!r}; it must be one of {', '.join(sorted(units))}.")
+    design = map_with_progress(modules, library, flow, units[unit] if unit else TOP)
+    listed = report.rows(design)
     if json_output:
         made_from = {
             "preset": preset,
             "scale_group": config.scale_group,
+            "unit": unit,
             "period_ns": period,
+            "flat": flat,
+            "full_adders": full_adders,
             "liberty": [path.name for path in liberty or []] or ["built in"],
             "flip_flop_words": FLIP_FLOP_WORDS,
         }
@@ -77,11 +96,13 @@ def area(
         with replacing(plot_output) as partial:
             report.plot(partial, design)
     print_table(
-        ("module", "instances", "um2 each", "um2", "share", "flip-flops", "SRAM bits", "ps"),
+        ("module", "instances", "um2 each", "um2", "share", "flip-flops", "SRAM bits", "ps",
+         "longest path"),
         (
             (
                 row.module, row.instances, round(row.area), round(row.total),
-                f"{row.share:.1%}", row.flip_flops, row.sram_bits, round(row.delay),
+                f"{row.share:.1%}", row.flip_flops, row.sram_bits,
+                "" if row.delay is None else round(row.delay), row.path,
             )
             for row in listed
             if unit is not None or row.share >= _LEAST_SHARE or row.sram_bits
@@ -94,7 +115,8 @@ def area(
         " flip-flops",
         "SRAM": f"{summary.sram_bits:,} bits"
         + (f", {summary.sram:,.0f} um2 by the model" if summary.sram is not None else ""),
-        "slowest module": f"{summary.slowest:.0f} ps inside one module",
+        "slowest module": f"{summary.slowest:.0f} ps inside one module"
+        + (f"; {summary.untimed} with full adders are not timed" if summary.untimed else ""),
     }
     for node, mm2 in summary.scaled_mm2.items():
         lines[f"all, {node} nm"] = f"{mm2:.4f} mm2"
@@ -105,3 +127,38 @@ def area(
     print_summary(lines)
     for caveat in report.CAVEATS:
         typer.echo(f"* {caveat}")
+
+
+def library_of(liberty: Sequence[Path] | None) -> "Library":
+    """The library of the given files; the one that is built in, if none are."""
+    from synth.builtin import builtin_library
+    from synth.liberty import read_library
+
+    return read_library(liberty) if liberty else builtin_library()
+
+
+def map_with_progress(
+    modules: "Sequence[RtlilModule]", library: "Library", flow: "Flow", top: str
+) -> "MappedDesign":
+    """Map a design with a bar that counts the modules, where stderr is a terminal."""
+    from software.errors import SetupError
+    from software.simulator.build import cache_folder
+    from synth.flow import map_design
+    from synth.yosys import YosysError
+
+    columns = (
+        TextColumn("Mapped {task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("nothing yet", total=None)
+
+        def ended(name: str, number: int, total: int) -> None:
+            description = name.removeprefix(f"{top}.")
+            bar.update(task, description=description, completed=number, total=total)
+
+        try:
+            kept = cache_folder() / "area"
+            return map_design(modules, library, top=top, flow=flow, cache=kept, ended=ended)
+        except YosysError as error:
+            raise SetupError(f"Yosys refused: {error}") from error

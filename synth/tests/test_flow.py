@@ -1,5 +1,6 @@
 """The mapping flow on small designs whose cells can be counted by hand, and on real units."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,18 +13,27 @@ from amaranth.lib.wiring import In, Out
 from hw.config import PRESETS
 from hw.dau import Dau
 from hw.links import Links
+from hw.nearest_member import NearestMember
+from hw.verilog import modules_of
 from synth.builtin import write_builtin
-from synth.flow import FLIP_FLOP_WORDS, map_design
-from synth.liberty import read_library
-from synth.report import as_json, node_of, plot, rows, summarise, unit_rows
+from synth.flow import TOP, map_design, unit_names
+from synth.liberty import Library, read_library
+from synth.mapped import MappedDesign
+from synth.mapping import Flow
+from synth.memories import FLIP_FLOP_WORDS
+from synth.report import as_json, node_of, plot, rows, summarise
 from synth.sram import Macro
 
 
 @pytest.fixture(scope="module")
-def builtin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def builtin(tmp_path_factory: pytest.TempPathFactory) -> Library:
     path = tmp_path_factory.mktemp("library") / "built in, 45 nm.lib"  # blanks must do no harm
     write_builtin(path)
-    return path
+    return read_library([path])
+
+
+def mapped(component: wiring.Component, library: Library, flow: Flow | None = None) -> MappedDesign:
+    return map_design(modules_of(component, TOP), library, flow=flow)
 
 
 class Storage(wiring.Component):
@@ -60,18 +70,17 @@ class Chain(wiring.Component):
         return m
 
 
-def test_the_builtin_library_has_the_published_areas(builtin: Path) -> None:
-    library = read_library([builtin])
-    assert library.nand2.area == 0.798
-    areas = {name: cell.area for name, cell in library.cells.items()}
+def test_the_builtin_library_has_the_published_areas(builtin: Library) -> None:
+    assert builtin.nand2.area == 0.798
+    areas = {name: cell.area for name, cell in builtin.cells.items()}
     assert (areas["INV_X1"], areas["XOR2_X1"], areas["MUX2_X1"], areas["DFF_X1"]) == (
         0.532, 1.596, 1.862, 4.522,
     )  # fmt: skip
-    assert node_of(library) == 45
+    assert node_of(builtin) == 45
 
 
-def test_flip_flops_and_areas_are_those_of_the_cells(builtin: Path) -> None:
-    design = map_design(Chain(0), [builtin])
+def test_flip_flops_and_areas_are_those_of_the_cells(builtin: Library) -> None:
+    design = mapped(Chain(0), builtin)
     module = design.modules["top"]
     assert module.flip_flops == design.flip_flops == 16
     assert module.cells["DFF_X1"] == 16
@@ -80,18 +89,23 @@ def test_flip_flops_and_areas_are_those_of_the_cells(builtin: Path) -> None:
     )
 
 
-def test_a_longer_path_takes_longer(builtin: Path) -> None:
-    paths = [map_design(Chain(length), [builtin]).modules["top"].path for length in (1, 2, 4)]
+def test_a_longer_path_takes_longer(builtin: Library) -> None:
+    paths = [mapped(Chain(length), builtin).modules["top"].path for length in (1, 2, 4)]
     delays = [path.delay for path in paths if path]
     assert len(delays) == 3
     assert delays == sorted(delays)
     assert delays[2] > 2 * delays[0]
-    assert all(path and path.start.startswith("held") for path in paths)
+    for path in filter(None, paths):
+        assert path.start.net.startswith("held")
+        assert path.end.net.startswith("y")
+        assert re.fullmatch(r"synth/tests/test_flow\.py:\d+", path.start.source)
 
 
 @pytest.mark.parametrize("depth", [FLIP_FLOP_WORDS, FLIP_FLOP_WORDS + 1])
-def test_memories_are_flip_flops_up_to_the_rule_and_sram_beyond(builtin: Path, depth: int) -> None:
-    design = map_design(Storage(depth, 5), [builtin])
+def test_memories_are_flip_flops_up_to_the_rule_and_sram_beyond(
+    builtin: Library, depth: int
+) -> None:
+    design = mapped(Storage(depth, 5), builtin)
     if depth <= FLIP_FLOP_WORDS:
         assert not design.macros
         assert design.flip_flops >= depth * 5
@@ -101,9 +115,9 @@ def test_memories_are_flip_flops_up_to_the_rule_and_sram_beyond(builtin: Path, d
     assert summarise(design).sram_bits == sum(m.bits * n for m, n in design.macros.items())
 
 
-def test_the_tables_of_links_are_two_macros(builtin: Path) -> None:
+def test_the_tables_of_links_are_two_macros(builtin: Library) -> None:
     config = PRESETS["tiny"]
-    design = map_design(Links(config), [builtin])
+    design = mapped(Links(config), builtin)
     group = config.token_bits + config.count_bits
     assert design.macros == {
         Macro(config.max_dst, group, 2): 1,
@@ -111,10 +125,10 @@ def test_the_tables_of_links_are_two_macros(builtin: Path) -> None:
     }
 
 
-def test_each_distance_element_is_mapped_once_and_counted_sixteen_times(builtin: Path) -> None:
+def test_each_distance_element_is_mapped_once_and_counted_sixteen_times(builtin: Library) -> None:
     config = replace(PRESETS["demo"], scale_group=16)
-    design = map_design(Dau(config), [builtin])
-    assert design.instances() == {"top": 1, "top.element_0_0": 16}
+    design = mapped(Dau(config), builtin)
+    assert design.instances == {"top": 1, "top.element_0_0": 16}
     element, array = design.modules["top.element_0_0"], design.modules["top"]
     assert design.area == pytest.approx(16 * element.area + array.area)
     assert design.flip_flops == 16 * element.flip_flops + array.flip_flops
@@ -129,8 +143,8 @@ def test_each_distance_element_is_mapped_once_and_counted_sixteen_times(builtin:
     assert 190 < lane < 320
 
 
-def test_a_report_is_whole(builtin: Path, tmp_path: Path) -> None:
-    design = map_design(Links(PRESETS["tiny"]), [builtin])
+def test_a_report_is_whole(builtin: Library, tmp_path: Path) -> None:
+    design = mapped(Links(PRESETS["tiny"]), builtin)
     summary, found = summarise(design), as_json(design)
     assert summary.sram is not None
     assert summary.scaled_mm2[45] == pytest.approx((summary.logic + summary.sram) / 1e6)
@@ -145,12 +159,10 @@ def test_a_report_is_whole(builtin: Path, tmp_path: Path) -> None:
     assert (tmp_path / "area.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_unit_is_what_it_contains(builtin: Path) -> None:
-    design = map_design(Dau(PRESETS["tiny"]), [builtin])
-    assert [row.module for row in unit_rows(design, "element_0_0")] == ["element_0_0"]
-    assert len(unit_rows(design, "top")) == 2
-    with pytest.raises(ValueError, match=r"unit is 'gpu'; it must be one of element_0_0, top\."):
-        unit_rows(design, "gpu")
+def test_units_are_named_by_the_last_part_of_their_paths() -> None:
+    units = unit_names(modules_of(Pair(), TOP))
+    names = ("top", "top.left", "top.left.first", "top.unused")
+    assert units == {name.split(".")[-1]: name for name in names}
 
 
 class Pair(wiring.Component):
@@ -183,19 +195,21 @@ class Holder(wiring.Component):
         return m
 
 
-def test_a_unit_is_charged_for_what_stands_inside_it_alone(builtin: Path) -> None:
-    design = map_design(Pair(), [builtin])
+def test_a_unit_is_charged_for_what_stands_inside_it_alone(builtin: Library) -> None:
+    design = mapped(Pair(), builtin)
     everywhere = {row.module: row.instances for row in rows(design)}
     assert everywhere["left.first"] == 3
-    left = {row.module: row for row in unit_rows(design, "left")}
+    alone = map_design(modules_of(Pair(), TOP), builtin, top="top.left")
+    left = {row.module: row for row in rows(alone)}
     assert {name: row.instances for name, row in left.items()} == {"left": 1, "left.first": 2}
     assert sum(row.total for row in left.values()) == pytest.approx(left["left"].area)
+    assert alone.area == pytest.approx(design.area_of("top.left"))
     assert sum(row.share for row in left.values()) == pytest.approx(1)
     # An instance that the mapping removed counts for nothing.
     assert design.flip_flops == 3 * 16
 
 
-def test_a_memory_of_other_ports_is_refused(builtin: Path) -> None:
+def test_a_memory_of_other_ports_is_refused(builtin: Library) -> None:
     class TwoReads(wiring.Component):
         def __init__(self) -> None:
             super().__init__({"a": In(6), "b": In(6), "q": Out(8)})
@@ -211,10 +225,64 @@ def test_a_memory_of_other_ports_is_refused(builtin: Path) -> None:
             return m
 
     with pytest.raises(ValueError, match=r"memrd_v2 clocked': 2.* one clocked read port"):
-        map_design(TwoReads(), [builtin])
+        mapped(TwoReads(), builtin)
 
 
-@pytest.mark.parametrize("period", [0.0, -1.0, float("nan")])
-def test_a_period_must_be_above_zero(builtin: Path, period: float) -> None:
+@pytest.mark.parametrize("period", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_period_must_be_above_zero(period: float) -> None:
     with pytest.raises(ValueError, match=f"period is {period} ns; it must be above 0"):
-        map_design(Chain(1), [builtin], period)
+        Flow(period)
+
+
+def test_flattened_the_modules_add_up_to_nearly_the_same(builtin: Library) -> None:
+    apart, flat = (
+        mapped(Links(PRESETS["tiny"]), builtin, Flow(flat=flat)) for flat in (False, True)
+    )
+    assert set(flat.modules) == {"top"}
+    assert flat.macros == apart.macros
+    assert flat.area == pytest.approx(apart.area, rel=0.05)
+
+    # A path through both chains is seen only where nothing hides it.
+    apart, flat = (mapped(Holder(), builtin, Flow(flat=flat)) for flat in (False, True))
+    assert flat.flip_flops == apart.flip_flops == 32
+    assert flat.modules["top"].path
+    assert not apart.modules["top"].path
+
+
+def test_full_adders_are_fewer_cells_that_are_not_timed(builtin: Library) -> None:
+    gates, adders = (
+        mapped(NearestMember(PRESETS["tiny"]), builtin, Flow(full_adders=full))
+        for full in (False, True)
+    )
+    module = adders.modules["top"]
+    assert module.cells["FA_X1"] > 100
+    assert adders.area < gates.area
+    assert adders.flip_flops == gates.flip_flops
+    assert gates.modules["top"].path
+    assert module.path is None
+    assert summarise(adders).untimed == 1
+
+
+def test_what_was_mapped_is_kept_until_a_module_changes(builtin: Library, tmp_path: Path) -> None:
+    ended: list[str] = []
+
+    def map_again(component: wiring.Component, flow: Flow | None = None) -> MappedDesign:
+        ended.clear()
+        return map_design(
+            modules_of(component, TOP), builtin, flow=flow, cache=tmp_path,
+            ended=lambda name, number, total: ended.append(name),
+        )  # fmt: skip
+
+    first = map_again(Holder())
+    assert sorted(ended) == ["top", "top.first"]
+    assert map_again(Holder()) == first
+    assert not ended
+    # The chain is the same wherever it stands.
+    map_again(Chain(2))
+    assert ended == ["top"]
+    map_again(Holder(), Flow(period_ns=2))
+    assert len(ended) == 2
+    for kept in tmp_path.glob("*.json"):
+        kept.write_text("{")  # a broken file is as good as none
+    assert map_again(Holder()) == first
+    assert len(ended) == 2

@@ -1,0 +1,39 @@
+"""The mapped netlist of a component as Verilog that can be simulated.
+
+The cells' models come from Yosys, which reads their functions from the library by itself, so that
+a simulation also tests what synth.liberty and ABC made of them. They have no delays.
+"""
+
+import tempfile
+from pathlib import Path
+
+from amaranth.lib import wiring
+
+from hw.verilog import modules_of
+from synth import yosys
+from synth.flow import map_design
+from synth.liberty import Library
+from synth.mapping import Flow, write_library
+
+
+def netlist(component: wiring.Component, name: str, library: Library, flow: Flow) -> str:
+    """Verilog of a mapped component, and of every cell of the library.
+
+    Args:
+        component: from hw, not yet elaborated.
+        name: of its top module, whose ports are those of hw.verilog.to_verilog.
+        library: the cells.
+        flow: how it is mapped.
+    """
+    design = map_design(modules_of(component, name), library, top=name, flow=flow)
+    return "".join(module.verilog for module in design.modules.values()) + _models(library)
+
+
+def _models(library: Library) -> str:
+    """The library's cells as Verilog modules, without those that Yosys cannot model."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        files = write_library(work, library)
+        reading = [f"read_liberty -ignore_miss_func -ignore_miss_dir {file}" for file in files]
+        yosys.run([*reading, "proc", "write_verilog -noattr models.v"], work)
+        return (work / "models.v").read_text()
