@@ -8,9 +8,11 @@ STAMP := $(VENV)/.installed
 DEMO_STEPS := 12
 SEED := 0
 CLASS := carphone
+LAYER := software/weights/tokens.npy --num-dst 128 --reduce 195 --backend rtl --preset demo
+GATE_TESTS := tb/test_dau.py tb/test_min_tree.py tb/test_topk.py
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test lint verilog bench clean help
+.PHONY: demo setup test lint verilog bench gatesim figures clean help
 .DELETE_ON_ERROR:
 
 demo: verilog ## Denoise a video while the simulated engine matches its tokens (the default)
@@ -43,6 +45,21 @@ verilog: setup ## Write the demo engine's Verilog and its description to build/v
 
 bench: setup ## Engine cycles a second: native harness, cocotb, and Amaranth's own simulator
 	$(BIN)/python -m software.bench
+
+gatesim: setup ## Run the DAU's, min tree's and top-k's testbenches on netlists of library cells
+	GATES=$(or $(GATES),1) $(BIN)/python -m pytest -n 2 $(GATE_TESTS)
+
+figures: demo ## Measure again and refresh README and docs; LIBRARIES="F ..." adds cell libraries
+	cp $(BUILD)/video/sheet.png docs/sheet.png
+	cp $(BUILD)/video/metrics.json docs/video.json
+	$(BIN)/orbis area --preset demo --json docs/area.json --plot docs/area.png
+	$(BIN)/orbis area --preset paper --json docs/area_paper.json --plot docs/area_paper.png
+	$(BIN)/orbis area --preset demo --flat --json docs/area_flat.json
+	$(if $(LIBRARIES),$(BIN)/orbis libraries $(addprefix -l ,$(LIBRARIES)) -o docs)
+	$(BIN)/orbis match $(LAYER) -o $(BUILD)/pairs.npz --json > $(BUILD)/layer.json
+	mv $(BUILD)/layer.json docs/layer.json
+	$(BIN)/python -m software.bench --json docs/bench.json
+	$(BIN)/python -m software.readme
 
 clean: ## Remove what was built; .venv and the cache of simulators stay
 	rm -rf $(BUILD)

@@ -9,6 +9,7 @@ import json
 import platform
 import time
 from collections import deque
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -21,9 +22,11 @@ from hw.engine import DatmEngine
 from software.backends.layout import Layout
 from software.backends.rtl import RtlBackend, register_writes
 from software.commands.output import print_table
+from software.files import write_json
 from tb.bench_engine import RATES
 from tb.runner import BUILD, simulate
 
+_LEAST = "Amaranth"
 _SAMPLES = 3
 _NATIVE_SECONDS = 2.0
 _AMARANTH_CYCLES = 400
@@ -134,23 +137,33 @@ def _memory_of(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print the table."""
+    """Print the table, and write it."""
     parser = argparse.ArgumentParser(prog="python -m software.bench", description=__doc__)
     parser.add_argument("presets", nargs="*", default=["tiny", "demo"], metavar="PRESET",
                         help="tiny and demo if none is named")  # fmt: skip
-    rows = []
-    for preset in parser.parse_args(arguments).presets:
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the rates as JSON")
+    asked = parser.parse_args(arguments)
+    rates = {}
+    for preset in asked.presets:
         config = PRESETS[preset]
-        rates = {
-            "native harness": native(config),
+        rates[preset] = {
+            "native harness (`--backend rtl`)": native(config),
             "cocotb": cocotb(config, preset),
-            "Amaranth": amaranth(config),
+            _LEAST: amaranth(config),
         }
-        for name, rate in rates.items():
-            ratio = f"{rate / rates['Amaranth']:,.1f}"
-            rows.append((preset, config.lanes, name, round(rate), ratio))
-    print(f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}.")
-    print_table(("preset", "lanes", "simulator", "cycles/s", "times Amaranth"), rows)
+    machine = f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}"
+    print(f"{machine}.")
+    print_table(
+        ("preset", "lanes", "simulator", "cycles/s", "times Amaranth"),
+        (
+            (preset, PRESETS[preset].lanes, name, round(rate), f"{rate / found[_LEAST]:,.1f}")
+            for preset, found in rates.items()
+            for name, rate in found.items()
+        ),
+    )
+    if asked.json:
+        found = {name: {"lanes": PRESETS[name].lanes, "rates": r} for name, r in rates.items()}
+        write_json(asked.json, {"machine": machine, "cycles_per_second": found})
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from software.commands import area, generate, match, video
+from software.commands import area, generate, libraries, match, video
 from software.errors import RefusingGroup
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ app.command()(match.match)
 app.command()(generate.verilog)
 app.command()(generate.presets)
 app.command()(area.area)
+app.command()(libraries.libraries)
 app.command()(video.video)
 app.command()(video.train)
 app.command()(video.quality)

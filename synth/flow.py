@@ -22,7 +22,7 @@ from synth import yosys
 from synth.cache import Cache
 from synth.liberty import Library
 from synth.mapped import Endpoint, LongestPath, MappedDesign, MappedModule
-from synth.mapping import Flow, Mapping, map_module, passes
+from synth.mapping import Flow, Mapping, choose, map_module, passes
 from synth.memories import BLACK_BOX, macros
 from synth.sram import Macro
 
@@ -50,6 +50,7 @@ def map_design(
     top: str = TOP,
     flow: Flow | None = None,
     cache: Path | None = None,
+    with_verilog: bool = False,
     ended: Ended | None = None,
 ) -> MappedDesign:
     """Map the module ``top`` of a design and all that is in it.
@@ -60,6 +61,7 @@ def map_design(
         top: a module of the design.
         flow: how; for 1 ns, module by module, by default.
         cache: folder that keeps what each module came to, by its text, library and flow.
+        with_verilog: whether the mapped modules are wanted as Verilog; then nothing is kept.
         ended: called as each module that was not kept is mapped.
 
     Raises:
@@ -74,8 +76,10 @@ def map_design(
     held = {name: macros(module) for name, module in sources.items()}
     if flow.flat:
         held = {top: _all(sources, held, top)}
-    results = _results(sources, list(held), flow, library, Cache(cache), ended)
-    modules = {name: _module(name, results[name], sources, library, held[name]) for name in held}
+    kept = Cache(None if with_verilog else cache)
+    results = _results(sources, list(held), flow, library, kept, with_verilog, ended)
+    chosen = {name: choose(results[name], flow, library) for name in held}
+    modules = {name: _module(name, chosen[name], sources, library, held[name]) for name in held}
     return MappedDesign(library, top, modules)
 
 
@@ -108,19 +112,24 @@ def _results(
     flow: Flow,
     library: Library,
     cache: Cache,
+    with_verilog: bool,
     ended: Ended | None,
-) -> dict[str, Mapping]:
-    """What each module came to, from the cache or else from Yosys, one process a core."""
+) -> dict[str, list[Mapping]]:
+    """The mappings of each module, from the cache or else from Yosys, one process a core."""
     texts = {name: _alone(name, sources, whole=flow.flat) for name in names}
     keys = {
         name: Cache.key([yosys.VERSION, *passes(name, flow, library), text, *library.files])
         for name, text in texts.items()
     }
-    results = {name: Mapping(*kept) for name in names if (kept := cache.get(keys[name]))}
+    results = {
+        name: [Mapping(*each) for each in kept] for name in names if (kept := cache.get(keys[name]))
+    }
     cores = len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(cores) as pool:
         running = {
-            pool.submit(map_module, name, texts[name], flow, library): name
+            pool.submit(
+                map_module, name, texts[name], flow, library, with_verilog=with_verilog
+            ): name
             for name in names
             if name not in results
         }
@@ -167,7 +176,7 @@ def _module(
     blind = adder is not None and adder.cell in cells
     return MappedModule(
         name=name,
-        area=sum(library.cells[kind].area * count for kind, count in cells.items()),
+        area=library.area(cells),
         cells=cells,
         flip_flops=sum(n for kind, n in cells.items() if library.cells[kind].is_flip_flop),
         macros=held,

@@ -8,7 +8,7 @@ Source: Liberty User Guide, `library`, `cell`, `area`, `ff`, `pin` and `function
 import gzip
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -108,6 +108,12 @@ class Library:
         """The smallest full adder, None where there is none."""
         cells = sorted(self.cells.values(), key=lambda cell: (cell.area, cell.name))
         return next((cell.full_adder for cell in cells if cell.full_adder), None)
+
+    def area(self, counts: Mapping[str, int]) -> float:
+        """Area in um2 of cells that are given by name and number; other names count nothing."""
+        return sum(
+            self.cells[name].area * count for name, count in counts.items() if name in self.cells
+        )
 
     def gate_equivalents(self, area: float) -> float:
         """Area in units of the smallest NAND2; 1,000 of them are a kGE."""

@@ -44,7 +44,7 @@ class MappedModule:
         children: instances by module name.
         holds_full_adders: whether some of its cells are full adders, which hide its paths.
         path: its longest path; None if it has no gates, or holds full adders.
-        verilog: the module of library cells; its memories behave as they did.
+        verilog: the module of library cells, its memories as they were; empty if not wanted.
     """
 
     name: str

@@ -3,6 +3,7 @@
 import json
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -38,8 +39,8 @@ class Flow:
     """How a design is mapped.
 
     Attributes:
-        period_ns: clock period. Of each module's two mappings it takes the smaller one whose path
-            is no longer, else the faster one.
+        period_ns: clock period. Of each module's mappings the smallest is taken whose path is no
+            longer, or else the fastest.
         flat: whether all is one module first: slower, but nothing hides behind a module's edge.
         full_adders: whether the library's full adders are used: smaller, but ABC does not see
             through them, so that a module that holds one has no path.
@@ -63,7 +64,7 @@ class Mapping(NamedTuple):
     Attributes:
         cells: how many it holds, by type.
         path: its longest path: ps, and the nets at its ends; None if it has no gates.
-        verilog: the mapped module, its memories as they were.
+        verilog: the mapped module, its memories as they were; empty if it was not wanted.
     """
 
     cells: dict[str, int]
@@ -76,7 +77,7 @@ class Mapping(NamedTuple):
         return self.path[0] if self.path else 0.0
 
 
-def passes(name: str, flow: Flow, library: Library) -> list[str]:
+def passes(name: str, flow: Flow, library: Library, *, with_verilog: bool = False) -> list[str]:
     """The passes that map module ``name`` of the design that is read from ``design.il``."""
     liberty = " ".join(f"-liberty {file}" for file in _library_files(library))
     script = [
@@ -102,14 +103,16 @@ def passes(name: str, flow: Flow, library: Library) -> list[str]:
             f"abc {liberty} -script +{abc}",
             "opt_clean",
             f"tee -q -o {aim}.json stat -json",
-            *memories.FROM_BLACK_BOXES,
-            f"write_verilog -noattr {aim}.v",
         ]
+        if with_verilog:
+            script += [*memories.FROM_BLACK_BOXES, f"write_verilog -noattr {aim}.v"]
     return script
 
 
-def map_module(name: str, design: str, flow: Flow, library: Library) -> Mapping:
-    """Map one module, in a process of its own, so that no other has a say in the result.
+def map_module(
+    name: str, design: str, flow: Flow, library: Library, *, with_verilog: bool = False
+) -> list[Mapping]:
+    """Map one module every way, in a process of its own, so that no other has a say in it.
 
     Args:
         name: of the module.
@@ -117,23 +120,31 @@ def map_module(name: str, design: str, flow: Flow, library: Library) -> Mapping:
             where they are to be flattened.
         flow: how.
         library: to what.
+        with_verilog: whether the mapped modules are wanted as Verilog.
 
     Raises:
         YosysError: a pass failed.
     """
     log = _Log()
+    mappings = []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         _write_inputs(work, design, library)
-        yosys.run(passes(name, flow, library), work, log.hear)
-        mappings = []
+        yosys.run(passes(name, flow, library, with_verilog=with_verilog), work, log.hear)
         for number, aim in enumerate(_ABC):
             counts = json.loads((work / f"{aim}.json").read_text())["modules"]
             path = log.paths[number] if log.paths else None
-            cells = counts[f"\\{name}"]["num_cells_by_type"]
-            mappings.append(Mapping(cells, path, (work / f"{aim}.v").read_text()))
-    met = (m for m in mappings if m.delay <= flow.period_ns * 1000)
-    return next(met, min(mappings, key=lambda mapping: mapping.delay))
+            verilog = (work / f"{aim}.v").read_text() if with_verilog else ""
+            mappings.append(Mapping(counts[f"\\{name}"]["num_cells_by_type"], path, verilog))
+    return mappings
+
+
+def choose(mappings: Sequence[Mapping], flow: Flow, library: Library) -> Mapping:
+    """The smallest mapping that meets the period, or else the fastest."""
+    met = [mapping for mapping in mappings if mapping.delay <= flow.period_ns * 1000]
+    if met:
+        return min(met, key=lambda mapping: library.area(mapping.cells))
+    return min(mappings, key=lambda mapping: mapping.delay)
 
 
 class _Log:

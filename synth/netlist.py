@@ -25,7 +25,8 @@ def netlist(component: wiring.Component, name: str, library: Library, flow: Flow
         library: the cells.
         flow: how it is mapped.
     """
-    design = map_design(modules_of(component, name), library, top=name, flow=flow)
+    modules = modules_of(component, name)
+    design = map_design(modules, library, top=name, flow=flow, with_verilog=True)
     return "".join(module.verilog for module in design.modules.values()) + _models(library)
 
 

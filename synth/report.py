@@ -72,7 +72,8 @@ class Summary:
         sram_bits: of all memories that are macros.
         sram: um2 of the macros, by synth.sram.
         scaled_mm2: logic (by DeepScaleTool) and SRAM (by synth.sram) together, mm2 by nm.
-        share_of_instance: of one ORBIS instance in 28 nm.
+        share_of_instance: of one ORBIS instance in 28 nm, logic and SRAM.
+        logic_share_of_instance: the same of logic alone.
         slowest: ps of the longest path inside any one module.
         untimed: modules whose full adders hide their paths.
     """
@@ -87,6 +88,7 @@ class Summary:
     sram: float | None
     scaled_mm2: dict[int, float]
     share_of_instance: float | None
+    logic_share_of_instance: float | None
     slowest: float
     untimed: int
 
@@ -113,6 +115,9 @@ def summarise(design: MappedDesign) -> Summary:
         sram=sram,
         scaled_mm2=scaled,
         share_of_instance=instance_share(scaled[28] * 1e6) if scaled else None,
+        logic_share_of_instance=(
+            instance_share(scale_area(design.area, node, 28)) if node is not None else None
+        ),
         slowest=max((m.path.delay for m in design.modules.values() if m.path), default=0.0),
         untimed=sum(m.holds_full_adders for m in design.modules.values()),
     )

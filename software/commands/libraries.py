@@ -1,0 +1,80 @@
+"""``orbis libraries``: the engine's units in several cell libraries, side by side."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from software.commands.area import map_with_progress
+from software.commands.output import print_table
+
+_LIBERTY = ("*.lib", "*.lib.gz")
+
+
+def libraries(
+    library: Annotated[
+        list[Path],
+        typer.Option("--library", "-l", metavar="F", help="A Liberty file, gzipped or not, or a"
+                     " folder of a library's files; once a library."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")
+    ],
+    preset: Annotated[
+        str, typer.Option(metavar="P", help="The engine's sizes (see orbis presets).")
+    ] = "demo",
+    period: Annotated[
+        float, typer.Option(metavar="NS", help="Clock period that each module is mapped for.")
+    ] = 1.0,
+) -> None:  # fmt: skip
+    """Map the engine to the built-in library and to others, and tabulate its units' areas.
+
+    Writes libraries.md and libraries.json. Minutes a library, the first time.
+
+    Example: `orbis libraries -l nangate45.lib.gz -l asap7/ -l sky130.lib.gz -o docs`
+    """
+    from hw.engine import DatmEngine
+    from hw.verilog import modules_of
+    from software.backends.presets import preset_config
+    from software.files import output_folder, write_json, write_text
+    from synth import comparison
+    from synth.builtin import builtin_library
+    from synth.flow import TOP
+    from synth.liberty import read_library
+    from synth.mapping import Flow
+
+    flow = Flow(period)
+    config = preset_config(preset, None)
+    found = [builtin_library(), *(read_library(liberty_files(path)) for path in library)]
+    folder = output_folder(output)
+    modules = modules_of(DatmEngine(config), TOP)
+    designs = [map_with_progress(modules, each, flow, TOP) for each in found]
+    units = comparison.compare(designs)
+    page = comparison.as_markdown(
+        designs,
+        units,
+        f"The {preset} engine's units in {len(found)} libraries",
+        f"orbis libraries --preset {preset} --period {period:g}"
+        + "".join(f" -l {path.name}" for path in library),
+    )
+    write_text(folder / "libraries.md", page)
+    write_json(folder / "libraries.json", comparison.as_json(designs, units))
+    print_table(
+        ("unit", "instances", *(f"{each.name}, um2" for each in found)),
+        ((unit.unit, unit.instances, *map(round, unit.areas)) for unit in units),
+    )
+    typer.echo(f"Written: {folder / 'libraries.md'}, {folder / 'libraries.json'}")
+
+
+def liberty_files(path: Path) -> list[Path]:
+    """A Liberty file, or all of a folder in the order of their names.
+
+    Raises:
+        ValueError: a folder that holds none.
+    """
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for pattern in _LIBERTY for file in path.glob(pattern))
+    if not files:
+        raise ValueError(f"folder {path} holds no Liberty file ({' or '.join(_LIBERTY)}).")
+    return files

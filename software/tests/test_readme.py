@@ -1,0 +1,37 @@
+"""README's figures are those that the commands wrote into docs/, and none is typed by hand."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from software.readme import ROOT, render
+
+
+def test_readme_says_what_the_commands_measured() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert render(readme, ROOT / "docs") == readme, "run `python -m software.readme`"
+
+
+def test_a_section_follows_its_file(tmp_path: Path) -> None:
+    for name in ("video.json", "quality.json"):
+        shutil.copy(ROOT / "docs" / name, tmp_path)
+    video = json.loads((tmp_path / "video.json").read_text())
+    (tmp_path / "video.json").write_text(json.dumps(video | {"psnr": 12.34}))
+    text = render("a\n<!-- figures: sheet -->\nold\n<!-- end -->\nb\n", tmp_path)
+    assert "12.3 dB" in text
+    assert text.startswith("a\n<!-- figures: sheet -->\n")
+    assert text.endswith("\n<!-- end -->\nb\n")
+    assert "old" not in text
+
+    quality = render("<!-- figures: quality -->\n<!-- end -->\n", tmp_path)
+    methods = json.loads((tmp_path / "quality.json").read_text())["methods"]
+    assert f"| DATM 4-bit | {methods['DATM 4-bit']['psnr']:.1f} |" in quality
+    rows = [line for line in quality.splitlines() if line.startswith("| ")]
+    assert len(rows) == 2 + len(methods)
+
+
+def test_an_unknown_section_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"README marks figures 'tempo'; it must be one of sheet"):
+        render("<!-- figures: tempo -->\n<!-- end -->", tmp_path)
