@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from software.commands import area, generate, libraries, match, video
+from software.commands import area, generate, libraries, match, plan, video
 from software.errors import RefusingGroup
 
 app = typer.Typer(
@@ -51,6 +51,7 @@ app.command()(libraries.libraries)
 app.command()(video.video)
 app.command()(video.train)
 app.command()(video.quality)
+app.command()(plan.plan)
 
 
 def main() -> None:
