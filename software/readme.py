@@ -2,7 +2,7 @@
 
 README holds marks, ``<!-- figures: NAME -->`` up to ``<!-- end -->``; what stands between them
 comes from the JSON files in docs/, which the commands made that each section names. A test holds
-README to them, so that no figure is typed by hand.
+the marked sections to them, so that no figure in one is typed by hand.
 """
 
 import json
@@ -15,6 +15,7 @@ from textwrap import fill
 from typing import Any
 
 from software.files import write_text
+from synth.scaling import BUDGET_SHARE, INSTANCE_MM2_28NM
 
 ROOT = Path(__file__).parent.parent
 _SECTION = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -152,14 +153,14 @@ def _area(docs: Path) -> str:
         row("SRAM by a model of its shape, um2", lambda s: f"{s['sram']:,.0f}"),
         *(row(f"all at {node} nm, mm2", partial(_scaled, node=node)) for node in ("45", "28", "7")),
         row(
-            "cells of one ORBIS instance (12.39 mm2 in 28 nm)",
+            f"share of an ORBIS instance ({INSTANCE_MM2_28NM} mm2 in 28 nm), cells",
             lambda s: f"{s['logic_share_of_instance']:.2%}",
         ),
-        row("cells and SRAM of it", lambda s: f"{s['share_of_instance']:.2%}"),
+        row("the same, cells and SRAM", lambda s: f"{s['share_of_instance']:.2%}"),
         row("slowest module, ns", lambda s: f"{s['slowest'] / 1000:.2f}"),
     ]
     slowest = [_slowest(area["modules"]) for area in (demo, paper)]
-    rows.append(("that is", *slowest))
+    rows.append(("its longest path", *slowest))
     header = ("", *(f"{a['made_from']['preset']}, G = {a['made_from']['scale_group']}"
                     for a in (demo, paper)))  # fmt: skip
     apart, whole = demo["summary"]["logic"], flat["logic"]
@@ -169,10 +170,17 @@ def _area(docs: Path) -> str:
         f" {'less' if whole < apart else 'more'} than its units times their instances, with"
         f" {fewer:,} flip-flops fewer, and its longest path takes {flat['slowest'] / 1000:.2f} ns."
         " Only then is simplified what crosses a module's edge: a constant input, an output that"
-        " nobody reads, a register that neighbours repeat. Each of its modules is the smallest that"
-        " meets 1 ns, but all of it as one is the fastest, since some path does not."
+        f" nobody reads, a register that neighbours repeat. {demo['summary']['late']} of the"
+        f" {len(demo['modules'])} modules miss {demo['made_from']['period_ns']:g} ns and are mapped"
+        " for delay, the others for area; flattened, all is mapped for delay."
     )
-    return f"{_table(header, rows)}\n\n{difference}"
+    share = paper["summary"]["share_of_instance"]
+    budget = _wrapped(
+        f"The paper preset is {share / BUDGET_SHARE:.1f} times the paper engine's budget of"
+        f" {BUDGET_SHARE:.1%} of an instance: its tables (dst list, links) are on-chip SRAM of full"
+        " size. Its cells alone are within it."
+    )
+    return f"{_table(header, rows)}\n\n{budget}\n\n{difference}"
 
 
 def _scaled(summary: dict[str, Any], node: str) -> str:
@@ -192,9 +200,12 @@ def _libraries(docs: Path) -> str:
         for entry in found["libraries"]
     ]  # fmt: skip
     table = _table(("library", "NAND2, um2", "cells, um2", "kGE", "slowest module, ns"), rows)
+    if found["largest_deviation"] is None:
+        return table
     summary = _wrapped(
         f"Each of the {len(found['units'])} units is within {found['largest_deviation']:.1%}"
-        " between the built-in library and Nangate45 ([docs/libraries.md](docs/libraries.md))."
+        f" between {' and '.join(found['compared'])} ([docs/libraries.md](docs/libraries.md)); the"
+        " built-in library's cells were chosen on this design, so that says little of others."
     )
     return f"{table}\n\n{summary}"
 

@@ -4,8 +4,8 @@ Areas are the published ones of the Nangate 45 nm Open Cell Library's cells; the
 own and simple: a cell's own delay, and one that grows with its load, of the size of a 45 nm
 process. Good for a first look and for tests; a figure worth quoting names a real library. It holds
 those cells with which each unit of the demo engine is within 10 % of Nangate45's own area
-(docs/libraries.md); between cells of equal area ABC's choice is near a toss-up, and one more cell
-can make a unit of multiplexers 10 % larger.
+(docs/libraries.md): a choice made on that design. Between cells of equal area ABC's is near a
+toss-up: with an AOI221 the quantiser's unpacker is 11 % larger than Nangate45's, without it equal.
 """
 
 import tempfile

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synth.mapped import MappedDesign
-from synth.report import CAVEATS, node_of, summarise
+from synth.mapped import MappedDesign, short_path
+from synth.report import caveats, node_of, summarise
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,24 @@ def compare(designs: Sequence[MappedDesign]) -> list[UnitAreas]:
         raise ValueError("the designs hold different modules; they must be one design.")
     first = designs[0]
     found = [
-        UnitAreas(name.split(".", 1)[-1], count, tuple(d.area_of(name) for d in designs))
+        UnitAreas(short_path(name), count, tuple(d.area_of(name) for d in designs))
         for name, count in first.instances.items()
     ]
     return sorted(found, key=lambda unit: -unit.areas[0] * unit.instances)
 
 
-def largest_deviation(designs: Sequence[MappedDesign], units: Sequence[UnitAreas]) -> float:
-    """How far any unit's area in the first library is from that in another of the same node."""
-    return max(
-        (abs(unit.areas[0] / unit.areas[k] - 1) for k in _same_node(designs) for unit in units),
-        default=0.0,
-    )
+def largest_deviation(designs: Sequence[MappedDesign], units: Sequence[UnitAreas]) -> float | None:
+    """How far any unit's area in the first library is from that in another of the same node.
+
+    None if there is no other of that node. Units of wires alone have no area, and do not count.
+    """
+    deviations = [
+        abs(unit.areas[0] / unit.areas[k] - 1)
+        for k in _same_node(designs)
+        for unit in units
+        if unit.areas[k]
+    ]
+    return max(deviations, default=None)
 
 
 def as_json(designs: Sequence[MappedDesign], units: Sequence[UnitAreas]) -> dict[str, Any]:
@@ -62,6 +68,7 @@ def as_json(designs: Sequence[MappedDesign], units: Sequence[UnitAreas]) -> dict
             }
         )
     return {
+        "compared": [designs[k].library.name for k in (0, *_same_node(designs))],
         "libraries": libraries,
         "units": [
             {
@@ -76,7 +83,7 @@ def as_json(designs: Sequence[MappedDesign], units: Sequence[UnitAreas]) -> dict
             for unit in units
         ],
         "largest_deviation": largest_deviation(designs, units),
-        "caveats": list(CAVEATS),
+        "caveats": caveats(designs[0]),
     }
 
 
@@ -103,15 +110,15 @@ def as_markdown(
             f"{area:,.0f} ({design.library.gate_equivalents(area) / 1000:,.2f})"
             for design, area in zip(designs, unit.areas, strict=True)
         ]
-        ratios = [f"{unit.areas[0] / unit.areas[k]:.2f}" for k in same]
+        ratios = [f"{unit.areas[0] / unit.areas[k]:.2f}" if unit.areas[k] else "" for k in same]
         lines += _row(unit.unit, str(unit.instances), *areas, *ratios)
-    if same:
-        deviation = largest_deviation(designs, units)
+    deviation = largest_deviation(designs, units)
+    if deviation is not None:
         lines += [
             "",
             f"Largest deviation of a unit between libraries of one node: {deviation:.1%}.",
         ]
-    lines += ["", *(f"* {caveat}" for caveat in CAVEATS)]
+    lines += ["", *(f"* {caveat}" for caveat in caveats(designs[0]))]
     return "\n".join(lines) + "\n"
 
 

@@ -1,14 +1,9 @@
-"""Maps a component to a cell library, module by module.
+"""Maps a design to a cell library, module by module.
 
 Structurally identical modules are one before they are mapped (hw.module_merge), so each is mapped
 once and counted by its instances; hierarchy is kept, and nothing is optimised across it, unless
-the design is flattened first. Memories that are SRAM are not mapped (synth.memories).
-
-What the figures are not: there are no wires, no clock tree and no scan in them, open synthesis
-takes 1.1 to 1.6 times a commercial tool's area, ABC's delay is that of the gates between registers
-or ports of one module (a path that crosses modules is not followed unless they are flattened, a
-flip-flop's own delay not counted), and a bypass around an SRAM, where a read port shows what is
-just written, has no area.
+the design is flattened first. Memories that are SRAM are not mapped (synth.memories). What the
+figures are not: synth.report.caveats.
 """
 
 import os
@@ -21,8 +16,8 @@ from hw.rtlil import RtlilModule, black_box, to_text
 from synth import yosys
 from synth.cache import Cache
 from synth.liberty import Library
-from synth.mapped import Endpoint, LongestPath, MappedDesign, MappedModule
-from synth.mapping import Flow, Mapping, choose, map_module, passes
+from synth.mapped import Endpoint, LongestPath, MappedDesign, MappedModule, short_path
+from synth.mapping import Flow, Mapping, choose, map_module, passes, side_files
 from synth.memories import BLACK_BOX, macros
 from synth.sram import Macro
 
@@ -30,17 +25,27 @@ TOP = "top"
 """Name to give to a design's top module."""
 Ended = Callable[[str, int, int], None]
 """Called as a module is mapped: its name, how many are by now, and how many were to be."""
+_FORMAT = "1"
+"""Of what is kept; to change with what `Mapping` holds or how it is read from the log."""
 _ROOTS = ("/site-packages/", f"{Path(__file__).parent.parent}/")
 
 
-def unit_names(design: Sequence[RtlilModule]) -> dict[str, str]:
-    """The modules of a design by their names as units: the last part of their paths.
+def find_unit(design: Sequence[RtlilModule], unit: str) -> str:
+    """The module of a design that is meant by its path, as reports list it, or its last part.
 
-    Of several units of one name the first one nearest to the top is meant.
+    Raises:
+        ValueError: no module of that name, or several.
     """
-    names = [module.name[1:] for module in reversed(design)]
-    names.sort(key=lambda name: -name.count("."))
-    return {name.split(".")[-1].split("$")[0]: name for name in names}
+    paths = {short_path(module.name[1:]): module.name[1:] for module in design}
+    if unit in paths:
+        return paths[unit]
+    found = [path for path in paths if path.rsplit(".", 1)[-1] == unit]
+    if len(found) > 1:
+        raise ValueError(f"unit is {unit!r}, which is any of {', '.join(found)}; name one of them.")
+    if not found:
+        known = sorted({path.rsplit(".", 1)[-1] for path in paths})
+        raise ValueError(f"unit is {unit!r}; it must be one of {', '.join(known)}.")
+    return paths[found[0]]
 
 
 def map_design(
@@ -80,7 +85,7 @@ def map_design(
     results = _results(sources, list(held), flow, library, kept, with_verilog, ended)
     chosen = {name: choose(results[name], flow, library) for name in held}
     modules = {name: _module(name, chosen[name], sources, library, held[name]) for name in held}
-    return MappedDesign(library, top, modules)
+    return MappedDesign(library, top, modules, flow)
 
 
 def _reachable(modules: dict[str, RtlilModule], top: str) -> dict[str, RtlilModule]:
@@ -117,8 +122,10 @@ def _results(
 ) -> dict[str, list[Mapping]]:
     """The mappings of each module, from the cache or else from Yosys, one process a core."""
     texts = {name: _alone(name, sources, whole=flow.flat) for name in names}
+    common: list[str | bytes] = [_FORMAT, yosys.VERSION, *side_files(library).values()]
+    common += library.files
     keys = {
-        name: Cache.key([yosys.VERSION, *passes(name, flow, library), text, *library.files])
+        name: Cache.key([*common, *passes(name, flow, library), text])
         for name, text in texts.items()
     }
     results = {

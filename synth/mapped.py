@@ -1,18 +1,26 @@
 """A design that was mapped to cells: its modules, and sums over their instances."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from synth.liberty import Library
+from synth.mapping import Flow
 from synth.sram import Macro
+
+
+def short_path(name: str) -> str:
+    """A module's path for people: without the top module, and the numbers that Amaranth adds."""
+    return re.sub(r"\$\d+", "", name.split(".", 1)[-1])
 
 
 @dataclass(frozen=True)
 class Endpoint:
     """Where a path begins or ends: a register or port, and the file and line that made it.
 
-    A net that Yosys made has a name of its making, which begins with ``$``, and no ``source``.
+    ``source`` is empty where Amaranth's name of the net is lost: Yosys made it, or its module was
+    flattened.
     """
 
     net: str
@@ -60,11 +68,12 @@ class MappedModule:
 
 @dataclass(frozen=True)
 class MappedDesign:
-    """All modules below ``top``, by name, with sums over their instances."""
+    """All modules below ``top``, by name, as ``flow`` mapped them, with sums over instances."""
 
     library: Library
     top: str
     modules: dict[str, MappedModule]
+    flow: Flow
 
     def instances_in(self, root: str) -> Counter[str]:
         """How often each module stands in ``root`` (itself once), over all paths; 0 where not."""

@@ -30,6 +30,7 @@ with it, other units are within 1 %. Booth multipliers (`-booth`) make units up 
 last round finds flip-flops that are constant bit by bit (bit 1 of a square is): 7 % of a distance
 element with a weight a channel.
 """
+_MARK = "mapping for aim "
 _FULL_ADDERS = ("extract_fa -fa", "techmap -map full_adder.v", "opt_clean")
 _DELAY = re.compile(r"Delay =\s*([\d.]+) ps")
 _ENDS = re.compile(r"Start-point = \w+ \(([^)]*)\)\.\s+End-point = \w+ \(([^)]*)\)")
@@ -99,9 +100,10 @@ def passes(name: str, flow: Flow, library: Library, *, with_verilog: bool = Fals
         "design -save unmapped",
     ]
     for aim, commands in _ABC.items():
-        abc = ";".join(commands).format(ps=f"{flow.period_ns * 1000:g}")
+        abc = ";".join(commands).format(ps=f"{flow.period_ns * 1000:.0f}")
         script += [
             "design -load unmapped",
+            f"log {_MARK}{aim}",
             f"abc {liberty} -script +{abc}",
             "opt_clean",
             f"tee -q -o {aim}.json stat -json",
@@ -131,11 +133,13 @@ def map_module(
     mappings = []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        _write_inputs(work, design, library)
+        for file, text in ({"design.il": design} | side_files(library)).items():
+            (work / file).write_text(text)
+        write_library(work, library)
         yosys.run(passes(name, flow, library, with_verilog=with_verilog), work, log.hear)
-        for number, aim in enumerate(_ABC):
+        for aim in _ABC:
             counts = json.loads((work / f"{aim}.json").read_text())["modules"]
-            path = log.paths[number] if log.paths else None
+            path = log.paths.get(aim)
             verilog = (work / f"{aim}.v").read_text() if with_verilog else ""
             mappings.append(Mapping(counts[f"\\{name}"]["num_cells_by_type"], path, verilog))
     return mappings
@@ -157,14 +161,17 @@ class _Log:
     """
 
     def __init__(self) -> None:
+        self._aim = ""
         self._delay = 0.0
         self._input = ""
         self._registers: dict[str, str] = {}
-        self.paths: list[tuple[float, str, str]] = []
+        self.paths: dict[str, tuple[float, str, str]] = {}
 
     def hear(self, line: str) -> None:
         """Take the next line."""
-        if pin := _FLIP_FLOP_PIN.match(line):
+        if line.startswith(_MARK):
+            self._aim = line.removeprefix(_MARK).strip()
+        elif pin := _FLIP_FLOP_PIN.match(line):
             if pin[1] == "D":
                 self._input = pin[2]
             else:
@@ -172,7 +179,8 @@ class _Log:
         elif found := _DELAY.search(line):
             self._delay = float(found[1])
         elif found := _ENDS.search(line):
-            self.paths.append((self._delay, found[1], self._registers.get(found[2], found[2])))
+            end = self._registers.get(found[2], found[2])
+            self.paths[self._aim] = self._delay, found[1], end
 
 
 def write_library(folder: Path, library: Library) -> list[str]:
@@ -190,16 +198,15 @@ def _library_files(library: Library) -> list[str]:
     ]
 
 
-def _write_inputs(folder: Path, design: str, library: Library) -> None:
-    """Write what the passes read."""
-    (folder / "design.il").write_text(design)
+def side_files(library: Library) -> dict[str, str]:
+    """What the passes read beside the design and the library, by file name."""
     boxes = memories.BLACK_BOX_VERILOG
+    files = {}
     if adder := library.full_adder:
         pins = f"input {', '.join(adder.inputs)}, output {adder.sum}, {adder.carry}"
         boxes += f"(* blackbox *) module {adder.cell} ({pins}); endmodule\n"
-        (folder / "full_adder.v").write_text(_full_adder_map(adder))
-    (folder / "boxes.v").write_text(boxes)
-    write_library(folder, library)
+        files["full_adder.v"] = _full_adder_map(adder)
+    return files | {"boxes.v": boxes}
 
 
 def _full_adder_map(adder: FullAdder) -> str:

@@ -5,18 +5,23 @@ from pathlib import Path
 from typing import Any
 
 from synth.liberty import Library
-from synth.mapped import Endpoint, MappedDesign
+from synth.mapped import Endpoint, MappedDesign, short_path
 from synth.scaling import AREA, instance_share, scale_area
 
-CAVEATS = (
-    "Open synthesis takes 1.1 to 1.6 times a commercial tool's area; figures are not corrected.",
-    "No wires, no clock tree, no scan: cells of the netlist alone, memories by a model.",
-    "Delay: ABC's, of the gates between registers or ports of one module; paths across modules are"
-    " not followed, the flip-flops' own delay is not counted.",
-    "A bypass around an SRAM, where a read shows what is just written, has no area.",
-)
 _MODULE, _REST = "#3366aa", "#999999"
 _NODES = {"nangate": 45, "orbis_builtin": 45, "asap7": 7}
+
+
+def caveats(design: MappedDesign) -> list[str]:
+    """What must be known to read a design's figures right."""
+    across = "" if design.flow.flat else " of one module; paths across modules are not followed"
+    return [
+        "Open synthesis takes 1.1 to 1.6 times a commercial tool's area; no figure is corrected.",
+        "No wires, no clock tree, no scan: cells of the netlist alone, memories by a model.",
+        f"Delay: ABC's, of the gates between registers or ports{across}; the flip-flops' own delay"
+        " is not counted.",
+        "A bypass around an SRAM, where a read shows what is just written, has no area.",
+    ]
 
 
 def node_of(library: Library) -> int | None:
@@ -76,6 +81,7 @@ class Summary:
         logic_share_of_instance: the same of logic alone.
         slowest: ps of the longest path inside any one module.
         untimed: modules whose full adders hide their paths.
+        late: modules whose path is longer than the period, so that the fastest mapping was taken.
     """
 
     library: str
@@ -91,6 +97,7 @@ class Summary:
     logic_share_of_instance: float | None
     slowest: float
     untimed: int
+    late: int
 
 
 def summarise(design: MappedDesign) -> Summary:
@@ -120,6 +127,9 @@ def summarise(design: MappedDesign) -> Summary:
         ),
         slowest=max((m.path.delay for m in design.modules.values() if m.path), default=0.0),
         untimed=sum(m.holds_full_adders for m in design.modules.values()),
+        late=sum(
+            m.path.delay > design.flow.period_ns * 1000 for m in design.modules.values() if m.path
+        ),
     )
 
 
@@ -143,7 +153,7 @@ def as_json(design: MappedDesign) -> dict[str, Any]:
             {"depth": macro.depth, "width": macro.width, "ports": macro.ports, "count": count}
             for macro, count in sorted(design.macros.items(), key=lambda item: -item[0].bits)
         ],
-        "caveats": list(CAVEATS),
+        "caveats": caveats(design),
     }
 
 
@@ -176,7 +186,7 @@ def _row(design: MappedDesign, name: str, count: int) -> Row:
     module = design.modules[name]
     total = module.area * count
     return Row(
-        module=name.split(".", 1)[-1],
+        module=short_path(name),
         instances=count,
         area=design.area_of(name),
         total=total,

@@ -4,6 +4,7 @@ Against the WebAssembly build of the same version, reading and checking the tiny
 instead of 63 s the first time (it compiles itself once) and needs nothing else installed.
 """
 
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -46,8 +47,9 @@ def run(script: Sequence[str], folder: Path, hear: Callable[[str], None] | None 
     ):
         assert process.stdin
         assert process.stdout
-        process.stdin.write("\n".join(script))
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # of a process that has ended: its code tells
+            process.stdin.write("\n".join(script))
+            process.stdin.close()
         for line in process.stdout:
             if line.startswith("ERROR:"):
                 errors += line
@@ -55,4 +57,5 @@ def run(script: Sequence[str], folder: Path, hear: Callable[[str], None] | None 
                 hear(line)
         if process.wait():
             complaints.seek(0)
-            raise YosysError(errors.strip() or complaints.read())
+            last = complaints.read().strip().rpartition("\n")[2]
+            raise YosysError(errors.strip() or f"it ended with code {process.returncode}. {last}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from synth.mapping import Flow
 
 _LEAST_SHARE = 0.01
+_LIBERTY = ("*.lib", "*.lib.gz")
 
 
 def area(
@@ -31,8 +32,8 @@ def area(
     ] = None,
     liberty: Annotated[
         list[Path] | None,
-        typer.Option(metavar="F", help="Liberty file of a real library, gzipped or not; give the"
-                     " option several times for several files. A small one is built in."),
+        typer.Option(metavar="F", help="Liberty file of a real library, gzipped or not, or a folder"
+                     " of them; several times for several files. A small one is built in."),
     ] = None,
     period: Annotated[
         float, typer.Option(metavar="NS", help="Clock period that gates are sized for.")
@@ -65,20 +66,21 @@ def area(
     from software.backends.presets import preset_config
     from software.files import replacing, write_json
     from synth import report
-    from synth.flow import TOP, unit_names
+    from synth.builtin import builtin_library
+    from synth.flow import TOP, find_unit
+    from synth.liberty import read_library
     from synth.mapping import Flow
     from synth.memories import FLIP_FLOP_WORDS
     from synth.scaling import BUDGET_SHARE
 
     config = preset_config(preset, scale_group)
     flow = Flow(period, flat, full_adders)
-    library = library_of(liberty)
+    files = [file for path in liberty or [] for file in liberty_files(path)]
+    library = read_library(files) if files else builtin_library()
     with console.status("Writing the engine's netlist."):
         modules = modules_of(DatmEngine(config), TOP)
-    units = unit_names(modules)
-    if unit is not None and unit not in units:
-        raise ValueError(f"unit is {unit!r}; it must be one of {', '.join(sorted(units))}.")
-    design = map_with_progress(modules, library, flow, units[unit] if unit else TOP)
+    top = TOP if unit is None else find_unit(modules, unit)
+    design = map_with_progress(modules, library, flow, top)
     listed = report.rows(design)
     if json_output:
         made_from = {
@@ -115,26 +117,32 @@ def area(
         " flip-flops",
         "SRAM": f"{summary.sram_bits:,} bits"
         + (f", {summary.sram:,.0f} um2 by the model" if summary.sram is not None else ""),
-        "slowest module": f"{summary.slowest:.0f} ps inside one module"
+        "longest path": f"{summary.slowest:.0f} ps{'' if flat else ' inside one module'}"
         + (f"; {summary.untimed} with full adders are not timed" if summary.untimed else ""),
     }
     for node, mm2 in summary.scaled_mm2.items():
         lines[f"all, {node} nm"] = f"{mm2:.4f} mm2"
-    if summary.share_of_instance is not None:
+    if summary.share_of_instance is not None and unit is None:
         lines["of an ORBIS instance"] = (
             f"{summary.share_of_instance:.2%} (the paper engine's budget: {BUDGET_SHARE:.1%})"
         )
     print_summary(lines)
-    for caveat in report.CAVEATS:
+    for caveat in report.caveats(design):
         typer.echo(f"* {caveat}")
 
 
-def library_of(liberty: Sequence[Path] | None) -> "Library":
-    """The library of the given files; the one that is built in, if none are."""
-    from synth.builtin import builtin_library
-    from synth.liberty import read_library
+def liberty_files(path: Path) -> list[Path]:
+    """A Liberty file, or all of a folder in the order of their names.
 
-    return read_library(liberty) if liberty else builtin_library()
+    Raises:
+        ValueError: a folder that holds none.
+    """
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for pattern in _LIBERTY for file in path.glob(pattern))
+    if not files:
+        raise ValueError(f"folder {path} holds no Liberty file ({' or '.join(_LIBERTY)}).")
+    return files
 
 
 def map_with_progress(
@@ -144,17 +152,18 @@ def map_with_progress(
     from software.errors import SetupError
     from software.simulator.build import cache_folder
     from synth.flow import map_design
+    from synth.mapped import short_path
     from synth.yosys import YosysError
 
     columns = (
-        TextColumn("Mapped {task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TimeElapsedColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("nothing yet", total=None)
+        task = bar.add_task(f"Mapping to {library.name}", total=None)
 
         def ended(name: str, number: int, total: int) -> None:
-            description = name.removeprefix(f"{top}.")
+            description = f"Mapped to {library.name}: {short_path(name)}"
             bar.update(task, description=description, completed=number, total=total)
 
         try:

@@ -1,14 +1,14 @@
 """``orbis libraries``: the engine's units in several cell libraries, side by side."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from software.commands.area import map_with_progress
+from software.commands.area import liberty_files, map_with_progress
 from software.commands.output import print_table
-
-_LIBERTY = ("*.lib", "*.lib.gz")
+from software.terminal import console
 
 
 def libraries(
@@ -47,34 +47,27 @@ def libraries(
     config = preset_config(preset, None)
     found = [builtin_library(), *(read_library(liberty_files(path)) for path in library)]
     folder = output_folder(output)
-    modules = modules_of(DatmEngine(config), TOP)
+    with console.status("Writing the engine's netlist."):
+        modules = modules_of(DatmEngine(config), TOP)
     designs = [map_with_progress(modules, each, flow, TOP) for each in found]
     units = comparison.compare(designs)
-    page = comparison.as_markdown(
-        designs,
-        units,
-        f"The {preset} engine's units in {len(found)} libraries",
-        f"orbis libraries --preset {preset} --period {period:g}"
-        + "".join(f" -l {path.name}" for path in library),
-    )
-    write_text(folder / "libraries.md", page)
-    write_json(folder / "libraries.json", comparison.as_json(designs, units))
+    named = "".join(f" -l {path.name}" for path in library)
+    command = f"orbis libraries --preset {preset} --period {period:g}{named} -o {output.name}"
+    title = f"The {preset} engine's units in {len(found)} libraries"
+    write_text(folder / "libraries.md", comparison.as_markdown(designs, units, title, command))
+    made_from = {
+        "preset": preset,
+        "period_ns": period,
+        "sha256": {
+            path.name: sha256(path.read_bytes()).hexdigest()
+            for each in library
+            for path in liberty_files(each)
+        },
+    }
+    content = {"made_from": made_from, **comparison.as_json(designs, units)}
+    write_json(folder / "libraries.json", content)
     print_table(
         ("unit", "instances", *(f"{each.name}, um2" for each in found)),
         ((unit.unit, unit.instances, *map(round, unit.areas)) for unit in units),
     )
     typer.echo(f"Written: {folder / 'libraries.md'}, {folder / 'libraries.json'}")
-
-
-def liberty_files(path: Path) -> list[Path]:
-    """A Liberty file, or all of a folder in the order of their names.
-
-    Raises:
-        ValueError: a folder that holds none.
-    """
-    if not path.is_dir():
-        return [path]
-    files = sorted(file for pattern in _LIBERTY for file in path.glob(pattern))
-    if not files:
-        raise ValueError(f"folder {path} holds no Liberty file ({' or '.join(_LIBERTY)}).")
-    return files

@@ -10,9 +10,10 @@ from software.cli import app
 
 
 @pytest.fixture(autouse=True)
-def small_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A unit in place of the engine, which takes a minute."""
     monkeypatch.setattr("hw.engine.DatmEngine", Dau)
+    monkeypatch.setenv("ORBIS_CACHE", str(tmp_path / "cache"))
 
 
 def run(*options: object) -> Result:

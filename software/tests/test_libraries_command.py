@@ -10,9 +10,10 @@ from synth.builtin import write_builtin
 
 
 @pytest.fixture(autouse=True)
-def small_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A unit in place of the engine, which takes a minute a library."""
     monkeypatch.setattr("hw.engine.DatmEngine", Dau)
+    monkeypatch.setenv("ORBIS_CACHE", str(tmp_path / "cache"))
 
 
 def run(output: Path, *options: object) -> Result:
@@ -33,7 +34,7 @@ def test_a_folder_of_files_is_one_library_beside_the_builtin_one(tmp_path: Path)
         "top": 1, "element_0_0": 4,
     }  # fmt: skip
     page = (tmp_path / "out" / "libraries.md").read_text()
-    assert "Made by `orbis libraries --preset tiny --period 1 -l mine`." in page
+    assert "Made by `orbis libraries --preset tiny --period 1 -l mine -o out`." in page
     assert f"| {found['units'][0]['areas'][0]:,.0f} (" in page
 
 

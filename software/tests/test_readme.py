@@ -1,4 +1,4 @@
-"""README's figures are those that the commands wrote into docs/, and none is typed by hand."""
+"""The marked sections of README are those that follow from what commands wrote into docs/."""
 
 import json
 import shutil

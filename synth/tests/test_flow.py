@@ -16,7 +16,7 @@ from hw.links import Links
 from hw.nearest_member import NearestMember
 from hw.verilog import modules_of
 from synth.builtin import write_builtin
-from synth.flow import TOP, map_design, unit_names
+from synth.flow import TOP, find_unit, map_design
 from synth.liberty import Library, read_library
 from synth.mapped import MappedDesign
 from synth.mapping import Flow
@@ -159,10 +159,24 @@ def test_a_report_is_whole(builtin: Library, tmp_path: Path) -> None:
     assert (tmp_path / "area.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_units_are_named_by_the_last_part_of_their_paths() -> None:
-    units = unit_names(modules_of(Pair(), TOP))
-    names = ("top", "top.left", "top.left.first", "top.unused")
-    assert units == {name.split(".")[-1]: name for name in names}
+def test_a_unit_is_found_by_its_path_or_the_last_part_of_it() -> None:
+    modules = modules_of(Pair(), TOP)
+    assert find_unit(modules, "left") == "top.left"
+    assert find_unit(modules, "first") == find_unit(modules, "left.first") == "top.left.first"
+    assert find_unit(modules, "top") == "top"
+    with pytest.raises(
+        ValueError, match=r"unit is 'gpu'; it must be one of first, left, top, unused"
+    ):
+        find_unit(modules, "gpu")
+    numbered = [replace(module, name=module.name.replace("left.first", "left.unused$7"))
+                for module in modules]  # fmt: skip
+    assert find_unit(numbered, "left.unused") == "top.left.unused$7"
+    with pytest.raises(ValueError, match=r"is any of left\.unused, right\.unused; name one"):
+        find_unit(
+            [m for m in numbered if m.name != "\\top.unused"]
+            + [replace(modules[0], name="\\top.right.unused")],
+            "unused",
+        )
 
 
 class Pair(wiring.Component):
@@ -277,7 +291,7 @@ def test_what_was_mapped_is_kept_until_a_module_changes(builtin: Library, tmp_pa
     assert sorted(ended) == ["top", "top.first"]
     assert map_again(Holder()) == first
     assert not ended
-    # The chain is the same wherever it stands.
+    # The top module is another one now, though it holds what was called first before.
     map_again(Chain(2))
     assert ended == ["top"]
     map_again(Holder(), Flow(period_ns=2))
