@@ -129,7 +129,7 @@ def map_module(
     Raises:
         YosysError: a pass failed.
     """
-    log = _Log()
+    log = PathLog()
     mappings = []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -153,7 +153,7 @@ def choose(mappings: Sequence[Mapping], flow: Flow, library: Library) -> Mapping
     return min(mappings, key=lambda mapping: mapping.delay)
 
 
-class _Log:
+class PathLog:
     """Follows what Yosys logs, for ABC's longest path of each mapping.
 
     A path into a flip-flop ends at a net of Yosys' making; the flip-flops, which are logged before,

@@ -1,0 +1,53 @@
+"""What is read from Yosys' log, and how a Yosys that fails is told."""
+
+from pathlib import Path
+
+import pytest
+
+from synth import yosys
+from synth.builtin import builtin_library
+from synth.mapping import Flow, Mapping, PathLog, choose
+
+LOG = r"""
+  cell $_DFF_P_ $auto$ff.cc:337:slice$7
+    connect \C \clk
+    connect \D $auto$mux$12
+    connect \Q \sum [3]
+  end
+mapping for aim small
+ABC: Extracted nothing that has a path.
+mapping for aim fast
+ABC: WireLoad = "none"  Gates = 9   Delay =   812.40 ps  ( 11.8 %)
+ABC: Start-point = pi4 (\a [1]).  End-point = po2 ($auto$mux$12).
+"""
+
+
+def test_a_path_belongs_to_its_mapping_and_ends_at_its_register() -> None:
+    log = PathLog()
+    for line in LOG.splitlines():
+        log.hear(line)
+    assert log.paths == {"fast": (812.4, r"\a [1]", r"\sum [3]")}
+
+
+def test_the_smallest_mapping_that_meets_the_period_is_taken() -> None:
+    library = builtin_library()
+    small = Mapping({"NAND2_X1": 10}, (900.0, "a", "b"), "")
+    fast = Mapping({"NAND2_X1": 12}, (500.0, "a", "b"), "")
+    wires = Mapping({}, None, "")
+    for period, expected in ((1.0, small), (0.9, small), (0.8, fast), (0.1, fast)):
+        assert choose([small, fast], Flow(period), library) is expected
+        assert choose([fast, small], Flow(period), library) is expected
+    assert choose([wires, wires], Flow(0.001), library) is wires
+
+
+def test_a_failed_pass_is_told_in_yosys_words(tmp_path: Path) -> None:
+    with pytest.raises(yosys.YosysError, match="No such command: unheard_of"):
+        yosys.run(["unheard_of"], tmp_path)
+    heard: list[str] = []
+    yosys.run(["log so far so good"], tmp_path, heard.append)
+    assert "so far so good\n" in heard
+
+
+def test_a_process_that_dies_is_told_by_its_code(tmp_path: Path) -> None:
+    with pytest.raises(yosys.YosysError, match=r"it ended with code -9\."):
+        yosys.run(["exec -q -- kill -9 $PPID"], tmp_path)
