@@ -26,7 +26,7 @@ from software.files import write_json
 from tb.bench_engine import RATES
 from tb.runner import BUILD, simulate
 
-_LEAST = "Amaranth"
+_BASELINE = "Amaranth"
 _SAMPLES = 3
 _NATIVE_SECONDS = 2.0
 _AMARANTH_CYCLES = 400
@@ -149,14 +149,14 @@ def main(arguments: list[str] | None = None) -> None:
         rates[preset] = {
             "native harness (`--backend rtl`)": native(config),
             "cocotb": cocotb(config, preset),
-            _LEAST: amaranth(config),
+            _BASELINE: amaranth(config),
         }
     machine = f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}"
     print(f"{machine}.")
     print_table(
         ("preset", "lanes", "simulator", "cycles/s", "times Amaranth"),
         (
-            (preset, PRESETS[preset].lanes, name, round(rate), f"{rate / found[_LEAST]:,.1f}")
+            (preset, PRESETS[preset].lanes, name, round(rate), f"{rate / found[_BASELINE]:,.1f}")
             for preset, found in rates.items()
             for name, rate in found.items()
         ),

@@ -121,7 +121,10 @@ def _results(
     ended: Ended | None,
 ) -> dict[str, list[Mapping]]:
     """The mappings of each module, from the cache or else from Yosys, one process a core."""
-    texts = {name: _alone(name, sources, whole=flow.flat) for name in names}
+    texts = {
+        name: to_text(list(sources.values()) if flow.flat else _alone(name, sources))
+        for name in names
+    }
     common: list[str | bytes] = [_FORMAT, yosys.VERSION, *side_files(library).values()]
     common += library.files
     keys = {
@@ -153,12 +156,10 @@ def _results(
     return results
 
 
-def _alone(name: str, sources: dict[str, RtlilModule], *, whole: bool) -> str:
-    """RTLIL of a module; of what is below it the whole, or black boxes in the place of children."""
-    if whole:
-        return to_text(list(_reachable(sources, name).values()))
+def _alone(name: str, sources: dict[str, RtlilModule]) -> list[RtlilModule]:
+    """A module, and black boxes in the place of its children."""
     children = _children(sources[name], sources)
-    return to_text([sources[name], *(black_box(sources[child]) for child in children)])
+    return [sources[name], *(black_box(sources[child]) for child in children)]
 
 
 def _module(
@@ -190,13 +191,11 @@ def _module(
         children=children,
         holds_full_adders=blind,
         verilog=result.verilog,
-        path=_path(result, sources[name]) if result.path and not blind else None,
+        path=_path(*result.path, sources[name]) if result.path and not blind else None,
     )
 
 
-def _path(result: Mapping, source: RtlilModule) -> LongestPath:
-    assert result.path
-    delay, start, end = result.path
+def _path(delay: float, start: str, end: str, source: RtlilModule) -> LongestPath:
     return LongestPath(delay, _endpoint(start, source), _endpoint(end, source))
 
 

@@ -8,9 +8,10 @@ Source: Liberty User Guide, `library`, `cell`, `area`, `ff`, `pin` and `function
 import gzip
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from functools import cached_property
+from itertools import product, zip_longest
 from pathlib import Path
 
 _LIBRARY = re.compile(r'^\s*library\s*\(\s*"?([^")\s]+)"?\s*\)', re.MULTILINE)
@@ -98,12 +99,12 @@ class Library:
     cells: dict[str, Cell]
     files: tuple[bytes, ...] = field(repr=False)
 
-    @property
+    @cached_property
     def nand2(self) -> Cell:
         """The smallest two-input NAND: one gate equivalent (GE)."""
         return min((c for c in self.cells.values() if c.is_nand2), key=lambda c: (c.area, c.name))
 
-    @property
+    @cached_property
     def full_adder(self) -> FullAdder | None:
         """The smallest full adder, None where there is none."""
         cells = sorted(self.cells.values(), key=lambda cell: (cell.area, cell.name))
@@ -161,30 +162,23 @@ def _text(path: Path, content: bytes) -> str:
 
 
 def _cells(text: str, path: Path) -> list[Cell]:
-    """The cells of a library's text; a cell reaches up to where the next one begins."""
-    starts = list(_CELL.finditer(text))
+    """The cells of a library's text."""
     cells = []
-    for number, start in enumerate(starts):
-        end = starts[number + 1].start() if number + 1 < len(starts) else len(text)
-        body = text[start.end() : end]
+    for name, body in _groups(_CELL, text):
         area = _AREA.search(body)
         if area is None:
-            raise ValueError(f"{path}: cell {start[1]} has no area.")
-        is_flip_flop = bool(_FLIP_FLOP.search(body))
-        cells.append(Cell(start[1], float(area[1]), is_flip_flop, _functions(body)))
+            raise ValueError(f"{path}: cell {name} has no area.")
+        outputs = ((pin, _FUNCTION.search(inside)) for pin, inside in _groups(_PIN, body))
+        functions = {pin: function[1] for pin, function in outputs if function}
+        cells.append(Cell(name, float(area[1]), bool(_FLIP_FLOP.search(body)), functions))
     return cells
 
 
-def _functions(body: str) -> dict[str, str]:
-    """The outputs' functions by pin, from the text of a cell."""
-    found = {}
-    pins = list(_PIN.finditer(body))
-    for number, pin in enumerate(pins):
-        end = pins[number + 1].start() if number + 1 < len(pins) else len(body)
-        function = _FUNCTION.search(body, pin.end(), end)
-        if function:
-            found[pin[1]] = function[1]
-    return found
+def _groups(opening: re.Pattern[str], text: str) -> Iterator[tuple[str, str]]:
+    """Name and text of each group; one reaches up to where the next of its kind begins."""
+    starts = list(opening.finditer(text))
+    for start, following in zip_longest(starts, starts[1:]):
+        yield start[1], text[start.end() : following.start() if following else len(text)]
 
 
 def _evaluate(function: str, values: dict[str, bool]) -> bool:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from software.commands.options import Preset
 from software.commands.output import print_summary, print_table
-from software.terminal import console
+from software.terminal import console, progress_bar
 
 if TYPE_CHECKING:
     from hw.rtlil import RtlilModule
@@ -21,9 +21,7 @@ _LIBERTY = ("*.lib", "*.lib.gz")
 
 
 def area(
-    preset: Annotated[
-        str, typer.Option(metavar="P", help="The engine's sizes (see orbis presets).")
-    ] = "demo",
+    preset: Preset = "demo",
     scale_group: Annotated[
         int | None, typer.Option(metavar="G", help="1 or the preset's channel lanes.")
     ] = None,
@@ -36,7 +34,7 @@ def area(
                      " of them; several times for several files. A small one is built in."),
     ] = None,
     period: Annotated[
-        float, typer.Option(metavar="NS", help="Clock period that gates are sized for.")
+        float, typer.Option(metavar="NS", help="Clock period that each module is mapped for.")
     ] = 1.0,
     flat: Annotated[
         bool, typer.Option("--flat", help="Make all one module first: minutes longer, but paths and"
@@ -155,16 +153,10 @@ def map_with_progress(
     from synth.mapped import short_path
     from synth.yosys import YosysError
 
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(f"Mapping to {library.name}", total=None)
+    with progress_bar(f"Mapping to {library.name}", None) as advance:
 
         def ended(name: str, number: int, total: int) -> None:
-            description = f"Mapped to {library.name}: {short_path(name)}"
-            bar.update(task, description=description, completed=number, total=total)
+            advance(f"Mapped to {library.name}: {short_path(name)}", number, total)
 
         try:
             kept = cache_folder() / "area"

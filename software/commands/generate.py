@@ -1,20 +1,16 @@
 """``orbis verilog`` and ``orbis presets``: the engine's RTL and its sizes."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from software.commands.options import Folder, Preset
 from software.commands.output import print_json, print_summary, print_table
 
 
 def verilog(
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")
-    ],
-    preset: Annotated[
-        str, typer.Option(metavar="P", help="The engine's sizes (see orbis presets).")
-    ] = "demo",
+    output: Folder,
+    preset: Preset = "demo",
     scale_group: Annotated[
         int | None,
         typer.Option(metavar="G", help="1 or the preset's channel lanes; the preset's own if not"

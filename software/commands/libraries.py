@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from software.commands.area import liberty_files, map_with_progress
+from software.commands.options import Folder, Preset
 from software.commands.output import print_table
 from software.terminal import console
 
@@ -17,12 +18,8 @@ def libraries(
         typer.Option("--library", "-l", metavar="F", help="A Liberty file, gzipped or not, or a"
                      " folder of a library's files; once a library."),
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")
-    ],
-    preset: Annotated[
-        str, typer.Option(metavar="P", help="The engine's sizes (see orbis presets).")
-    ] = "demo",
+    output: Folder,
+    preset: Preset = "demo",
     period: Annotated[
         float, typer.Option(metavar="NS", help="Clock period that each module is mapped for.")
     ] = 1.0,

@@ -1,25 +1,22 @@
 """``orbis video``, ``orbis train`` and ``orbis quality``: the diffusion loop and what it costs."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from software.commands.match import ScaleGroup
+from software.commands.options import Folder
 from software.commands.output import print_json, print_summary
-from software.terminal import console
+from software.terminal import progress_bar
 
 if TYPE_CHECKING:
     from software.diffusion import Denoised, Timing
     from software.matchers import BsmMatcher, DatmMatcher
     from software.prompt import Prompt
 
-Folder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
 Weights = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of another model than the shipped one.")
 ]
@@ -107,7 +104,7 @@ def video(
     folder = output_folder(output)
     if isinstance(matching, DatmMatcher):
         matching.backend.prepare()
-    with _bar("denoise", steps * (1 + (matching is not None))) as advance:
+    with progress_bar("denoise", steps * (1 + (matching is not None))) as advance:
         unreduced = found = denoise(
             model, prompt, seed, schedule, progress=lambda *_: advance("unreduced")
         )
@@ -183,7 +180,7 @@ def quality(
     config = QualityConfig(seeds=tuple(range(seeds)), steps=steps, warm_up=warm_up)
     folder = output_folder(output)
     model = load_model(weights or WEIGHTS)
-    with _bar("measure", None) as advance:
+    with progress_bar("measure", None) as advance:
         result = evaluate_quality(model, config, lambda what, *count: advance(what, *count))
     write_json(folder / "quality.json", result)
     command = f"orbis quality --seeds {seeds} --steps {steps} --warm-up {warm_up} -o {output}"
@@ -270,20 +267,3 @@ def _work(matching: "DatmMatcher | BsmMatcher") -> dict[str, int]:
 def _seconds(timing: "Timing") -> dict[str, float]:
     names = ("total", "attention", "matching", "other")
     return {name: round(getattr(timing, name), 3) for name in names}
-
-
-@contextmanager
-def _bar(title: str, total: int | None) -> Iterator[Any]:
-    """Yield ``advance(what, done=None, total=None)`` of a progress bar; silent off a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=total)
-
-        def advance(what: str, done: int | None = None, total: int | None = None) -> None:
-            if done is None:
-                progress.update(task, advance=1, description=f"{title} ({what})")
-            else:
-                progress.update(task, completed=done, total=total, description=what)
-
-        yield advance

@@ -1,0 +1,9 @@
+"""Options that several commands take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Folder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")]
+Preset = Annotated[str, typer.Option(metavar="P", help="The engine's sizes (see orbis presets).")]
