@@ -18,18 +18,16 @@ from typing import Any
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
-from torch import Tensor
 
-from golden import Match
-from software.backends import make_backend
 from software.clips import CLASSES
-from software.diffusion import Denoised, Schedule, denoise
+from software.config import OrbisConfig
+from software.diffusion import Denoised, TimeGrid, denoise
 from software.files import output_folder, write_json, write_text
-from software.matchers import BsmMatcher, DatmMatcher
 from software.metrics import map_cosine, psnr, ssim
 from software.model import GRID, load_model, predict
 from software.prompt import Prompt
-from software.reduction import Guide, Matcher, apply_reduction, reduced_count
+from software.recording import Recorded, recording
+from software.reduction import apply_orbis
 
 NUM_TOKENS = GRID[0] * GRID[1] * GRID[2]
 Report = Callable[[str, int, int], None]
@@ -59,7 +57,7 @@ class QualityConfig:
     steps: int = 50
     warm_up: int = 13
     rc_steps: int = 3
-    spacing: float = Schedule.spacing
+    spacing: float = TimeGrid.spacing
     ratio: float = 0.38
     num_dst: int = NUM_TOKENS // 4
 
@@ -69,72 +67,51 @@ class QualityConfig:
         return [Prompt(label, moment) for label in self.labels for moment in self.moments]
 
     @property
-    def schedule(self) -> Schedule:
+    def grid(self) -> TimeGrid:
         """The steps of every run."""
-        return Schedule(self.steps, self.warm_up, self.rc_steps, self.spacing)
+        return TimeGrid(self.steps, self.spacing)
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way of reducing: its name, what it looks at, and how a seed becomes a matcher."""
+    """A way of reducing, by name."""
 
     name: str
-    guide: Guide
-    make: Callable[[int], Matcher]
-    proportional: bool = True
+    config: OrbisConfig
 
 
 def methods(config: QualityConfig) -> list[Method]:
     """The methods that are compared, weakest first; those with a plain drop come last."""
-    reduce = reduced_count(config.ratio, NUM_TOKENS, config.num_dst)
 
-    def bsm(seed: int) -> Matcher:
-        return BsmMatcher(GRID, reduce, seed)
-
-    def datm(
-        bits: int | None, scale_group: int = 1, max_iterations: int = 20
-    ) -> Callable[[int], Matcher]:
-        backend = make_backend("golden", bits=bits, scale_group=scale_group)
-
-        def make(seed: int) -> Matcher:
-            return DatmMatcher(backend, config.num_dst, reduce, seed, max_iterations=max_iterations)
-
-        return make
+    def method(name: str, **options: Any) -> Method:
+        return Method(
+            name,
+            OrbisConfig(
+                ratio=config.ratio, rc_steps=config.rc_steps, warmup_steps=config.warm_up,
+                num_dst=config.num_dst, **options,
+            ),
+        )  # fmt: skip
 
     return [
-        Method("BSM on input", "input", bsm),
-        Method("DATM 4-bit on input", "input", datm(4)),
-        Method("random dst on output", "output", datm(None, max_iterations=1)),
-        Method("BSM on output", "output", bsm),
-        Method("DATM float", "output", datm(None)),
-        Method("DATM 4-bit", "output", datm(4)),
-        Method("DATM 4-bit, scale shared by 16", "output", datm(4, scale_group=16)),
-        Method("BSM on output, plain drop", "output", bsm, proportional=False),
-        Method("DATM 4-bit, plain drop", "output", datm(4), proportional=False),
+        method("BSM on input", matcher="bsm", guide="input"),
+        method("DATM 4-bit on input", guide="input"),
+        method("random dst on output", matcher="random", bits=None),
+        method("BSM on output", matcher="bsm"),
+        method("DATM float", bits=None),
+        method("DATM 4-bit"),
+        method("DATM 4-bit, scale shared by 16", scale_group=16),
+        method("BSM on output, plain drop", matcher="bsm", proportional=False),
+        method("DATM 4-bit, plain drop", proportional=False),
     ]
 
 
-class Recorder:
-    """A matcher that keeps every token set that it is shown and reduces nothing."""
-
-    def __init__(self) -> None:
-        self.seen: dict[tuple[int, int], Tensor] = {}
-        """Tokens by (step, layer)."""
-
-    def __call__(self, tokens: Tensor, layer: int, step: int) -> Match:
-        """Keep a copy; no pairs."""
-        self.seen[step, layer] = tokens.clone()
-        none = torch.empty(0, dtype=torch.int64)
-        return Match(none, none, torch.empty(0), none, (), 0, none)
-
-
-def record_tokens(
-    model: CogVideoXTransformer3DModel, prompt: Prompt, seed: int, steps: int, guide: Guide
-) -> dict[tuple[int, int], Tensor]:
-    """Every layer's tokens at every step of an unreduced run, by (step, layer)."""
-    recorder = Recorder()
-    denoise(model, prompt, seed, Schedule(steps, rc_steps=0), matcher=recorder, guide=guide)
-    return recorder.seen
+def record_run(
+    model: CogVideoXTransformer3DModel, prompt: Prompt, seed: int, steps: int
+) -> Recorded:
+    """Every layer's tokens at every step of an unreduced run."""
+    with recording(model) as found:
+        denoise(model, prompt, seed, TimeGrid(steps))
+    return found
 
 
 def similarity_cosines(
@@ -145,8 +122,8 @@ def similarity_cosines(
     ``previous_output`` is the same layer's output one step earlier, ``input`` the layer's input of
     the same step.
     """
-    outputs = record_tokens(model, prompt, seed, steps, "output")
-    inputs = record_tokens(model, prompt, seed, steps, "input")
+    found = record_run(model, prompt, seed, steps)
+    inputs, outputs = found.inputs, found.outputs
     later = [key for key in outputs if key[0] > 0]
     return {
         "previous_output": fmean(map_cosine(outputs[s - 1, n], outputs[s, n]) for s, n in later),
@@ -159,27 +136,22 @@ def step_psnr(
     model: CogVideoXTransformer3DModel,
     prompt: Prompt,
     reference: Denoised,
-    schedule: Schedule,
-    matcher: Matcher,
-    method: Method,
+    grid: TimeGrid,
+    config: OrbisConfig,
 ) -> float:
     """PSNR of the reduced steps' predictions, each made from the *unreduced* run's state.
 
     Errors neither add up nor cancel over the steps here: this is the error of matching alone. Mean
     of dB over the reduced steps.
     """
-    text, times, found = prompt.tokens, schedule.times, []
-    with apply_reduction(
-        model, matcher, guide=method.guide, proportional=method.proportional
-    ) as reducer:
-        for step, full in enumerate(schedule):
-            if full and not schedule.matches(step):
-                continue
+    text, times, found = prompt.tokens, grid.times, []
+    first = config.warmup_steps - 1  # full steps before the first match tell nothing
+    kinds = config.full_steps(grid.steps)
+    with apply_orbis(model, replace(config, warmup_steps=1)):
+        for step in range(first, grid.steps):
             state, after = reference.states[step : step + 2]
-            reducer.begin_step(step, full=full)
             predicted = predict(model, state, torch.tensor([times[step]]), text)
-            reducer.end_step()
-            if not full:
+            if not kinds[step]:
                 share = (1 - times[step]) / (times[step + 1] - times[step])
                 found.append(psnr(predicted[0], (state + share * (after - state))[0]))
     return fmean(found)
@@ -214,16 +186,13 @@ def evaluate_quality(
     cosines = []
     done, total = 0, len(runs) * (len(compared) + 1)
     for seed, prompt in runs:
-        reference = denoise(model, prompt, seed, config.schedule)
+        reference = denoise(model, prompt, seed, config.grid)
         cosines.append(similarity_cosines(model, prompt, seed, config.steps))
         done += 1
         for method in compared:
-            matcher = method.make(seed)
-            found = denoise(
-                model, prompt, seed, config.schedule, matcher=matcher, guide=method.guide,
-                proportional=method.proportional,
-            )  # fmt: skip
-            alone = step_psnr(model, prompt, reference, config.schedule, matcher, method)
+            reduction = replace(method.config, seed=seed)
+            found = denoise(model, prompt, seed, config.grid, config=reduction)
+            alone = step_psnr(model, prompt, reference, config.grid, reduction)
             figures[method.name].append({**compare(found, reference), "step_psnr": alone})
             done += 1
             if report:

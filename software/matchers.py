@@ -1,22 +1,61 @@
-"""Matchers for the loop: DATM on either backend, and the BSM baseline.
+"""Matchers: DATM on either backend, and the baselines behind the same call.
 
-Each is a callable ``matcher(tokens, layer, step)``, as software.reduction wants it, and keeps count
-of what it did. A run's matchers depend on its seed alone: every layer and step draws from a seed of
-its own, so that a result does not depend on the order of the calls.
+Each is a callable that takes what it is shown of a layer's video tokens and a request, and returns
+index pairs. It keeps count of what it did, and nothing else: results depend on the seed, the layer
+and the step alone, not on the order of the calls or the place in a batch, so that guidance in one
+batch and in two passes match alike.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from golden import Match, match_bsm
-from software.backends import Matched, MatchingBackend
+from golden import Match, epsilon_to_q16, match_asymrnr, match_bsm
+from golden.asymrnr import HeadMatch
+from software.backends import Matched, MatchingBackend, make_backend
+from software.config import OrbisConfig
+
+Block = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted of a match.
+
+    Attributes:
+        layer: the layer's number.
+        step: the step's number within its run.
+        grid: the video tokens as (frames, rows, columns).
+        num_dst: M, for matchers that draw their dst from all tokens.
+        reduce: K.
+        previous: what the matcher found for this layer and video before in this run, if anything.
+    """
+
+    layer: int
+    step: int
+    grid: tuple[int, int, int]
+    num_dst: int
+    reduce: int
+    previous: Any = None
+
+
+Matcher = Callable[[Any, Request], Any]
+"""``matcher(shown, request)``: index pairs (software.reduction.rows.Pairs), or two: Q's and KV's.
+
+``shown`` is float32 [N, D], or for guide ``query_value`` a pair of float32 [H, N, d].
+"""
 
 
 def draw_seed(seed: int, layer: int, step: int) -> int:
     """Seed of one matching: distinct for every (layer, step) below 1,000 layers, in 0..2^32 - 1."""
     return (seed * 1_000_003 + step * 1_000 + layer) % 2**32
+
+
+def _generator(seed: int, request: Request) -> torch.Generator:
+    return torch.Generator().manual_seed(draw_seed(seed, request.layer, request.step))
 
 
 @dataclass
@@ -25,20 +64,16 @@ class DatmMatcher:
 
     Attributes:
         backend: does the matching.
-        num_dst: M.
-        reduce: K.
         seed: of the initial dst tokens.
         max_iterations: most pairings; 1 leaves the random dst as they are.
         epsilon_q16: least relative change of the loss that goes on, in Q0.16.
-        warm_start: start from the layer's previous dst list where there is one.
+        warm_start: start from the dst of the last match of the layer and video.
         calls: matchings done.
         iterations: pairings done, over all matchings.
         cycles: engine cycles over all matchings; 0 from a backend without a clock.
     """
 
     backend: MatchingBackend
-    num_dst: int
-    reduce: int
     seed: int = 0
     max_iterations: int = 20
     epsilon_q16: int = 66
@@ -46,21 +81,19 @@ class DatmMatcher:
     calls: int = 0
     iterations: int = 0
     cycles: int = 0
-    _medoids: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
-    def __call__(self, tokens: Tensor, layer: int, step: int) -> Matched:
+    def __call__(self, shown: Tensor, request: Request) -> Matched:
         """Match one layer's tokens, float32 [N, D]."""
+        before = request.previous if self.warm_start else None
         found = self.backend.match(
-            tokens,
-            self.num_dst,
-            self.reduce,
-            seed=draw_seed(self.seed, layer, step),
-            init=self._medoids.get(layer),
+            shown,
+            request.num_dst,
+            request.reduce,
+            seed=draw_seed(self.seed, request.layer, request.step),
+            init=None if before is None else before.medoids,
             epsilon_q16=self.epsilon_q16,
             max_iterations=self.max_iterations,
         )
-        if self.warm_start:
-            self._medoids[layer] = found.medoids
         self.calls += 1
         self.iterations += found.iterations
         self.cycles += found.cycles or 0
@@ -72,21 +105,63 @@ class BsmMatcher:
     """Bipartite soft matching on float tokens: one random dst in each block of the video.
 
     Attributes:
-        grid: video tokens as (frames, rows, columns).
-        reduce: K.
         seed: of the random dst.
-        block: tokens of a block along each axis.
+        block: tokens of a block along frames, rows and columns.
         calls: matchings done.
     """
 
-    grid: tuple[int, int, int]
-    reduce: int
     seed: int = 0
-    block: tuple[int, int, int] = (2, 2, 2)
+    block: Block = (2, 2, 2)
     calls: int = 0
 
-    def __call__(self, tokens: Tensor, layer: int, step: int) -> Match:
+    def __call__(self, shown: Tensor, request: Request) -> Match:
         """Match one layer's tokens, float32 [N, D]."""
         self.calls += 1
-        generator = torch.Generator().manual_seed(draw_seed(self.seed, layer, step))
-        return match_bsm(tokens, self.grid, self.reduce, generator=generator, block=self.block)
+        return match_bsm(
+            shown, request.grid, request.reduce, generator=_generator(self.seed, request),
+            block=self.block,
+        )  # fmt: skip
+
+
+@dataclass
+class AsymRnRMatcher:
+    """AsymRnR's matching: each head for itself, Q by Q, keys and values by V.
+
+    Attributes:
+        seed: of the random dst.
+        block: tokens of a block along frames, rows and columns.
+        calls: matchings done.
+    """
+
+    seed: int = 0
+    block: Block = (2, 2, 2)
+    calls: int = 0
+
+    def __call__(
+        self, shown: tuple[Tensor, Tensor], request: Request
+    ) -> tuple[HeadMatch, HeadMatch]:
+        """Match Q and V of one layer, each float32 [H, N, d]."""
+        self.calls += 1
+        generator = _generator(self.seed, request)
+        query, value = (
+            match_asymrnr(heads, request.grid, request.reduce, generator=generator,
+                          block=self.block)
+            for heads in shown
+        )  # fmt: skip
+        return query, value
+
+
+def make_matcher(config: OrbisConfig) -> Matcher:
+    """The matcher that a config names, on the golden model."""
+    if config.matcher == "asymrnr":
+        return AsymRnRMatcher(config.seed)
+    if config.matcher in ("bsm", "bsm2d"):
+        return BsmMatcher(config.seed, (2, 2, 2) if config.matcher == "bsm" else (1, 2, 2))
+    backend = make_backend("golden", bits=config.bits, scale_group=config.scale_group)
+    return DatmMatcher(
+        backend,
+        config.seed,
+        1 if config.matcher == "random" else config.max_iterations,
+        epsilon_to_q16(config.epsilon),
+        config.warm_start and config.matcher == "datm",
+    )

@@ -15,7 +15,7 @@ A reduced step takes the src rows away before the projections and puts them back
 from dataclasses import dataclass
 from typing import Any
 
-from software.reduction import reduced_count
+from software.config import OrbisConfig
 
 _INDEX_BYTES = 4
 
@@ -119,42 +119,6 @@ MODELS: dict[str, VideoModel] = {
 """By the names that `orbis plan --model` takes."""
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """Which steps are reduced, and by how much.
-
-    Attributes:
-        ratio: share of the video tokens that a reduced step drops, of those not dst at most.
-        rc_steps: reduced steps after each full one.
-        warm_up: full steps first.
-        dst_fraction: dst tokens, of the video tokens.
-        steps: steps in all; the model's own if None.
-
-    Raises:
-        ValueError: a fraction that is not between 0 and 1, or a negative number of steps.
-    """
-
-    ratio: float = 0.38
-    rc_steps: int = 3
-    warm_up: int = 0
-    dst_fraction: float = 0.25
-    steps: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 < self.dst_fraction < 1:
-            raise ValueError(
-                f"dst_fraction is {self.dst_fraction}; it must be above 0 and below 1."
-            )
-        for name, least in (("rc_steps", 0), ("warm_up", 0), ("steps", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name} is {value}; it must be at least {least}.")
-
-    def reduced_steps(self, steps: int) -> int:
-        """How many of all steps are reduced."""
-        return sum(step % (self.rc_steps + 1) != 0 for step in range(steps - self.warm_up))
-
-
 def work(model: VideoModel, video_tokens: int, dropped: int = 0) -> dict[str, int]:
     """MAC of one step by kind of work, with ``dropped`` video tokens taken out of attention."""
     found = {"sdpa": 0, "projections": 0, "feed_forward": 0}
@@ -170,24 +134,26 @@ def work(model: VideoModel, video_tokens: int, dropped: int = 0) -> dict[str, in
 
 def plan(
     name: str,
-    schedule: Schedule,
+    config: OrbisConfig,
     *,
+    steps: int | None = None,
     frames: int | None = None,
     height: int | None = None,
     width: int | None = None,
 ) -> dict[str, Any]:
-    """What a schedule does to a model, JSON types.
+    """What token reduction does to a model, JSON types.
 
     Args:
         name: one of `MODELS`.
-        schedule: the steps.
+        config: the reduction; its matcher and its layers do not count here.
+        steps: denoising steps; the model's own number by default.
         frames: of the video; the model's own by default.
         height: the same, rows of pixels.
         width: the same, columns of pixels.
 
     Raises:
-        ValueError: an unknown model, a video that is not whole tokens, or a ratio that the dst
-            leave no tokens for.
+        ValueError: an unknown model, a video that is not whole tokens, a ratio that the dst leave
+            no tokens for, or steps below 1.
     """
     if name not in MODELS:
         raise ValueError(f"model is {name!r}; it must be one of {', '.join(MODELS)}.")
@@ -199,10 +165,11 @@ def plan(
         )
     }
     tokens = model.video_tokens(**video)
-    num_dst = max(1, round(tokens * schedule.dst_fraction))
-    dropped = reduced_count(schedule.ratio, tokens, num_dst)
-    steps = model.steps if schedule.steps is None else schedule.steps
-    few = schedule.reduced_steps(steps)
+    num_dst, dropped = config.counts(tokens)
+    steps = model.steps if steps is None else steps
+    if steps < 1:
+        raise ValueError(f"steps is {steps}; it must be at least 1.")
+    few = config.full_steps(steps).count(False)
     full, reduced = work(model, tokens), work(model, tokens, dropped)
     whole, less = sum(full.values()), sum(reduced.values())
     layers = sum(kind.count for kind in model.layers)
@@ -218,7 +185,7 @@ def plan(
         "dropped": dropped,
         "index_bytes": layers * dropped * 2 * _INDEX_BYTES,
         "steps": steps,
-        "full_steps_first": schedule.warm_up,
+        "full_steps_first": config.warmup_steps,
         "reduced_steps": few,
         "full_step_mac": full,
         "reduced_step_mac": reduced,

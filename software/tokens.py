@@ -14,7 +14,7 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
-from software.evaluate import record_tokens
+from software.evaluate import record_run
 from software.files import replacing
 from software.model import WEIGHTS, load_model
 from software.prompt import Prompt
@@ -27,8 +27,8 @@ STEP, LAYER = STEPS // 2, 3
 
 def sample_tokens(model: CogVideoXTransformer3DModel) -> Tensor:
     """SDPA output of layer ``LAYER`` at step ``STEP``: float16 [N, D]."""
-    seen = record_tokens(model, PROMPT, SEED, STEPS, "output")
-    return seen[STEP, LAYER].to(torch.float16)
+    outputs = record_run(model, PROMPT, SEED, STEPS).outputs
+    return outputs[STEP, LAYER].to(torch.float16)
 
 
 def write_tokens(path: Path, model: CogVideoXTransformer3DModel) -> None:

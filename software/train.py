@@ -26,11 +26,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from software.clips import WindowSet, load_clips, window_sets
+from software.families import CogVideoX, merge_heads, split_heads
 from software.files import replacing, write_json
 from software.model import FRAMES, SIZE, build_model, predict
 from software.model_card import write_model_card
 from software.prompt import embed
-from software.reduction import heads, project
 
 log = logging.getLogger("orbis.train")
 
@@ -100,13 +100,13 @@ class MatmulAttention:
         text = encoder_hidden_states.shape[1]
         tokens = torch.cat([encoder_hidden_states, hidden_states], dim=1)
         projections = (attn.to_q, attn.to_k, attn.to_v)
-        query, key, value = (heads(layer(tokens), attn.heads) for layer in projections)
+        query, key, value = (split_heads(layer(tokens), attn.heads) for layer in projections)
         query = attn.norm_q(query) * query.shape[-1] ** -0.5
         key = attn.norm_k(key)
         with torch.autocast("cpu", enabled=False):  # autocast would run the softmax in float32
             query, key, value = (part.bfloat16() for part in (query, key, value))
             mixed = (query @ key.transpose(-1, -2)).softmax(-1) @ value
-        out = project(attn, mixed.transpose(1, 2).flatten(2).to(tokens.dtype))
+        out = CogVideoX().video_out(attn, merge_heads(mixed).to(tokens.dtype))
         return out[:, text:], out[:, :text]
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from software.commands.output import print_json, print_summary, print_table
+from software.config import OrbisConfig
 
 _KINDS = {"sdpa": "SDPA", "projections": "projections", "feed_forward": "feed-forward"}
 
@@ -15,14 +16,16 @@ def plan(
     ] = None,
     ratio: Annotated[
         float, typer.Option(metavar="R", help="Share of the video tokens that reduced steps drop.")
-    ] = 0.38,
+    ] = OrbisConfig.ratio,
     rc_steps: Annotated[
         int, typer.Option(metavar="K", help="Reduced steps after each full one.")
-    ] = 3,
-    warmup: Annotated[int, typer.Option(metavar="K", help="Full steps first.")] = 0,
+    ] = OrbisConfig.rc_steps,
+    warm_up: Annotated[
+        int, typer.Option(metavar="K", help="Full steps first.")
+    ] = OrbisConfig.warmup_steps,
     dst_fraction: Annotated[
         float, typer.Option(metavar="F", help="Dst tokens, of the video tokens.")
-    ] = 0.25,
+    ] = OrbisConfig.dst_fraction,
     steps: Annotated[
         int | None, typer.Option(metavar="K", help="Steps in all; the model's own by default.")
     ] = None,
@@ -38,14 +41,16 @@ def plan(
 
     Example: `orbis plan --model cogvideox-5b --ratio 0.38`
     """
-    from software.plan import MODELS, Schedule
+    from software.plan import MODELS
     from software.plan import plan as plan_model
 
     if model is None and (frames, height, width) != (None, None, None):
         raise ValueError("a video's size needs --model: sizes that suit one model suit no other.")
-    schedule = Schedule(ratio, rc_steps, warmup, dst_fraction, steps)
+    config = OrbisConfig(
+        ratio=ratio, rc_steps=rc_steps, warmup_steps=warm_up, dst_fraction=dst_fraction
+    )
     found = [
-        plan_model(name, schedule, frames=frames, height=height, width=width)
+        plan_model(name, config, steps=steps, frames=frames, height=height, width=width)
         for name in (MODELS if model is None else [model])
     ]
     if as_json:

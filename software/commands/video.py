@@ -13,6 +13,7 @@ from software.commands.output import print_json, print_summary
 from software.terminal import progress_bar
 
 if TYPE_CHECKING:
+    from software.config import OrbisConfig
     from software.diffusion import Denoised, Timing
     from software.matchers import BsmMatcher, DatmMatcher
     from software.prompt import Prompt
@@ -90,28 +91,34 @@ def video(
 
     Example: `orbis video --class bikes --backend rtl --steps 12 -o build/video`
     """
-    from software.diffusion import Schedule, denoise
+    from software.config import OrbisConfig
+    from software.diffusion import TimeGrid, denoise
     from software.files import output_folder, write_json
     from software.matchers import DatmMatcher
     from software.model import WEIGHTS, load_model
     from software.sheet import write_gif, write_mp4, write_sheet
 
-    schedule = Schedule(steps, warm_up, rc_steps)
+    grid = TimeGrid(steps)
     prompt = _prompt(class_name, moment)
     model = load_model(weights or WEIGHTS)
     channels = model.config.num_attention_heads * model.config.attention_head_dim
-    matching = _matcher(backend, matcher, ratio, seed, num_dst, scale_group, preset, channels)
+    if matcher is MatcherName.bsm and num_dst is not None:
+        raise ValueError(f"num_dst is {num_dst}, but BSM has one dst a block.")
+    config = OrbisConfig(
+        ratio=ratio, rc_steps=rc_steps, warmup_steps=warm_up, num_dst=num_dst, guide=guide.value,
+        matcher=matcher.value, proportional=proportional, scale_group=scale_group, seed=seed,
+    )  # fmt: skip
+    matching = _matcher(backend, config, preset, channels)
     folder = output_folder(output)
     if isinstance(matching, DatmMatcher):
         matching.backend.prepare()
     with progress_bar("denoise", steps * (1 + (matching is not None))) as advance:
         unreduced = found = denoise(
-            model, prompt, seed, schedule, progress=lambda *_: advance("unreduced")
+            model, prompt, seed, grid, progress=lambda *_: advance("unreduced")
         )
         if matching is not None:
             found = denoise(
-                model, prompt, seed, schedule, matcher=matching, guide=guide.value,
-                proportional=proportional,
+                model, prompt, seed, grid, config=config, matcher=matching,
                 progress=lambda done, total, full: advance("full" if full else "reduced"),
             )  # fmt: skip
     metrics: dict[str, Any] = {
@@ -199,47 +206,37 @@ def _prompt(class_name: str, moment: float) -> "Prompt":
 
 
 def _matcher(
-    backend: Backend,
-    name: MatcherName,
-    ratio: float,
-    seed: int,
-    num_dst: int | None,
-    scale_group: int,
-    preset: str | None,
-    channels: int,
+    backend: Backend, config: "OrbisConfig", preset: str | None, channels: int
 ) -> "DatmMatcher | BsmMatcher | None":
     """The matcher that the options describe; None leaves the video unreduced."""
     from golden import validate
     from software.backends import make_backend
     from software.backends.presets import check_capacity, preset_config
+    from software.config import reduced_count
     from software.matchers import BsmMatcher, DatmMatcher
     from software.model import GRID
-    from software.reduction import reduced_count
 
-    validate.check_seed(seed)
     num_tokens = math.prod(GRID)
-    if name is MatcherName.bsm:
-        block = BsmMatcher.block
-        slots = math.prod(-(-size // length) for size, length in zip(GRID, block, strict=True))
-        if num_dst is not None:
-            raise ValueError(f"num_dst is {num_dst}, but BSM has one dst a block, {slots} in all.")
+    if config.matcher == "bsm":
+        slots = math.prod(-(-size // length) for size, length in
+                          zip(GRID, BsmMatcher.block, strict=True))  # fmt: skip
+        reduced_count(config.ratio, num_tokens, slots)
     else:
-        slots = num_tokens // 4 if num_dst is None else num_dst
-        validate.check_sizes(num_tokens, slots, 0)
-    reduce = reduced_count(ratio, num_tokens, slots)
+        validate.check_sizes(num_tokens, config.num_dst or 1, 0)
+    num_dst, _ = config.counts(num_tokens)
     if backend is Backend.off:
         return None
-    if name is MatcherName.bsm:
+    if config.matcher == "bsm":
         if backend is Backend.rtl:
             raise ValueError("matcher is bsm, but the rtl backend matches by datm only.")
-        return BsmMatcher(GRID, reduce, seed)
+        return BsmMatcher(config.seed)
     if backend is Backend.rtl or preset is not None:
-        config = preset_config(preset or "demo", scale_group)
-        check_capacity(config, num_tokens, channels, slots, DatmMatcher.max_iterations)
+        engine = preset_config(preset or "demo", config.scale_group)
+        check_capacity(engine, num_tokens, channels, num_dst, config.max_iterations)
     made = make_backend(
-        "rtl" if backend is Backend.rtl else "golden", scale_group=scale_group, preset=preset
+        "rtl" if backend is Backend.rtl else "golden", scale_group=config.scale_group, preset=preset
     )
-    return DatmMatcher(made, slots, reduce, seed)
+    return DatmMatcher(made, config.seed)
 
 
 def _quality(found: "Denoised", reference: "Denoised") -> dict[str, Any]:

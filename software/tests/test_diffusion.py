@@ -2,13 +2,15 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from software.backends import make_backend
-from software.diffusion import Schedule, denoise
-from software.evaluate import Recorder
-from software.matchers import BsmMatcher, DatmMatcher
-from software.model import GRID, build_model, velocity
+from software.config import Guide, OrbisConfig
+from software.diffusion import TimeGrid, denoise
+from software.matchers import DatmMatcher, Request
+from software.model import build_model, velocity
 from software.prompt import Prompt
+from software.recording import recording
 
 
 def small_model() -> Any:
@@ -19,30 +21,16 @@ def small_model() -> Any:
     return model
 
 
-@pytest.mark.parametrize(
-    ("schedule", "expected"),
-    [
-        (Schedule(9), "FRRRFRRRF"),
-        (Schedule(9, warm_up=3), "FFFRRRFRR"),
-        (Schedule(4, rc_steps=0), "FFFF"),
-        (Schedule(5, rc_steps=1), "FRFRF"),
-        (Schedule(2, warm_up=8), "FF"),
-    ],
-)
-def test_full_steps_come_where_the_schedule_says(schedule: Schedule, expected: str) -> None:
-    assert "".join("F" if full else "R" for full in schedule) == expected
-
-
-@pytest.mark.parametrize(("name", "least"), [("steps", 1), ("warm_up", 1), ("rc_steps", 0)])
-def test_a_schedule_below_its_least_is_refused(name: str, least: int) -> None:
-    with pytest.raises(ValueError, match=f"{name} is {least - 1}; it must be at least {least}"):
-        Schedule(**{name: least - 1})
+@pytest.mark.parametrize(("steps", "spacing"), [(0, 1.0), (3, 0.0)])
+def test_a_grid_that_leads_nowhere_is_refused(steps: int, spacing: float) -> None:
+    with pytest.raises(ValueError, match=r"steps is 0; it must be|spacing is 0\.0; it must be"):
+        TimeGrid(steps, spacing)
 
 
 def test_the_loop_is_eulers_method_from_the_seeds_noise() -> None:
     model = small_model()
     prompt = Prompt(2, 0.7)
-    found = denoise(model, prompt, 5, Schedule(3))
+    found = denoise(model, prompt, 5, TimeGrid(3))
     video = torch.randn(1, 8, 3, 48, 48, generator=torch.Generator().manual_seed(5))
     with torch.no_grad():
         for step in range(3):
@@ -52,25 +40,37 @@ def test_the_loop_is_eulers_method_from_the_seeds_noise() -> None:
     assert found.reduction == found.timing.attention == found.timing.matching == 0
 
 
-def test_matching_without_pairs_changes_no_bit_and_leaves_the_model_as_it_was() -> None:
-    model, recorder = small_model(), Recorder()
-    plain = denoise(model, Prompt(0), 1, Schedule(4))
-    matched = denoise(model, Prompt(0), 1, Schedule(4), matcher=recorder)
-    again = denoise(model, Prompt(0), 1, Schedule(4))
-    assert torch.equal(plain.video, matched.video)
-    assert torch.equal(plain.video, again.video)
-    assert list(recorder.seen) == [(0, 0)]  # step 0 is the one full step of four
+def test_a_recorded_run_is_the_same_run_and_sees_every_layer_and_step() -> None:
+    model = small_model()
+    plain = denoise(model, Prompt(0), 1, TimeGrid(4))
+    with recording(model) as seen:
+        recorded = denoise(model, Prompt(0), 1, TimeGrid(4))
+    assert torch.equal(plain.video, recorded.video)
+    assert list(seen.inputs) == list(seen.outputs) == [(step, 0) for step in range(4)]
+    assert all(
+        tokens.shape == (512, 128) for tokens in [*seen.inputs.values(), *seen.outputs.values()]
+    )
+    shown = []
+
+    def keep(tokens: Tensor, request: Request) -> Any:
+        shown.append(tokens)
+        return DatmMatcher(make_backend("golden"))(tokens, request)
+
+    config = OrbisConfig(warmup_steps=3)
+    denoise(model, Prompt(0), 1, TimeGrid(4), config=config, matcher=keep)
+    assert torch.equal(shown[0], seen.outputs[2, 0])
 
 
 @pytest.mark.parametrize("guide", ["output", "input"])
-def test_reduction_is_reported_and_reproducible(guide: str) -> None:
+def test_reduction_is_reported_and_reproducible(guide: Guide) -> None:
     model, calls = small_model(), []
+    config = OrbisConfig(warmup_steps=1, guide=guide, seed=4)
     results = []
     for _ in range(2):
-        matcher = DatmMatcher(make_backend("golden"), 128, 195, seed=4)
+        matcher = DatmMatcher(make_backend("golden"), seed=4)
         results.append(
             denoise(
-                model, Prompt(1), 4, Schedule(5), matcher=matcher, guide=guide,  # type: ignore[arg-type]
+                model, Prompt(1), 4, TimeGrid(6), config=config, matcher=matcher,
                 progress=lambda *state: calls.append(state),
             )
         )  # fmt: skip
@@ -78,38 +78,14 @@ def test_reduction_is_reported_and_reproducible(guide: str) -> None:
         assert matcher.iterations >= 4
     first, second = results
     assert torch.equal(first.video, second.video)
-    assert not torch.equal(first.video, denoise(model, Prompt(1), 4, Schedule(5)).video)
+    named = denoise(model, Prompt(1), 4, TimeGrid(6), config=config)
+    assert torch.equal(first.video, named.video)
+    assert not torch.equal(first.video, denoise(model, Prompt(1), 4, TimeGrid(6)).video)
     assert first.reduction_rc == pytest.approx(195 / 512)
-    assert first.reduction == pytest.approx(195 / 512 * 3 / 5)
+    assert first.reduction == pytest.approx(195 / 512 * 4 / 6)
     assert first.full_steps == 2
-    assert calls[:5] == [(1, 5, True), (2, 5, False), (3, 5, False), (4, 5, False), (5, 5, True)]
+    assert [full for *_, full in calls[:6]] == [True, False, False, False, True, False]
+    assert calls[5] == (6, 6, False)
     timing = first.timing
     assert min(timing.attention, timing.matching, timing.other) > 0
     assert timing.attention + timing.matching + timing.other == pytest.approx(timing.total)
-
-
-def test_only_full_steps_that_a_reduced_one_follows_are_matched() -> None:
-    matcher = BsmMatcher(GRID, 100)
-    denoise(
-        small_model(), Prompt(0), 1, Schedule(8, warm_up=3), matcher=matcher
-    )  # F F F+ R R R F+ R
-    assert matcher.calls == 2
-
-
-def test_a_warm_start_begins_with_the_medoids_of_the_step_before() -> None:
-    tokens = torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
-    warm = DatmMatcher(make_backend("golden"), 16, 20, warm_start=True)
-    cold = DatmMatcher(make_backend("golden"), 16, 20)
-    first = warm(tokens, 0, 0)
-    assert warm(tokens, 0, 4).loss_history[0] == first.loss_history[-1] < first.loss_history[0]
-    assert torch.equal(first.src, cold(tokens, 0, 0).src)
-    assert not torch.equal(cold(tokens, 0, 0).medoids, cold(tokens, 1, 0).medoids)
-
-
-def test_bsm_draws_anew_for_each_layer_and_step_but_the_same_for_a_seed() -> None:
-    tokens = torch.randn(512, 8, generator=torch.Generator().manual_seed(0))
-    matcher = BsmMatcher(GRID, 100, seed=3)
-    first, other = matcher(tokens, 0, 0), matcher(tokens, 1, 0)
-    assert torch.equal(first.src, BsmMatcher(GRID, 100, seed=3)(tokens, 0, 0).src)
-    assert not torch.equal(first.medoids, other.medoids)
-    assert len(first.src) == 100

@@ -3,19 +3,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from software.evaluate import Recorder
 from software.model import GRID, SIZE, build_model, load_model, velocity
 from software.prompt import Prompt, embed
-from software.reduction import apply_reduction
+from software.recording import recording
 
 
 def test_the_architecture_has_512_video_tokens_of_128_channels() -> None:
-    model, recorder = build_model(1).eval(), Recorder()
-    with apply_reduction(model, recorder) as reducer, torch.no_grad():
-        reducer.begin_step(0, full=True)
+    model = build_model(1).eval()
+    with recording(model) as seen, torch.no_grad():
         velocity(model, torch.zeros(1, 8, 3, SIZE, SIZE), torch.zeros(1), Prompt(0).tokens)
-        reducer.end_step()
-    assert recorder.seen[0, 0].shape == (GRID[0] * GRID[1] * GRID[2], 128) == (512, 128)
+    assert seen.outputs[0, 0].shape == (GRID[0] * GRID[1] * GRID[2], 128) == (512, 128)
 
 
 def test_fresh_weights_depend_on_the_seed_and_leave_the_global_generator_alone() -> None:

@@ -16,7 +16,8 @@ from torch import nn
 from typer.testing import CliRunner
 
 from software.cli import app
-from software.plan import MODELS, Schedule, plan, work
+from software.config import OrbisConfig
+from software.plan import MODELS, plan, work
 
 # What a model's config changes of its class's defaults.
 CLASSES: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
@@ -80,7 +81,7 @@ def test_sdpa_falls_with_the_square_of_the_tokens_that_are_left() -> None:
 
 
 def test_a_plan_adds_up() -> None:
-    found = plan("cogvideox-2b", Schedule(ratio=0.4, warm_up=5, steps=50))
+    found = plan("cogvideox-2b", OrbisConfig(ratio=0.4, warmup_steps=6), steps=50)
     assert found["dropped"] == 7020
     assert found["num_dst"] == 4388
     # Steps 5, 9, ..., 49 are full as well.
@@ -89,12 +90,12 @@ def test_a_plan_adds_up() -> None:
     assert found["tokens_dropped_over_all_steps"] == pytest.approx(0.4 * 33 / 50)
     full, reduced = (sum(found[f"{kind}_step_mac"].values()) for kind in ("full", "reduced"))
     assert found["work_saved"] == pytest.approx(1 - (17 * full + 33 * reduced) / (50 * full))
-    assert plan("cogvideox-2b", Schedule(warm_up=60))["work_saved"] == 0
+    assert plan("cogvideox-2b", OrbisConfig(warmup_steps=60))["work_saved"] == 0
 
 
 def test_the_command_prints_what_the_plan_says() -> None:
     result = CliRunner().invoke(app, ["plan", "--model", "wan2.1-1.3b", "--frames", "41", "--json"])
-    assert json.loads(result.stdout) == plan("wan2.1-1.3b", Schedule(), frames=41)
+    assert json.loads(result.stdout) == plan("wan2.1-1.3b", OrbisConfig(), frames=41)
     everything = CliRunner().invoke(app, ["plan"])
     assert all(name in everything.stdout for name in MODELS)
 
@@ -105,7 +106,7 @@ def test_bad_input_is_refused_in_a_sentence() -> None:
         (["--frames", 49], "a video's size needs --model"),
         (["--model", "mochi-1", "--height", 481], "height is 481; it must be a multiple of 16."),
         (["--model", "mochi-1", "--frames", 48], "frames is 48; it must be 1 more than a multiple"),
-        (["--ratio", 0.9], "ratio 0.9 reduces"),
+        (["--ratio", 0.9], "ratio is 0.9, but dst_fraction 0.25 leaves at most 0.75"),
         (["--dst-fraction", 1], "dst_fraction is 1.0; it must be above 0 and below 1."),
         (["--steps", 0], "steps is 0; it must be at least 1."),
         (["--rc-steps", -1], "rc_steps is -1; it must be at least 0."),

@@ -75,18 +75,21 @@ def test_the_engine_gives_the_same_video(tmp_path: Path) -> None:
 
 
 REFUSED: dict[str, tuple[list[object], str]] = {
-    "ratio that M does not allow": (["--ratio", 0.76], "ratio 0.76 reduces 389 of 512 tokens"),
+    "ratio that M does not allow": (
+        ["--ratio", 0.76],
+        "ratio is 0.76, but dst_fraction 0.25 leaves at most 0.75",
+    ),
     "ratio that blocks do not allow": (["--ratio", 0.9, "--matcher", "bsm"], "ratio 0.9"),
     "ratio above 1": (["--ratio", 1.5], "ratio is 1.5"),
     "ratio below 0": (["--ratio", -0.1], "ratio is -0.1"),
     "no steps": (["--steps", 0], "steps is 0; it must be at least 1"),
-    "no warm-up": (["--warm-up", 0], "warm_up is 0"),
+    "no warm-up": (["--warm-up", 0], "warmup_steps is 0"),
     "rc steps": (["--rc-steps", -1], "rc_steps is -1"),
     "class": (["--class", "dog"], "class is 'dog'; it must be one of bunny, bikes, carphone"),
     "seed": (["--seed", -1], "seed is -1"),
     "M < 1": (["--num-dst", 0], "num_dst is 0"),
     "M = N": (["--num-dst", 512], "num_dst is 512"),
-    "M with blocks": (["--num-dst", 9, "--matcher", "bsm"], "BSM has one dst a block, 64"),
+    "M with blocks": (["--num-dst", 9, "--matcher", "bsm"], "BSM has one dst a block"),
     "BSM in hardware": (["--matcher", "bsm", "--backend", "rtl"], "matcher is bsm"),
     "preset": (["--preset", "huge"], "preset is 'huge'"),
     "a preset too small": (["--preset", "tiny"], "preset demo would hold"),

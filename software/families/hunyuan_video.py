@@ -1,0 +1,75 @@
+"""HunyuanVideo: video first, two kinds of blocks, a key mask over the text's padding."""
+
+from typing import Any
+
+from diffusers.models.embeddings import apply_rotary_emb
+from torch import Tensor, nn
+
+from software.families.base import (
+    Call,
+    Family,
+    Grid,
+    QueryKeyValue,
+    Rotary,
+    numbered,
+    split_heads,
+)
+
+
+class HunyuanVideo(Family):
+    """``HunyuanVideoTransformer3DModel``.
+
+    Dual-stream blocks project the text by weights of its own; single-stream ones share the video's,
+    and leave the output projection to the block. The token refiner's attention is not listed.
+    """
+
+    name = "HunyuanVideo"
+    model = "HunyuanVideoTransformer3DModel"
+    processors = ("HunyuanVideoAttnProcessor2_0",)
+
+    def attentions(self, model: nn.Module) -> dict[str, nn.Module]:
+        """``attn`` of the dual-stream blocks, then of the single-stream ones."""
+        return numbered(model, "transformer_blocks", "attn") | numbered(
+            model, "single_transformer_blocks", "attn"
+        )
+
+    def patch(self, model: Any) -> Grid:
+        """Several frames to a patch are possible."""
+        size = model.config.patch_size
+        return model.config.patch_size_t, size, size
+
+    def turn(self, heads: Tensor, rotary: Rotary) -> Tensor:
+        """Angles [S, d]."""
+        turned: Tensor = apply_rotary_emb(heads, rotary)
+        return turned
+
+    def text_qkv(self, attn: Any, text: Tensor) -> QueryKeyValue:
+        """By the text's own weights where there are some; never turned."""
+        if attn.add_q_proj is None:
+            return self.query(attn, text, None), self.key(attn, text, None), self.value(attn, text)
+        return (
+            self.heads(attn, attn.add_q_proj(text), attn.norm_added_q, None),
+            self.heads(attn, attn.add_k_proj(text), attn.norm_added_k, None),
+            split_heads(attn.add_v_proj(text), attn.heads),
+        )
+
+    def key_mask(self, mask: Tensor) -> Tensor | None:
+        """As it is: false for the text's padding."""
+        return mask
+
+    def video_out(self, attn: Any, mixed: Tensor) -> Tensor:
+        """Single-stream blocks project later, together with their feed-forward."""
+        return mixed if self.watched(attn) is None else super().video_out(attn, mixed)
+
+    def text_out(self, attn: Any, mixed: Tensor, call: Call) -> Tensor:
+        """Likewise."""
+        out = getattr(attn, "to_add_out", None)
+        return mixed if out is None else out(mixed)
+
+    def result(self, video: Tensor, text: Tensor | None) -> Any:
+        """Video and text."""
+        return video, text
+
+    def watched(self, attn: Any) -> nn.Module | None:
+        """None in single-stream blocks."""
+        return None if getattr(attn, "to_out", None) is None else super().watched(attn)

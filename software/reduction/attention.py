@@ -1,0 +1,205 @@
+"""The attention processor that takes the place of a layer's own.
+
+At a full step it calls the layer's own processor and lets the matcher see what it asks for; at a
+reduced step it attends over the rows that the layer's last match leaves, one video of the batch
+after the other, each with its own.
+
+Source: design section 1 (output-guided matching) and section 3, 'Reduce / restore'; proportional
+attention is ToMe's (Bolya et al., section 3).
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from software.config import Guide
+from software.families import Call, Family, merge_heads
+from software.reduction.rows import LayerRows, Rows
+
+Shown = Tensor | tuple[Tensor, Tensor]
+"""What a matcher sees of a video: float32 [N, D], or Q and V, each [H, N, d]."""
+
+
+class Steps(Protocol):
+    """What a layer asks of the hook on its transformer (software.reduction.hook)."""
+
+    guide: Guide
+    proportional: bool
+
+    def rows(self, layer: int) -> list[LayerRows] | None:
+        """The rows of each video at this call; None at a full step."""
+
+    def match(self, layer: int, shown: list[Shown]) -> float:
+        """Match each video's tokens, for the steps to come; returns the seconds spent."""
+
+    @property
+    def matching(self) -> bool:
+        """Whether this step's layers are to be shown to the matcher."""
+
+    def note(self, layer: int, rows: int, dropped: int, seconds: float) -> None:
+        """Count that a layer ran: video rows, those dropped, and the seconds without matching."""
+
+
+class ReducedAttention:
+    """Attention processor of one layer. ``original`` is the layer's own, and comes back at the end.
+
+    ``torch.compile`` leaves it out: what it does depends on the step, and matching on the tokens.
+    """
+
+    def __init__(self, steps: Steps, family: Family, layer: int, original: Any) -> None:
+        self.steps, self.family, self.layer, self.original = steps, family, layer, original
+        if hasattr(original, "_attention_backend"):
+            # diffusers sets backends on whichever processor has the attribute, and reads it back.
+            self._parallel_config = original._parallel_config
+
+    @property
+    def _attention_backend(self) -> Any:
+        return self.original._attention_backend
+
+    @_attention_backend.setter
+    def _attention_backend(self, backend: Any) -> None:
+        self.original._attention_backend = backend
+
+    @torch.compiler.disable
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        image_rotary_emb: Any = None,
+    ) -> Any:
+        """Attend; arguments and results are those of the layer's own processor."""
+        begun, matching = time.perf_counter(), 0.0
+        call = Call(hidden_states, encoder_hidden_states, attention_mask, image_rotary_emb)
+        plans = self.steps.rows(self.layer)
+        batch, tokens = hidden_states.shape[:2]
+        dropped = 0
+        if plans is not None:
+            found, dropped = self._reduced(attn, call, plans)
+        elif self.steps.matching:
+            found, shown = self._watched(attn, call)
+            matching = self.steps.match(self.layer, shown)
+        else:
+            found = self._original(attn, call)
+        seconds = time.perf_counter() - begun - matching
+        self.steps.note(self.layer, batch * tokens, dropped, seconds)
+        return found
+
+    def _original(self, attn: Any, call: Call) -> Any:
+        return self.original(attn, call.video, call.text, call.mask, call.rotary)
+
+    def _watched(self, attn: Any, call: Call) -> tuple[Any, list[Shown]]:
+        """The layer's own result, and what the matcher wants to see of each video."""
+        family, guide = self.family, self.steps.guide
+        if guide == "output":
+            module = family.watched(attn)
+            with _inputs_of(module) as seen:
+                found = self._original(attn, call)
+            video = found[0] if module is None else family.video_rows(seen[0], call)
+            return found, [tokens.detach().float() for tokens in video]
+        found = self._original(attn, call)
+        if guide == "input":
+            return found, [tokens.detach().float() for tokens in call.video]
+        query = family.query(attn, call.video, call.rotary).detach().float()
+        value = family.value(attn, call.video).detach().float()
+        return found, list(zip(query, value, strict=True))
+
+    def _reduced(self, attn: Any, call: Call, plans: list[LayerRows]) -> tuple[Any, int]:
+        """The layer's result from fewer rows, and how many were dropped."""
+        dropped = sum(plan.dropped for plan in plans)
+        if not dropped:
+            return self._original(attn, call), 0
+        videos, texts = [], []
+        for number, plan in enumerate(plans):
+            video, text = self._attend(attn, self.family.sample(call, number), plan)
+            restored = merge_heads(plan.query.restore_heads(video))
+            videos.append(plan.query.restore(self.family.video_out(attn, restored)))
+            if text is not None:
+                texts.append(self.family.text_out(attn, merge_heads(text), call))
+        text = torch.cat(texts) if texts else None
+        return self.family.result(torch.cat(videos), text), dropped
+
+    def _attend(self, attn: Any, call: Call, plan: LayerRows) -> tuple[Tensor, Tensor | None]:
+        """SDPA's output for one video: [1, H, S, d] of its kept rows, and that of the text."""
+        family, rows = self.family, plan.key_value
+        video = (
+            self._turned(family.query, attn, call, plan.query),
+            self._turned(family.key, attn, call, rows),
+            rows.take_heads(family.value(attn, rows.take(call.video))),
+        )
+        query, key, value = video
+        text = None if call.text is None else family.text_qkv(attn, call.text)
+        if text is not None:
+            query, key, value = map(self._join, video, text)
+        mask = self._mask(call, rows)
+        bias = rows.bias if self.steps.proportional else None
+        if bias is not None:
+            more = key.shape[-2] - bias.shape[-1]
+            mask = _with_bias(mask, _pad(bias.to(query.dtype), more, family.text_first))
+        mixed = family.sdpa(self.original, query, key, value, mask)
+        if text is None:
+            return mixed, None
+        return self._split(mixed, video[0].shape[-2], -2)
+
+    def _turned(self, project: Any, attn: Any, call: Call, rows: Rows) -> Tensor:
+        """Q or K of the video rows that are kept, [1, H, S, d]."""
+        rotary = call.rotary
+        if rotary is not None and rows.index is not None:
+            rotary = self.family.rotary_rows(rotary, rows.index)
+        return rows.take_heads(project(attn, rows.take(call.video), rotary))
+
+    def _join(self, video: Tensor, text: Tensor, dim: int = -2) -> Tensor:
+        parts = [text, video] if self.family.text_first else [video, text]
+        return torch.cat(parts, dim=dim)
+
+    def _split(self, joint: Tensor, video: int, dim: int) -> tuple[Tensor, Tensor]:
+        """The video's part and the text's."""
+        text = joint.shape[dim] - video
+        if self.family.text_first:
+            first, second = torch.split(joint, [text, video], dim)
+            return second, first
+        first, second = torch.split(joint, [video, text], dim)
+        return first, second
+
+    def _mask(self, call: Call, rows: Rows) -> Tensor | None:
+        """The model's mask over the keys that are kept."""
+        mask = None if call.mask is None else self.family.key_mask(call.mask)
+        if mask is None:
+            return None
+        video, text = self._split(mask, call.video.shape[1], -1)
+        video = rows.take_mask(video)
+        return self._join(video, text.expand(-1, video.shape[1], -1, -1), -1)
+
+
+def _pad(bias: Tensor, text: int, text_first: bool) -> Tensor:
+    """Add the text's zeros to a bias over the video's keys."""
+    return F.pad(bias, (text, 0) if text_first else (0, text))
+
+
+def _with_bias(mask: Tensor | None, bias: Tensor) -> Tensor:
+    """Join a mask, boolean or added to the scores, and a bias into one that is added."""
+    if mask is None:
+        return bias
+    if mask.dtype == torch.bool:
+        return torch.where(mask, bias, float("-inf"))
+    return mask + bias
+
+
+@contextmanager
+def _inputs_of(module: nn.Module | None) -> Iterator[list[Tensor]]:
+    """Yield a list that gets the first argument of each call of a module."""
+    seen: list[Tensor] = []
+    if module is None:
+        yield seen
+        return
+    handle = module.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    try:
+        yield seen
+    finally:
+        handle.remove()
