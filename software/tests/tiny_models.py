@@ -65,7 +65,7 @@ def run(model: nn.Module, inputs: Inputs, time: float = 500.0) -> Tensor:
     return found
 
 
-def _normal(seed: int, *shape: int) -> Tensor:
+def normal(seed: int, *shape: int) -> Tensor:
     """Each entry of the batch (dimension 0) has a seed of its own."""
     rows = [
         torch.randn(shape[1:], generator=torch.Generator().manual_seed(1000 * seed + number))
@@ -90,8 +90,8 @@ def _cogvideox(rotary: bool) -> Tiny:
 
     def inputs(batch: int, seed: int) -> Inputs:
         given: Inputs = {
-            "hidden_states": _normal(seed, batch, 3, 3, 8, 10),
-            "encoder_hidden_states": _normal(seed + 50, batch, 7, 8),
+            "hidden_states": normal(seed, batch, 3, 3, 8, 10),
+            "encoder_hidden_states": normal(seed + 50, batch, 7, 8),
         }
         if rotary:
             angle = torch.arange(60)[:, None] * torch.linspace(0.1, 1, 8).repeat_interleave(2)
@@ -112,10 +112,10 @@ def _hunyuan_video() -> Tiny:
 
     def inputs(batch: int, seed: int) -> Inputs:
         return {
-            "hidden_states": _normal(seed, batch, 4, 3, 8, 10),
-            "encoder_hidden_states": _normal(seed + 50, batch, 7, 16),
+            "hidden_states": normal(seed, batch, 4, 3, 8, 10),
+            "encoder_hidden_states": normal(seed + 50, batch, 7, 16),
             "encoder_attention_mask": _keep(batch, 7).long(),
-            "pooled_projections": _normal(seed + 90, batch, 8),
+            "pooled_projections": normal(seed + 90, batch, 8),
             "guidance": torch.full((batch,), 6000.0),
         }
 
@@ -132,8 +132,8 @@ def _wan() -> Tiny:
 
     def inputs(batch: int, seed: int) -> Inputs:
         return {
-            "hidden_states": _normal(seed, batch, 4, 3, 8, 10),
-            "encoder_hidden_states": _normal(seed + 50, batch, 7, 16),
+            "hidden_states": normal(seed, batch, 4, 3, 8, 10),
+            "encoder_hidden_states": normal(seed + 50, batch, 7, 16),
         }
 
     return Tiny(build, inputs, (3, 4, 5))
@@ -148,8 +148,8 @@ def _ltx_video() -> Tiny:
 
     def inputs(batch: int, seed: int) -> Inputs:
         return {
-            "hidden_states": _normal(seed, batch, 60, 4),
-            "encoder_hidden_states": _normal(seed + 50, batch, 7, 16),
+            "hidden_states": normal(seed, batch, 60, 4),
+            "encoder_hidden_states": normal(seed + 50, batch, 7, 16),
             "encoder_attention_mask": _keep(batch, 7).long(),
             "num_frames": 3, "height": 4, "width": 5,
         }  # fmt: skip
@@ -167,8 +167,8 @@ def _mochi() -> Tiny:
 
     def inputs(batch: int, seed: int) -> Inputs:
         return {
-            "hidden_states": _normal(seed, batch, 4, 3, 8, 10),
-            "encoder_hidden_states": _normal(seed + 50, batch, 7, 16),
+            "hidden_states": normal(seed, batch, 4, 3, 8, 10),
+            "encoder_hidden_states": normal(seed + 50, batch, 7, 16),
             "encoder_attention_mask": _keep(batch, 7),
         }
 
