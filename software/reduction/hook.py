@@ -5,6 +5,8 @@ diffusers' cache contexts (conditional, unconditional, ...) by itself. Only inde
 call. The count starts anew when the pipeline ends (diffusers resets stateful hooks then), when the
 video's size changes, and when time runs back, as after a run that was interrupted. A batch of
 another size only loses its pairs: the step is full and matches.
+
+``torch.compile`` leaves the hook and the attention processors out, and compiles what is between.
 """
 
 import inspect
@@ -146,6 +148,7 @@ class OrbisHook(ModelHook):
         self._signature = inspect.signature(module.forward)
         return module
 
+    @torch.compiler.disable
     def pre_forward(self, module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         """Decide what kind of step this is."""
         assert self._signature is not None
@@ -163,6 +166,7 @@ class OrbisHook(ModelHook):
         self._now = _Now(state, grid, full, matching)
         return args, kwargs
 
+    @torch.compiler.disable
     def post_forward(self, module: nn.Module, output: Any) -> Any:
         """Check that every patched layer ran: a no-op is an error."""
         now, self._now = self._now, None
