@@ -275,6 +275,24 @@ def test_a_compiled_model_does_the_same(name: str) -> None:
         torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gpu_does_the_same(name: str) -> None:
+    tiny = TINY[name]
+    config = OrbisConfig(warmup_steps=1, matcher="bsm")
+    model, there = tiny.model(), tiny.model().cuda()
+    with apply_orbis(model, config), apply_orbis(there, config) as applied:
+        for number, time in enumerate(times(3)):
+            inputs = tiny.inputs(2, number)
+            moved = {key: value.cuda() if isinstance(value, Tensor) else value
+                     for key, value in inputs.items()}  # fmt: skip
+            expected = run(model, inputs, time)
+            with torch.device("cuda"):
+                found = run(there, moved, time).cpu()
+            torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+        assert applied.usage.reduced_steps == 2
+
+
 def test_the_global_generator_is_left_alone() -> None:
     tiny = TINY["wan"]
     model = tiny.model()
