@@ -3,6 +3,7 @@
 Source: design sections 1 and 3.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,8 @@ Guide = Literal["output", "input", "query_value"]
 MatcherName = Literal["datm", "random", "bsm", "bsm2d", "asymrnr"]
 Targets = Literal["qkv", "q"]
 
+BLOCKS = {"bsm": (2, 2, 2), "bsm2d": (1, 2, 2), "asymrnr": (2, 2, 2)}
+"""Of the matchers that have a dst in each block: its tokens along frames, rows and columns."""
 GUIDES: tuple[Guide, ...] = ("output", "input", "query_value")
 MATCHERS: tuple[MatcherName, ...] = ("datm", "random", "bsm", "bsm2d", "asymrnr")
 TARGETS: tuple[Targets, ...] = ("qkv", "q")
@@ -47,11 +50,11 @@ class OrbisConfig:
     Attributes:
         ratio: share of the video tokens that reduced steps drop, 0..1; 0 changes no bit.
         rc_steps: reduced steps after each full one; 0 reduces nothing.
-        warmup_steps: full steps first, at least 1. A quarter of a run by default (13 of 50 steps):
-            a video's layout is decided in them (docs/quality.md).
-        last_full_steps: full steps at the end of a run; needs the number of steps, which a pipeline
-            tells and ``num_steps`` says otherwise.
-        num_steps: steps of a run, where a transformer is patched without its pipeline.
+        warmup_steps: full steps first, at least 1: a number, or below 1 a share of the run, rounded
+            up. A quarter by default (13 of 50): a video's layout is decided in them.
+        last_full_steps: full steps at the end of a run.
+        num_steps: steps of a run, for where nobody else tells: a transformer without its pipeline,
+            if ``warmup_steps`` is a share or ``last_full_steps`` is not 0.
         num_dst: M, dst tokens of ``datm`` and ``random``; ``dst_fraction`` of the video tokens if
             None.
         dst_fraction: likewise, as a fraction.
@@ -66,7 +69,8 @@ class OrbisConfig:
             else).
         matcher: ``datm``; ``random`` (random dst, each src to its nearest); ``bsm`` and ``bsm2d``
             (one random dst in each 2x2x2 block, or in each 2x2 block of a frame); ``asymrnr`` (as
-            bsm, each head for itself, Q by Q and keys and values by V).
+            bsm, each head for itself, Q by Q and keys and values by V). ``num_dst``, ``bits`` and
+            what refines are of no effect on the last three.
         targets: what is reduced: Q, K and V, or Q alone.
         layers: numbers of the attention layers to patch, as ``orbis_summary`` counts them; all if
             None.
@@ -81,7 +85,7 @@ class OrbisConfig:
 
     ratio: float = 0.38
     rc_steps: int = 3
-    warmup_steps: int = 13
+    warmup_steps: float = 0.25
     last_full_steps: int = 0
     num_steps: int | None = None
     num_dst: int | None = None
@@ -109,7 +113,13 @@ class OrbisConfig:
                 f"matcher {self.matcher!r} does not go with guide {self.guide!r}: asymrnr matches "
                 "query_value, and only asymrnr does."
             )
-        if self.draws_dst and self.num_dst is None and self.ratio > 1 - self.dst_fraction:
+        if self.layers is not None:
+            object.__setattr__(self, "layers", tuple(self.layers))
+        if (
+            self.matcher not in BLOCKS
+            and self.num_dst is None
+            and self.ratio > 1 - self.dst_fraction
+        ):
             raise ValueError(
                 f"ratio is {self.ratio}, but dst_fraction {self.dst_fraction} leaves at most "
                 f"{1 - self.dst_fraction:g} of the tokens to reduce."
@@ -124,36 +134,64 @@ class OrbisConfig:
         if not 0 <= self.epsilon < 1:
             raise ValueError(f"epsilon is {self.epsilon}; it must be at least 0 and below 1.")
         for name, least in (
-            ("rc_steps", 0), ("warmup_steps", 1), ("last_full_steps", 0), ("num_steps", 1),
-            ("num_dst", 1), ("max_iterations", 1), ("scale_group", 1),
+            ("rc_steps", 0), ("last_full_steps", 0), ("num_steps", 1), ("num_dst", 1),
+            ("max_iterations", 1), ("scale_group", 1), ("seed", 0),
         ):  # fmt: skip
             value = getattr(self, name)
+            if value is not None and not isinstance(value, int):
+                raise ValueError(f"{name} is {value!r}; it must be an integer.")
             if value is not None and value < least:
                 raise ValueError(f"{name} is {value}; it must be at least {least}.")
+        if not self.warmup_steps > 0 or (self.warmup_steps > 1 and self.warmup_steps % 1):
+            raise ValueError(
+                f"warmup_steps is {self.warmup_steps}; it must be a whole number of at least 1, or"
+                " a share of the steps above 0 and below 1."
+            )
         if self.bits not in (4, None):
             raise ValueError(f"bits is {self.bits}; it must be 4, or None for floats.")
         if self.bits is None and self.scale_group != 1:
             raise ValueError(
                 f"scale_group is {self.scale_group}, but float tokens have no scale to share."
             )
-        if not 0 <= self.seed < 1 << 32:
+        if not self.seed < 1 << 32:
             raise ValueError(f"seed is {self.seed}; it must lie in 0..{(1 << 32) - 1}.")
 
-    @property
-    def draws_dst(self) -> bool:
-        """Whether M is ours to choose; the other matchers have a dst in each block."""
-        return self.matcher in ("datm", "random")
+    def counts(self, grid: tuple[int, int, int]) -> tuple[int, int]:
+        """M and K for a video's tokens.
 
-    def counts(self, num_tokens: int) -> tuple[int, int]:
-        """M and K for N video tokens.
+        Args:
+            grid: its tokens along frames, rows and columns.
 
         Raises:
             ValueError: more src than the dst leave.
         """
-        num_dst = self.num_dst or max(1, round(self.dst_fraction * num_tokens))
-        if not self.draws_dst:
-            return num_dst, round(self.ratio * num_tokens)
+        num_tokens = math.prod(grid)
+        if self.matcher in BLOCKS:
+            sides = zip(grid, BLOCKS[self.matcher], strict=True)
+            num_dst = math.prod(-(-size // length) for size, length in sides)
+        else:
+            num_dst = self.num_dst or max(1, round(self.dst_fraction * num_tokens))
         return num_dst, reduced_count(self.ratio, num_tokens, num_dst)
+
+    @property
+    def needs_steps(self) -> bool:
+        """Whether the number of steps of a run must be known."""
+        return self.warmup_steps < 1 or self.last_full_steps > 0
+
+    def warmup(self, steps: int | None) -> int:
+        """Full steps first, in a run of ``steps``.
+
+        Raises:
+            ValueError: they are a share of a number that is not known.
+        """
+        if self.warmup_steps >= 1:
+            return int(self.warmup_steps)
+        if steps is None:
+            raise ValueError(
+                f"warmup_steps is {self.warmup_steps} of a run, but nobody tells how many steps it "
+                "has: give num_steps, or a whole number."
+            )
+        return math.ceil(self.warmup_steps * steps)
 
     def is_full(self, step: int, since_match: int | None, steps: int | None = None) -> bool:
         """Whether a step is full.
@@ -164,7 +202,7 @@ class OrbisConfig:
             steps: of the whole run, where known.
         """
         return (
-            step < self.warmup_steps
+            step < self.warmup(steps)
             or since_match is None
             or since_match > self.rc_steps
             or (steps is not None and step >= steps - self.last_full_steps)

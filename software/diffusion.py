@@ -120,8 +120,9 @@ def denoise(
     kinds, applied = [True] * grid.steps, None
     begun = time.perf_counter()
     if config is not None:
+        config = replace(config, num_steps=grid.steps)
         kinds = config.full_steps(grid.steps)
-        applied = apply_orbis(model, replace(config, num_steps=grid.steps), matcher=matcher)
+        applied = apply_orbis(model, config, matcher=matcher)
     with applied or nullcontext():
         for step, full in enumerate(kinds):
             now, then = times[step : step + 2]
@@ -136,7 +137,7 @@ def denoise(
         video=states[-1][0].clamp(-1, 1),
         states=tuple(states),
         timing=timing,
-        full_steps=sum(kinds),
+        full_steps=usage.full_calls if applied else grid.steps,
         reduction=usage.reduction,
         reduction_rc=usage.reduction_rc,
     )

@@ -145,7 +145,7 @@ def step_psnr(
     of dB over the reduced steps.
     """
     text, times, found = prompt.tokens, grid.times, []
-    first = config.warmup_steps - 1  # full steps before the first match tell nothing
+    first = config.warmup(grid.steps) - 1  # full steps before the first match tell nothing
     kinds = config.full_steps(grid.steps)
     with apply_orbis(model, replace(config, warmup_steps=1)):
         for step in range(first, grid.steps):

@@ -16,7 +16,7 @@ from torch import Tensor
 from golden import Match, epsilon_to_q16, match_asymrnr, match_bsm
 from golden.asymrnr import HeadMatch
 from software.backends import Matched, MatchingBackend, make_backend
-from software.config import OrbisConfig
+from software.config import BLOCKS, OrbisConfig
 
 Block = tuple[int, int, int]
 
@@ -111,7 +111,7 @@ class BsmMatcher:
     """
 
     seed: int = 0
-    block: Block = (2, 2, 2)
+    block: Block = BLOCKS["bsm"]
     calls: int = 0
 
     def __call__(self, shown: Tensor, request: Request) -> Match:
@@ -134,7 +134,7 @@ class AsymRnRMatcher:
     """
 
     seed: int = 0
-    block: Block = (2, 2, 2)
+    block: Block = BLOCKS["asymrnr"]
     calls: int = 0
 
     def __call__(
@@ -155,8 +155,8 @@ def make_matcher(config: OrbisConfig) -> Matcher:
     """The matcher that a config names, on the golden model."""
     if config.matcher == "asymrnr":
         return AsymRnRMatcher(config.seed)
-    if config.matcher in ("bsm", "bsm2d"):
-        return BsmMatcher(config.seed, (2, 2, 2) if config.matcher == "bsm" else (1, 2, 2))
+    if config.matcher in BLOCKS:
+        return BsmMatcher(config.seed, BLOCKS[config.matcher])
     backend = make_backend("golden", bits=config.bits, scale_group=config.scale_group)
     return DatmMatcher(
         backend,

@@ -12,6 +12,7 @@ A reduced step takes the src rows away before the projections and puts them back
 ``S - K``. Sizes are those of the models' configs in diffusers and of their default videos.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +64,8 @@ class VideoModel:
     video: tuple[int, int, int]
     steps: int = 50
 
-    def video_tokens(self, frames: int, height: int, width: int) -> int:
-        """Video tokens of a video. The first frame has a latent frame of its own.
+    def grid(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
+        """Tokens of a video along frames, rows, columns. The first frame has a latent of its own.
 
         Raises:
             ValueError: a size that is not whole tokens.
@@ -74,7 +75,6 @@ class VideoModel:
             raise ValueError(
                 f"frames is {frames}; it must be 1 more than a multiple of {temporal}."
             )
-        tokens = ((frames - 1) // temporal + 1) // self.patch[0]
         for name, size, compressed, patch in zip(
             ("height", "width"), (height, width), spatial, self.patch[1:], strict=True
         ):
@@ -82,8 +82,9 @@ class VideoModel:
                 raise ValueError(
                     f"{name} is {size}; it must be a multiple of {compressed * patch}."
                 )
-            tokens *= size // (compressed * patch)
-        return tokens
+        latents = (frames - 1) // temporal + 1, height // spatial[0], width // spatial[1]
+        rows, columns = latents[1] // self.patch[1], latents[2] // self.patch[2]
+        return latents[0] // self.patch[0], rows, columns
 
 
 MODELS: dict[str, VideoModel] = {
@@ -164,8 +165,9 @@ def plan(
             ("frames", "height", "width"), model.video, (frames, height, width), strict=True
         )
     }
-    tokens = model.video_tokens(**video)
-    num_dst, dropped = config.counts(tokens)
+    grid = model.grid(**video)
+    tokens = math.prod(grid)
+    num_dst, dropped = config.counts(grid)
     steps = model.steps if steps is None else steps
     if steps < 1:
         raise ValueError(f"steps is {steps}; it must be at least 1.")
@@ -185,7 +187,7 @@ def plan(
         "dropped": dropped,
         "index_bytes": layers * dropped * 2 * _INDEX_BYTES,
         "steps": steps,
-        "full_steps_first": config.warmup_steps,
+        "full_steps_first": config.warmup(steps),
         "reduced_steps": few,
         "full_step_mac": full,
         "reduced_step_mac": reduced,

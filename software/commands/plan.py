@@ -21,7 +21,7 @@ def plan(
         int, typer.Option(metavar="K", help="Reduced steps after each full one.")
     ] = OrbisConfig.rc_steps,
     warm_up: Annotated[
-        int, typer.Option(metavar="K", help="Full steps first.")
+        float, typer.Option(metavar="K", help="Full steps first; below 1, a share of all.")
     ] = OrbisConfig.warmup_steps,
     dst_fraction: Annotated[
         float, typer.Option(metavar="F", help="Dst tokens, of the video tokens.")

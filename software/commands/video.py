@@ -212,18 +212,13 @@ def _matcher(
     from golden import validate
     from software.backends import make_backend
     from software.backends.presets import check_capacity, preset_config
-    from software.config import reduced_count
     from software.matchers import BsmMatcher, DatmMatcher
     from software.model import GRID
 
     num_tokens = math.prod(GRID)
-    if config.matcher == "bsm":
-        slots = math.prod(-(-size // length) for size, length in
-                          zip(GRID, BsmMatcher.block, strict=True))  # fmt: skip
-        reduced_count(config.ratio, num_tokens, slots)
-    else:
+    if config.matcher == "datm":
         validate.check_sizes(num_tokens, config.num_dst or 1, 0)
-    num_dst, _ = config.counts(num_tokens)
+    num_dst, _ = config.counts(GRID)
     if backend is Backend.off:
         return None
     if config.matcher == "bsm":

@@ -13,12 +13,24 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
-from diffusers.models.attention_dispatch import dispatch_attention_fn
+from diffusers.models.attention_dispatch import (
+    AttentionBackendName,
+    _AttentionBackendRegistry,
+    dispatch_attention_fn,
+)
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 Grid = tuple[int, int, int]
 """Video tokens as (frames, rows, columns); their order is frame-major, then row, then column."""
 Rotary = tuple[Tensor, Tensor]
+_ADDITIVE = (
+    AttentionBackendName.NATIVE,
+    AttentionBackendName._NATIVE_CUDNN,
+    AttentionBackendName._NATIVE_EFFICIENT,
+    AttentionBackendName._NATIVE_MATH,
+)
+"""Attention backends that add a mask of floats to the scores; the others refuse or misread it."""
 QueryKeyValue = tuple[Tensor, Tensor, Tensor]
 
 
@@ -107,8 +119,17 @@ class Family:
         return rotary[0][rows], rotary[1][rows]
 
     def text_qkv(self, attn: Any, text: Tensor) -> QueryKeyValue:
-        """Q, K and V of text that takes part [B, T, C'], each [B, H, T, d]."""
-        raise NotImplementedError
+        """Q, K and V of text that takes part [B, T, C'], each [B, H, T, d]; never turned.
+
+        By weights of its own where the layer has some, by the video's otherwise.
+        """
+        if getattr(attn, "add_q_proj", None) is None:
+            return self.query(attn, text, None), self.key(attn, text, None), self.value(attn, text)
+        return (
+            self.heads(attn, attn.add_q_proj(text), attn.norm_added_q, None),
+            self.heads(attn, attn.add_k_proj(text), attn.norm_added_k, None),
+            split_heads(attn.add_v_proj(text), attn.heads),
+        )
 
     def key_mask(self, mask: Tensor) -> Tensor | None:
         """SDPA's mask over the keys of the joint sequence, [1, 1, 1, N + T], from one video's."""
@@ -126,6 +147,20 @@ class Family:
             text=None if call.text is None else call.text[one],
             mask=call.mask if call.mask is None or len(call.mask) == 1 else call.mask[one],
         )
+
+    def check_bias(self, processor: Any) -> None:
+        """Refuse an attention backend that does not take a mask that is added to the scores.
+
+        Raises:
+            ValueError: it is such a one.
+        """
+        backend = processor._attention_backend or _AttentionBackendRegistry.get_active_backend()[0]
+        if backend not in _ADDITIVE:
+            raise ValueError(
+                f"attention backend {AttentionBackendName(backend).value} does not add a mask to "
+                "the scores, as proportional attention needs: choose another, or "
+                "proportional=False."
+            )
 
     def sdpa(
         self, processor: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
@@ -151,8 +186,8 @@ class Family:
         return mixed
 
     def result(self, video: Tensor, text: Tensor | None) -> Any:
-        """What the attention layer returns."""
-        return video
+        """What the attention layer returns: video, and text where it takes part."""
+        return video if text is None else (video, text)
 
     def watched(self, attn: Any) -> nn.Module | None:
         """The module whose input is SDPA's output; None where the layer itself returns it."""
@@ -164,9 +199,22 @@ class Family:
         return mixed
 
 
+class TorchFamily(Family):
+    """A family whose processors call torch's SDPA themselves, whatever backend is set."""
+
+    def check_bias(self, processor: Any) -> None:
+        """Torch takes any mask."""
+
+    def sdpa(
+        self, processor: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        """Torch's own."""
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+
+
 def split_heads(rows: Tensor, count: int) -> Tensor:
     """[B, S, count d] to [B, count, S, d]."""
-    return rows.reshape(*rows.shape[:-1], count, -1).transpose(1, 2)
+    return rows.reshape(*rows.shape[:-1], count, rows.shape[-1] // count).transpose(1, 2)
 
 
 def merge_heads(heads: Tensor) -> Tensor:
@@ -184,6 +232,6 @@ def numbered(model: nn.Module, blocks: str, attention: str) -> dict[str, nn.Modu
 
 def turn_pairs(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn channels (2 i, 2 i + 1) of [..., d] by angles [..., d / 2], in the angles' precision."""
-    even, odd = heads.reshape(*heads.shape[:-1], -1, 2).unbind(-1)
+    even, odd = heads[..., ::2], heads[..., 1::2]
     turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
     return turned.flatten(-2).to(heads.dtype)

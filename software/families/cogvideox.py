@@ -5,12 +5,11 @@ from typing import Any
 
 from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from software.families.base import Call, Family, Grid, QueryKeyValue, Rotary, numbered
+from software.families.base import Call, Grid, Rotary, TorchFamily, numbered
 
 
-class CogVideoX(Family):
+class CogVideoX(TorchFamily):
     """``CogVideoXTransformer3DModel``: latents come as [B, frames, channels, height, width]."""
 
     name = "CogVideoX"
@@ -33,27 +32,9 @@ class CogVideoX(Family):
         turned: Tensor = apply_rotary_emb(heads, rotary)
         return turned
 
-    def text_qkv(self, attn: Any, text: Tensor) -> QueryKeyValue:
-        """As the video's, but not turned."""
-        return (
-            self.query(attn, text, None),
-            self.key(attn, text, None),
-            self.value(attn, text),
-        )
-
-    def sdpa(
-        self, processor: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
-    ) -> Tensor:
-        """Torch's own, whatever backend is set."""
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-
     def text_out(self, attn: Any, mixed: Tensor, call: Call) -> Tensor:
         """As the video's."""
         return self.video_out(attn, mixed)
-
-    def result(self, video: Tensor, text: Tensor | None) -> Any:
-        """Video and text."""
-        return video, text
 
     def video_rows(self, mixed: Tensor, call: Call) -> Tensor:
         """What comes after the text."""

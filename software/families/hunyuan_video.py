@@ -5,15 +5,7 @@ from typing import Any
 from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
 
-from software.families.base import (
-    Call,
-    Family,
-    Grid,
-    QueryKeyValue,
-    Rotary,
-    numbered,
-    split_heads,
-)
+from software.families.base import Call, Family, Grid, Rotary, numbered
 
 
 class HunyuanVideo(Family):
@@ -43,16 +35,6 @@ class HunyuanVideo(Family):
         turned: Tensor = apply_rotary_emb(heads, rotary)
         return turned
 
-    def text_qkv(self, attn: Any, text: Tensor) -> QueryKeyValue:
-        """By the text's own weights where there are some; never turned."""
-        if attn.add_q_proj is None:
-            return self.query(attn, text, None), self.key(attn, text, None), self.value(attn, text)
-        return (
-            self.heads(attn, attn.add_q_proj(text), attn.norm_added_q, None),
-            self.heads(attn, attn.add_k_proj(text), attn.norm_added_k, None),
-            split_heads(attn.add_v_proj(text), attn.heads),
-        )
-
     def key_mask(self, mask: Tensor) -> Tensor | None:
         """As it is: false for the text's padding."""
         return mask
@@ -65,10 +47,6 @@ class HunyuanVideo(Family):
         """Likewise."""
         out = getattr(attn, "to_add_out", None)
         return mixed if out is None else out(mixed)
-
-    def result(self, video: Tensor, text: Tensor | None) -> Any:
-        """Video and text."""
-        return video, text
 
     def watched(self, attn: Any) -> nn.Module | None:
         """None in single-stream blocks."""

@@ -23,10 +23,9 @@ class LTXVideo(Family):
 
     def grid(self, model: Any, given: Mapping[str, Any]) -> Grid:
         """As the pipeline says; one row of tokens where it gives their coordinates instead."""
-        frames, height, width = (given.get(name) for name in ("num_frames", "height", "width"))
-        if frames is None or height is None or width is None:
+        if given.get("video_coords") is not None:
             return 1, 1, given["hidden_states"].shape[1]
-        return frames, height, width
+        return given["num_frames"], given["height"], given["width"]
 
     def heads(self, attn: Any, rows: Tensor, norm: Any, rotary: Rotary | None) -> Tensor:
         """Normalise and turn over all heads, then split."""
@@ -38,9 +37,9 @@ class LTXVideo(Family):
         return rotary[0][:, rows], rotary[1][:, rows]
 
     def sample(self, call: Call, number: int) -> Call:
-        """Angles [B, S, D]: each video has its own."""
+        """Angles [B or 1, S, D]: each video may have its own."""
         one = super().sample(call, number)
-        if call.rotary is None:
+        if call.rotary is None or len(call.rotary[0]) == 1:
             return one
         cos, sin = (part[number : number + 1] for part in call.rotary)
         return replace(one, rotary=(cos, sin))

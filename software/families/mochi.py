@@ -6,18 +6,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from software.families.base import (
-    Call,
-    Family,
-    QueryKeyValue,
-    Rotary,
-    numbered,
-    split_heads,
-    turn_pairs,
-)
+from software.families.base import Call, Rotary, TorchFamily, numbered, turn_pairs
 
 
-class Mochi(Family):
+class Mochi(TorchFamily):
     """``MochiTransformer3DModel``: the mask picks the text rows that take part, for each video."""
 
     name = "Mochi"
@@ -33,14 +25,6 @@ class Mochi(Family):
         cos, sin = (part.transpose(0, 1) for part in rotary)
         return turn_pairs(heads.float(), cos, sin).to(heads.dtype)
 
-    def text_qkv(self, attn: Any, text: Tensor) -> QueryKeyValue:
-        """By the text's own weights, not turned."""
-        return (
-            self.heads(attn, attn.add_q_proj(text), attn.norm_added_q, None),
-            self.heads(attn, attn.add_k_proj(text), attn.norm_added_k, None),
-            split_heads(attn.add_v_proj(text), attn.heads),
-        )
-
     def key_mask(self, mask: Tensor) -> Tensor | None:
         """None: rows that are masked are not there."""
         return None
@@ -52,17 +36,7 @@ class Mochi(Family):
         assert one.mask is not None
         return replace(one, text=one.text[:, one.mask[0].flatten().bool()])
 
-    def sdpa(
-        self, processor: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
-    ) -> Tensor:
-        """Torch's own, whatever backend is set."""
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-
     def text_out(self, attn: Any, mixed: Tensor, call: Call) -> Tensor:
         """Rows of the padding come last, as zeros, and are projected as the others."""
         mixed = F.pad(mixed, (0, 0, 0, call.text_tokens - mixed.shape[1]))
         return attn.to_add_out(mixed) if hasattr(attn, "to_add_out") else mixed
-
-    def result(self, video: Tensor, text: Tensor | None) -> Any:
-        """Video and text."""
-        return video, text

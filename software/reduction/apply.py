@@ -20,10 +20,14 @@ from software.config import OrbisConfig
 from software.families import FAMILIES, Family, family_of
 from software.matchers import Matcher, make_matcher
 from software.reduction.attention import ReducedAttention
-from software.reduction.hook import HOOK, OrbisHook, Usage
+from software.reduction.hook import TransformerHook
+from software.reduction.run import Run
+from software.reduction.usage import Usage
 
 _NAMES = ("transformer", "transformer_2")
 """Attributes of a pipeline that hold transformers; Wan 2.2 has two."""
+_MARK = "_orbis"
+"""Attribute of a patched transformer, and the name of the hook on its first layer."""
 
 
 class AppliedOrbis:
@@ -33,29 +37,26 @@ class AppliedOrbis:
         models: the patched transformers, by the pipeline's name for them.
     """
 
-    def __init__(self, models: dict[str, nn.Module]) -> None:
+    def __init__(
+        self, models: dict[str, nn.Module], hooks: dict[str, TransformerHook], run: Run
+    ) -> None:
         self.models = models
+        self._hooks, self._run = hooks, run
 
     @property
     def usage(self) -> Usage:
-        """Totals so far, of all the transformers."""
-        total = Usage()
-        for model in self.models.values():
-            hook = _hook_of(model)
-            for name, value in vars(hook.usage if hook else Usage()).items():
-                setattr(total, name, getattr(total, name) + value)
-        return total
+        """Totals of all the transformers; they stay after removal."""
+        return sum((hook.usage for hook in self._hooks.values()), Usage())
 
     def reset(self) -> None:
         """Begin the next run at its first step. A pipeline does so by itself when it ends."""
-        for model in self.models.values():
-            if hook := _hook_of(model):
-                hook.reset_state(model)
+        self._run.reset()
 
     def remove(self) -> None:
         """Give the models their attention back; doing so twice is harmless."""
-        for model in self.models.values():
-            _remove(model)
+        for name, model in self.models.items():
+            if getattr(model, _MARK, None) is self._hooks[name]:
+                _remove(model)
 
     def __enter__(self) -> "AppliedOrbis":
         return self
@@ -75,29 +76,31 @@ class OrbisSummary:
 
     Attributes:
         config: what was asked for.
+        matcher: what matches: the config's, or the name of what was given instead.
         layers: paths of the patched attention layers, under the pipeline's name for the model.
         usage: totals since patching.
     """
 
     config: OrbisConfig
+    matcher: str
     layers: tuple[str, ...]
     usage: Usage
 
     def __str__(self) -> str:
         """Some lines of text."""
         config, usage = self.config, self.usage
-        bits = "float" if config.bits is None else f"{config.bits}-bit"
-        what = f"{config.matcher}, {bits}" if config.matcher == "datm" else config.matcher
+        first = config.warmup_steps
+        warmup = f"{first:g} full steps" if first >= 1 else f"the first {first:.0%} of the steps"
         return "\n".join(
             [
                 f"{len(self.layers)} attention layers patched: {self.layers[0]} to"
                 f" {self.layers[-1]}",
-                f"{what}, on {config.guide.replace('_', ' and ')}; {config.ratio:.0%} of the video"
-                f" tokens dropped in reduced steps, FC:RC 1:{config.rc_steps} after"
-                f" {config.warmup_steps} full steps",
-                f"so far {usage.full_steps} full and {usage.reduced_steps} reduced steps:"
+                f"{self.matcher}, on {config.guide.replace('_', ' and ')}; {config.ratio:.0%} of"
+                f" the video tokens dropped in reduced steps, FC:RC 1:{config.rc_steps} after"
+                f" {warmup}",
+                f"so far {usage.full_calls} full and {usage.reduced_calls} reduced calls:"
                 f" {usage.reduction:.1%} of all video-token rows dropped,"
-                f" {usage.reduction_rc:.1%} of those in reduced steps",
+                f" {usage.reduction_rc:.1%} of those in reduced calls",
                 f"attention {usage.attention_seconds:.2f} s, {usage.matchings} matchings"
                 f" {usage.matching_seconds:.2f} s (host time)",
             ]
@@ -121,28 +124,31 @@ def apply_orbis(
             without a number of steps.
     """
     config = config or OrbisConfig()
-    models = _models(pipe_or_transformer)
-    is_pipe = not isinstance(pipe_or_transformer, nn.Module)
-    if config.last_full_steps and config.num_steps is None and not is_pipe:
-        raise ValueError(
-            f"last_full_steps is {config.last_full_steps}, but a transformer alone does not know "
-            "how many steps a run has: give num_steps, or the pipeline."
-        )
+    models, pipe = _models(pipe_or_transformer), pipe_or_transformer
+    if isinstance(pipe, nn.Module):
+        pipe = None
+        if config.needs_steps and config.num_steps is None:
+            raise ValueError(
+                f"warmup_steps is {config.warmup_steps} and last_full_steps"
+                f" {config.last_full_steps}, but a transformer alone does not know how many steps a"
+                " run has: give num_steps, or the pipeline."
+            )
 
     def num_steps() -> int | None:
-        return config.num_steps or getattr(pipe_or_transformer, "num_timesteps", None)
+        return getattr(pipe, "num_timesteps", None) or config.num_steps
 
-    planned = [(model, *_checked(model, config)) for model in models.values()]
+    def timesteps() -> object:
+        return getattr(getattr(pipe, "scheduler", None), "timesteps", None)
+
+    planned = {name: _checked(model, config) for name, model in models.items()}
+    run, hooks = Run(timesteps), {}
     matcher = matcher or make_matcher(config)
-    for model, family, layers in planned:
+    for name, (family, layers) in planned.items():
         paths = {number: path for number, (path, _) in layers.items()}
-        hook = OrbisHook(config, family, paths, matcher, num_steps)
-        registry = HookRegistry.check_if_exists_or_initialize(model)
-        registry.register_hook(hook, HOOK)
-        registry.invalidate_child_registries_cache()
-        for number, (_, attn) in layers.items():
-            attn.processor = ReducedAttention(hook, family, number, attn.processor)
-    return AppliedOrbis(models)
+        hook = TransformerHook(config, family, paths, matcher, run, num_steps)
+        hooks[name] = hook
+        _put(models[name], hook, [attn for _, attn in layers.values()])
+    return AppliedOrbis(models, hooks, run)
 
 
 def remove_orbis(pipe_or_transformer: Any) -> None:
@@ -162,13 +168,24 @@ def orbis_summary(pipe_or_transformer: Any) -> OrbisSummary:
     Raises:
         ValueError: it is not patched.
     """
-    models = _models(pipe_or_transformer)
-    hooks = {name: hook for name, model in models.items() if (hook := _hook_of(model))}
+    found = {name: _hook_of(model) for name, model in _models(pipe_or_transformer).items()}
+    hooks = {name: hook for name, hook in found.items() if hook}
     if not hooks:
         raise ValueError(f"{_title(pipe_or_transformer)} is not patched; apply_orbis patches it.")
     layers = [f"{name}.{path}" for name, hook in hooks.items() for path in hook.layers.values()]
-    config = next(iter(hooks.values())).config
-    return OrbisSummary(config, tuple(layers), AppliedOrbis(models).usage)
+    first = next(iter(hooks.values()))
+    usage = sum((hook.usage for hook in hooks.values()), Usage())
+    return OrbisSummary(first.config, _described(first), tuple(layers), usage)
+
+
+def _described(hook: TransformerHook) -> str:
+    """The config's matcher, or the name of what matches in its place."""
+    config, kind = hook.config, type(hook.matcher)
+    if kind is not type(make_matcher(config)):
+        return str(getattr(hook.matcher, "__name__", kind.__name__))
+    if config.matcher != "datm":
+        return config.matcher
+    return "datm, float" if config.bits is None else f"datm, {config.bits}-bit"
 
 
 def _models(pipe_or_transformer: Any) -> dict[str, nn.Module]:
@@ -189,10 +206,24 @@ def _title(thing: Any) -> str:
     return type(thing).__name__
 
 
-def _hook_of(model: nn.Module) -> OrbisHook | None:
-    registry = getattr(model, "_diffusers_hook", None)
-    hook: OrbisHook | None = registry and registry.get_hook(HOOK)
+def _hook_of(model: nn.Module) -> TransformerHook | None:
+    hook: TransformerHook | None = getattr(model, _MARK, None)
     return hook
+
+
+def _put(model: nn.Module, hook: TransformerHook, layers: list[Any]) -> None:
+    """Patch a transformer."""
+    hook.attach(model)
+    HookRegistry.check_if_exists_or_initialize(layers[0]).register_hook(hook.context, _MARK)
+    _forget_children(model)
+    for number, attn in zip(hook.layers, layers, strict=True):
+        attn.processor = ReducedAttention(hook, hook.family, number, attn.processor)
+    setattr(model, _MARK, hook)
+
+
+def _forget_children(model: nn.Module) -> None:
+    """Let diffusers find anew which layers have hooks."""
+    HookRegistry.check_if_exists_or_initialize(model).invalidate_child_registries_cache()
 
 
 def _checked(model: nn.Module, config: OrbisConfig) -> tuple[Family, dict[int, tuple[str, Any]]]:
@@ -201,7 +232,7 @@ def _checked(model: nn.Module, config: OrbisConfig) -> tuple[Family, dict[int, t
     if family is None:
         known = ", ".join(each.name for each in FAMILIES)
         raise ValueError(
-            f"{_title(model)} has no attention that can be reduced; supported are {known}."
+            f"{_title(model)} is not of a family whose attention can be reduced: {known}."
         )
     if _hook_of(model):
         raise ValueError(f"{_title(model)} is patched already; remove_orbis undoes it.")
@@ -260,10 +291,13 @@ def _remove(model: nn.Module) -> bool:
     hook = _hook_of(model)
     if hook is None:
         return False
-    layers = list(hook.family.attentions(model).values())
+    layers: list[Any] = list(hook.family.attentions(model).values())
     for number in hook.layers:
-        attn: Any = layers[number]
-        if isinstance(attn.processor, ReducedAttention):
-            attn.processor = attn.processor.original
-    model._diffusers_hook.remove_hook(HOOK, recurse=False)  # type: ignore[operator, union-attr]
+        if isinstance(layers[number].processor, ReducedAttention):
+            layers[number].processor = layers[number].processor.original
+    first = layers[next(iter(hook.layers))]
+    HookRegistry.check_if_exists_or_initialize(first).remove_hook(_MARK, recurse=False)
+    _forget_children(model)
+    hook.detach()
+    delattr(model, _MARK)
     return True

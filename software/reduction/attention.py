@@ -9,7 +9,7 @@ attention is ToMe's (Bolya et al., section 3).
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -21,6 +21,10 @@ from software.config import Guide
 from software.families import Call, Family, merge_heads
 from software.reduction.rows import LayerRows, Rows
 
+left_out_of_compile: Callable[[Any], Any] = torch.compiler.disable(  # type: ignore[no-untyped-call]
+    reason="token reduction depends on the step and on the tokens; compile without fullgraph"
+)
+"""Decorates what ``torch.compile`` must call as it is."""
 Shown = Tensor | tuple[Tensor, Tensor]
 """What a matcher sees of a video: float32 [N, D], or Q and V, each [H, N, d]."""
 
@@ -31,8 +35,8 @@ class Steps(Protocol):
     guide: Guide
     proportional: bool
 
-    def rows(self, layer: int) -> list[LayerRows] | None:
-        """The rows of each video at this call; None at a full step."""
+    def rows(self, layer: int, num_tokens: int) -> list[LayerRows] | None:
+        """The rows of each video of N tokens at this call; None if it is full."""
 
     def match(self, layer: int, shown: list[Shown]) -> float:
         """Match each video's tokens, for the steps to come; returns the seconds spent."""
@@ -53,10 +57,8 @@ class ReducedAttention:
 
     def __init__(self, steps: Steps, family: Family, layer: int, original: Any) -> None:
         self.steps, self.family, self.layer, self.original = steps, family, layer, original
-        if hasattr(original, "_attention_backend"):
-            # diffusers sets backends on whichever processor has the attribute, and reads it back.
-            self._parallel_config = original._parallel_config
 
+    # Diffusers sets these two on whichever processor has them.
     @property
     def _attention_backend(self) -> Any:
         return self.original._attention_backend
@@ -65,7 +67,18 @@ class ReducedAttention:
     def _attention_backend(self, backend: Any) -> None:
         self.original._attention_backend = backend
 
-    @torch.compiler.disable
+    @property
+    def _parallel_config(self) -> Any:
+        return self.original._parallel_config
+
+    @_parallel_config.setter
+    def _parallel_config(self, config: Any) -> None:
+        raise ValueError(
+            "the attention layers are patched by token reduction, which does not support tokens "
+            "that are split over devices: remove_orbis first."
+        )
+
+    @left_out_of_compile
     def __call__(
         self,
         attn: Any,
@@ -77,8 +90,8 @@ class ReducedAttention:
         """Attend; arguments and results are those of the layer's own processor."""
         begun, matching = time.perf_counter(), 0.0
         call = Call(hidden_states, encoder_hidden_states, attention_mask, image_rotary_emb)
-        plans = self.steps.rows(self.layer)
         batch, tokens = hidden_states.shape[:2]
+        plans = self.steps.rows(self.layer, tokens)
         dropped = 0
         if plans is not None:
             found, dropped = self._reduced(attn, call, plans)

@@ -1,17 +1,20 @@
-"""The hook on a transformer: it counts steps, says which are full, and keeps the index pairs.
+"""The hooks on a transformer: they say which calls are full, and keep the index pairs.
 
-Neither pipelines nor transformers say which step they are at, so calls are counted, for each of
-diffusers' cache contexts (conditional, unconditional, ...) by itself. Only index pairs outlive a
-call. The count starts anew when the pipeline ends (diffusers resets stateful hooks then), when the
-video's size changes, and when time runs back, as after a run that was interrupted. A batch of
-another size only loses its pairs: the step is full and matches.
+Only index pairs outlive a call. They belong to a run, to a pass within its steps (conditional,
+unconditional, ...) and to a shape: in a new run they are gone, and a batch of another size makes
+the call full and matches anew.
 
-``torch.compile`` leaves the hook and the attention processors out, and compiles what is between.
+Torch's own hooks watch the transformer's calls: unlike a wrapped ``forward`` they stay where they
+are when offloading is turned on or off. A hook of diffusers that does nothing, on the first patched
+layer, is told the cache context, and when a pipeline ends.
+
+``torch.compile`` leaves the hooks and the attention processors out, and compiles what is between.
 """
 
 import inspect
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,107 +27,87 @@ from torch import nn
 from software.config import OrbisConfig
 from software.families import Family, Grid
 from software.matchers import Matcher, Request
-from software.reduction.attention import Shown
+from software.reduction.attention import Shown, left_out_of_compile
 from software.reduction.rows import LayerRows, Pairs, Rows, rows_of
-
-HOOK = "orbis"
-"""The hook's name in a transformer's registry."""
-_OUTSIDE = "no cache context"
+from software.reduction.run import Moment, Run
+from software.reduction.usage import Usage
 
 
-@dataclass
-class Usage:
-    """Totals since patching: rows are video-token rows, summed over layers and batch."""
+class ContextHook(ModelHook):
+    """Is told the cache context, and resets the run when diffusers resets its hooks."""
 
-    full_steps: int = 0
-    reduced_steps: int = 0
-    rows_full: int = 0
-    rows_reduced: int = 0
-    rows_dropped: int = 0
-    matchings: int = 0
-    attention_seconds: float = 0.0
-    matching_seconds: float = 0.0
+    _is_stateful = True
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._run = run
+        self._manager = StateManager(BaseState)  # diffusers looks for one among the attributes
 
     @property
-    def reduction(self) -> float:
-        """Share of rows dropped over all steps."""
-        rows = self.rows_full + self.rows_reduced
-        return self.rows_dropped / rows if rows else 0.0
+    def context(self) -> CacheContext | None:
+        """The cache context that the model is called in."""
+        try:
+            return self._manager.context
+        except ValueError:
+            return None
 
-    @property
-    def reduction_rc(self) -> float:
-        """Share of rows dropped over the reduced steps alone."""
-        return self.rows_dropped / self.rows_reduced if self.rows_reduced else 0.0
+    def reset_state(self, module: nn.Module) -> nn.Module:
+        """End the run; pipelines call it when they end."""
+        self._manager.reset()
+        self._run.reset()
+        return module
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What pairs belong to: they are of no use for a video of another size, batch or place."""
+    """What pairs are for: they are of no use for a video of another size, batch or place."""
 
     grid: Grid
     batch: int
     device: torch.device
 
 
-class ContextState(BaseState):
-    """One context's place in its run, and the latest pairs and rows of each layer and video."""
+@dataclass
+class Kept:
+    """What one pass of a run keeps from call to call.
 
-    def __init__(self) -> None:
-        self.reset()
+    Attributes:
+        run: number of the run.
+        shape: of its videos.
+        last_match: the step that matched last, None before.
+        rows: of each layer, those of each video of the batch.
+        previous: of each layer, what the matcher found for each video; for a warm start alone.
+    """
 
-    def reset(self) -> None:
-        """Forget the run."""
-        self.step = -1
-        self.last_match: int | None = None
-        self.shape: Shape | None = None
-        self.times: list[float] = []
-        self.found: dict[int, list[Any]] = {}
-        self.rows: dict[int, list[LayerRows]] = {}
-
-    def advance(self, shape: Shape, moment: float | None) -> None:
-        """Go to the next step, or to the first one of a new run."""
-        if self.shape is not None and shape != self.shape:
-            if shape.grid != self.shape.grid:
-                self.reset()
-            self.last_match, self.found, self.rows = None, {}, {}
-        if moment is not None:
-            if self._runs_back(moment):
-                self.reset()
-            self.times = [*self.times[-1:], moment]
-        self.shape = shape
-        self.step += 1
-
-    def _runs_back(self, moment: float) -> bool:
-        """Whether a step goes against the direction of the two before."""
-        if len(self.times) < 2:
-            return False
-        before, last = self.times
-        return (last - before) * (moment - last) < 0
+    run: int
+    shape: Shape
+    last_match: int | None = None
+    rows: dict[int, list[LayerRows]] = field(default_factory=dict)
+    previous: dict[int, list[Any]] = field(default_factory=dict)
 
 
 @dataclass
-class _Now:
+class Call:
     """The call that is under way."""
 
-    state: ContextState
-    grid: Grid
+    kept: Kept
+    step: int
     full: bool
     matching: bool
-    calls: int = 0
     ran: set[int] = field(default_factory=set)
 
 
-class OrbisHook(ModelHook):
-    """See the module; made by ``software.apply_orbis``.
+class TransformerHook:
+    """Watches one transformer; what its patched layers ask (software.reduction.attention.Steps).
 
     Attributes:
         config: what was asked for.
         family: the transformer's.
         layers: number and path of each patched layer.
+        matcher: finds the pairs.
+        context: where the cache context comes from.
         usage: what was done so far.
     """
-
-    _is_stateful = True
 
     def __init__(
         self,
@@ -132,131 +115,158 @@ class OrbisHook(ModelHook):
         family: Family,
         layers: Mapping[int, str],
         matcher: Matcher,
+        run: Run,
         num_steps: Callable[[], int | None],
     ) -> None:
-        super().__init__()
         self.config, self.family, self.layers = config, family, dict(layers)
         self.guide, self.proportional = config.guide, config.proportional
-        self.usage = Usage()
-        self._matcher, self._num_steps = matcher, num_steps
-        self._states = StateManager(ContextState)
-        self._now: _Now | None = None
+        self.context, self.usage = ContextHook(run), Usage()
+        self.matcher, self._run, self._num_steps = matcher, run, num_steps
+        self._kept: dict[str, Kept] = {}
+        self._call: Call | None = None
         self._signature: inspect.Signature | None = None
+        self._handles: list[Any] = []
 
-    def initialize_hook(self, module: nn.Module) -> nn.Module:
-        """Keep the signature of the forward, to know its arguments by name."""
-        self._signature = inspect.signature(module.forward)
-        return module
+    def attach(self, model: nn.Module) -> None:
+        """Watch the calls of a transformer."""
+        self._signature = inspect.signature(type(model).forward)
+        self._handles = [
+            model.register_forward_pre_hook(self._before, with_kwargs=True),
+            model.register_forward_hook(self._after),
+        ]
 
-    @torch.compiler.disable
-    def pre_forward(self, module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        """Decide what kind of step this is."""
+    def detach(self) -> None:
+        """Watch no longer, and forget the pairs."""
+        for handle in self._handles:
+            handle.remove()
+        self._kept, self._call = {}, None
+
+    @left_out_of_compile
+    def _before(self, model: nn.Module, args: Any, kwargs: Any) -> None:
+        """Decide what kind of call this is."""
         assert self._signature is not None
-        given = self._signature.bind(*args, **kwargs).arguments
+        given = self._signature.bind(model, *args, **kwargs).arguments
         hidden = given["hidden_states"]
-        grid = self.family.grid(module, given)
-        state = self._state()
-        state.advance(Shape(grid, len(hidden), hidden.device), _moment(given.get("timestep")))
-        steps = self._steps()
-        since = None if state.last_match is None else state.step - state.last_match
-        full = self.config.is_full(state.step, since, steps)
-        matching = full and self.config.ratio > 0 and self.config.matches(state.step, steps)
-        if full and self.config.matches(state.step, steps):
-            state.last_match = state.step
-        self._now = _Now(state, grid, full, matching)
-        return args, kwargs
+        shape = Shape(self.family.grid(model, given), len(hidden), hidden.device)
+        context = self.context.context
+        moment = Moment(
+            _time(given.get("timestep")),
+            context and context.name,
+            context and context.step_index,
+            shape.grid,
+        )
+        name = self._run.place(self, moment)
+        steps = (context and context.num_inference_steps) or self._num_steps()
+        kept = self._kept.get(name)
+        if kept is None or kept.run != self._run.number:
+            self._check(model, shape.grid, steps)
+        if kept is None or (kept.run, kept.shape) != (self._run.number, shape):
+            kept = self._kept[name] = Kept(self._run.number, shape)
+        step = self._run.step
+        since = None if kept.last_match is None else step - kept.last_match
+        full = self.config.is_full(step, since, steps)
+        self._call = Call(kept, step, full, full and self.config.matches(step, steps))
 
-    @torch.compiler.disable
-    def post_forward(self, module: nn.Module, output: Any) -> Any:
+    def _check(self, model: nn.Module, grid: Grid, steps: int | None) -> None:
+        """Refuse at the first call of a run what would fail, or be of no effect, in a later one."""
+        config = self.config
+        config.counts(grid)
+        if not config.ratio or not config.rc_steps:
+            return
+        if config.proportional and config.targets == "qkv":
+            layers = self.family.attentions(model)
+            processor: Any = layers[next(iter(self.layers.values()))].processor
+            self.family.check_bias(processor)
+        if steps and all(config.full_steps(steps)):
+            warnings.warn(
+                f"no step of a run of {steps} is reduced: {config.warmup(steps)} full steps come "
+                f"first and {config.last_full_steps} last (OrbisConfig).",
+                stacklevel=2,
+            )
+
+    @left_out_of_compile
+    def _after(self, model: nn.Module, args: Any, output: Any) -> None:
         """Check that every patched layer ran: a no-op is an error."""
-        now, self._now = self._now, None
-        assert now is not None
-        missing = [path for number, path in self.layers.items() if number not in now.ran]
+        call, self._call = self._call, None
+        assert call is not None
+        missing = [path for number, path in self.layers.items() if number not in call.ran]
         if missing:
             raise RuntimeError(
                 f"{len(missing)} of {len(self.layers)} patched layers did not run in step "
-                f"{now.state.step}, {missing[0]} first: something else skips them or has replaced "
+                f"{call.step}, {missing[0]} first: something else skips them or has replaced "
                 "their attention processor."
             )
-        self.usage.full_steps += now.full
-        self.usage.reduced_steps += not now.full
-        return output
+        if call.matching:
+            call.kept.last_match = call.step
+        self.usage.full_calls += call.full
+        self.usage.reduced_calls += not call.full
 
-    def reset_state(self, module: nn.Module) -> nn.Module:
-        """Start the next run from its first step; diffusers calls it when a pipeline ends."""
-        self._states.reset()
-        self._now = None
-        return module
-
-    def rows(self, layer: int) -> list[LayerRows] | None:
+    def rows(self, layer: int, num_tokens: int) -> list[LayerRows] | None:
         """See software.reduction.attention.Steps; so for the next three."""
-        if self._now is None:
+        if self._call is None:
             raise RuntimeError(
                 f"layer {self.layers[layer]} ran outside of its transformer's forward; "
                 "token reduction needs the whole model's call to know the step."
             )
-        if self._now.full:
-            return None
-        return self._now.state.rows.get(layer) or [LayerRows(Rows(), Rows())]
+        grid = self._call.kept.shape.grid
+        if math.prod(grid) != num_tokens:
+            raise RuntimeError(
+                f"layer {self.layers[layer]} has {num_tokens} video tokens, but the video has "
+                f"{' x '.join(map(str, grid))}."
+            )
+        return None if self._call.full else self._call.kept.rows[layer]
 
     @property
     def matching(self) -> bool:
-        """Whether this step matches."""
-        return self._now is not None and self._now.matching
+        """Whether this call matches."""
+        return self._call is not None and self._call.matching
 
     def match(self, layer: int, shown: list[Shown]) -> float:
         """Match each video of the batch."""
         begun = time.perf_counter()
-        assert self._now is not None
-        state, grid = self._now.state, self._now.grid
-        num_tokens = math.prod(grid)
-        num_dst, reduce = self.config.counts(num_tokens)
-        previous = state.found.get(layer, [None] * len(shown))
-        found = [
-            self._matcher(tokens, Request(layer, state.step, grid, num_dst, reduce, before))
-            for tokens, before in zip(shown, previous, strict=True)
-        ]
-        state.found[layer] = found
-        state.rows[layer] = [self._layer_rows(pairs, num_tokens) for pairs in found]
-        self.usage.matchings += len(shown)
+        assert self._call is not None
+        kept, step = self._call.kept, self._call.step
+        grid, device = kept.shape.grid, kept.shape.device
+        num_dst, reduce = self.config.counts(grid)
+        nothing = [None] * len(shown)
+        found = []
+        if reduce:
+            found = [
+                self.matcher(tokens, Request(layer, step, grid, num_dst, reduce, before))
+                for tokens, before in zip(shown, kept.previous.get(layer, nothing), strict=True)
+            ]
+            self.usage.matchings += len(shown)
+        if self.config.warm_start:
+            kept.previous[layer] = found
+        kept.rows[layer] = [self._layer_rows(pairs, math.prod(grid), device) for pairs in found]
+        kept.rows[layer] = kept.rows[layer] or [LayerRows(Rows(), Rows()) for _ in shown]
         seconds = time.perf_counter() - begun
         self.usage.matching_seconds += seconds
         return seconds
 
     def note(self, layer: int, rows: int, dropped: int, seconds: float) -> None:
         """Count a layer's run."""
-        assert self._now is not None
-        self._now.ran.add(layer)
+        assert self._call is not None
+        self._call.ran.add(layer)
         self.usage.attention_seconds += seconds
-        if self._now.full:
+        if self._call.full:
             self.usage.rows_full += rows
         else:
             self.usage.rows_reduced += rows
             self.usage.rows_dropped += dropped
 
-    def _layer_rows(self, found: Pairs | tuple[Pairs, Pairs], num_tokens: int) -> LayerRows:
-        if isinstance(found, tuple):
-            query, key_value = (rows_of(pairs, num_tokens) for pairs in found)
-        else:
-            query = key_value = rows_of(found, num_tokens)
-        return LayerRows(query, Rows() if self.config.targets == "q" else key_value)
-
-    def _state(self) -> ContextState:
-        """The state of the context that the model is called in."""
-        try:
-            name = self._states.context.name
-        except ValueError:  # called outside of a pipeline
-            name = _OUTSIDE
-            self._states.set_context(CacheContext(name))
-        state: ContextState = self._states.get_state()
-        return state
-
-    def _steps(self) -> int | None:
-        """Steps of this run, None where nobody knows."""
-        return self._states.context.num_inference_steps or self._num_steps()
+    def _layer_rows(
+        self, found: Pairs | tuple[Pairs, Pairs], num_tokens: int, device: torch.device
+    ) -> LayerRows:
+        pairs = found if isinstance(found, tuple) else (found, found)
+        query = rows_of(pairs[0], num_tokens, device)
+        if self.config.targets == "q":
+            return LayerRows(query, Rows())
+        shared = pairs[0] is pairs[1]
+        return LayerRows(query, query if shared else rows_of(pairs[1], num_tokens, device))
 
 
-def _moment(timestep: Any) -> float | None:
+def _time(timestep: Any) -> float | None:
     """A step's time, whatever its form; the latest where tokens have times of their own."""
     if timestep is None:
         return None

@@ -144,19 +144,18 @@ def _gather(heads: Tensor, index: Tensor) -> Tensor:
     return heads.gather(-2, index[None, :, :, None].expand(-1, -1, -1, heads.shape[-1]))
 
 
-def rows_of(pairs: Pairs, num_tokens: int) -> Rows:
-    """Plan the rows that pairs among N tokens leave.
+def rows_of(pairs: Pairs, num_tokens: int, device: torch.device) -> Rows:
+    """Plan the rows that pairs among N tokens leave, for tokens on a device.
 
     Raises:
         ValueError: malformed pairs, see golden.reduce.
     """
-    if not pairs.src.shape[-1]:
+    src, dst = pairs.src.to(device), pairs.dst.to(device)
+    if not src.shape[-1]:
         return Rows()
-    if pairs.src.dim() == 1:
-        return SharedRows(Reduction.of(num_tokens, pairs.src, pairs.dst))
-    plans = [
-        Reduction.of(num_tokens, src, dst) for src, dst in zip(pairs.src, pairs.dst, strict=True)
-    ]
+    if src.dim() == 1:
+        return SharedRows(Reduction.of(num_tokens, src, dst))
+    plans = [Reduction.of(num_tokens, *each) for each in zip(src, dst, strict=True)]
     return HeadRows(
         *(torch.stack([getattr(plan, part) for plan in plans])
           for part in ("kept", "restored", "copies"))

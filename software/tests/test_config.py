@@ -33,19 +33,30 @@ def test_a_full_step_matches_only_where_a_reduced_one_follows() -> None:
     assert [step for step in range(8) if config.matches(step, 8)] == [2, 3, 4, 5]
     assert OrbisConfig(warmup_steps=3).matches(7, 8) is False
     assert OrbisConfig(warmup_steps=3).matches(7) is True
-    assert OrbisConfig(rc_steps=0).matches(20) is False
+    assert OrbisConfig(warmup_steps=3, rc_steps=0).matches(20) is False
 
 
 def test_the_number_of_reduced_tokens_follows_the_ratio() -> None:
     assert [reduced_count(ratio, 512, 128) for ratio in (0, 0.38, 0.75)] == [0, 195, 384]
     with pytest.raises(ValueError, match=r"ratio 0\.8 reduces 410 of 512 .* most 384 .*0\.75"):
         reduced_count(0.8, 512, 128)
-    assert OrbisConfig(ratio=0.38, dst_fraction=0.125).counts(512) == (64, 195)
-    assert OrbisConfig(ratio=0.38, num_dst=100).counts(512) == (100, 195)
+    grid = (8, 8, 8)
+    assert OrbisConfig(ratio=0.38, dst_fraction=0.125).counts(grid) == (64, 195)
+    assert OrbisConfig(ratio=0.38, num_dst=100).counts(grid) == (100, 195)
     with pytest.raises(ValueError, match=r"with 400 dst tokens at most 112"):
-        OrbisConfig(ratio=0.38, num_dst=400).counts(512)
-    # One dst a 2x2x2 block: more than 3/4 can go.
-    assert OrbisConfig(ratio=0.8, matcher="bsm").counts(512)[1] == 410
+        OrbisConfig(ratio=0.38, num_dst=400).counts(grid)
+    # One dst a 2x2x2 block: more than 3/4 can go. Blocks at the edge are smaller.
+    assert OrbisConfig(ratio=0.8, matcher="bsm").counts(grid) == (64, 410)
+    assert OrbisConfig(matcher="bsm2d").counts((3, 4, 5))[0] == 3 * 2 * 3
+    with pytest.raises(ValueError, match=r"with 128 dst tokens at most 384"):
+        OrbisConfig(ratio=0.8, matcher="bsm2d").counts(grid)
+
+
+def test_a_warm_up_may_be_a_share_of_the_run() -> None:
+    assert [OrbisConfig().warmup(steps) for steps in (50, 8, 4, 1)] == [13, 2, 1, 1]
+    assert OrbisConfig(warmup_steps=7).warmup(None) == 7
+    with pytest.raises(ValueError, match=r"warmup_steps is 0.25 of a run, but nobody tells how"):
+        OrbisConfig().warmup(None)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +68,10 @@ def test_the_number_of_reduced_tokens_follows_the_ratio() -> None:
         ({"dst_fraction": 1.0}, "dst_fraction is 1.0; it must be above 0 and below 1"),
         ({"epsilon": 1.0}, "epsilon is 1.0; it must be at least 0 and below 1"),
         ({"rc_steps": -1}, "rc_steps is -1; it must be at least 0"),
-        ({"warmup_steps": 0}, "warmup_steps is 0; it must be at least 1"),
+        ({"warmup_steps": 0}, "warmup_steps is 0; it must be a whole number of at least 1, or a"),
+        ({"warmup_steps": 1.5}, "warmup_steps is 1.5; it must be a whole number"),
+        ({"rc_steps": 1.5}, "rc_steps is 1.5; it must be an integer"),
+        ({"seed": "1"}, "seed is '1'; it must be an integer"),
         ({"last_full_steps": -1}, "last_full_steps is -1; it must be at least 0"),
         ({"num_steps": 0}, "num_steps is 0; it must be at least 1"),
         ({"num_dst": 0}, "num_dst is 0; it must be at least 1"),

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from diffusers import CogVideoXTransformer3DModel as Transformer
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
 from software.config import OrbisConfig
+from software.matchers import Request, make_matcher
 from software.reduction import apply_orbis, orbis_summary, remove_orbis
-from software.tests.tiny_pipelines import PIPELINES, STEPS
+from software.tests.tiny_pipelines import PIPELINES, STEPS, wan
 
 CONFIG = OrbisConfig(warmup_steps=2, last_full_steps=1)
 SCRIPT = Path(__file__).parents[2] / "docs" / "reduce_tokens.py"
@@ -33,31 +35,74 @@ def test_a_pipeline_runs_reduced_as_often_as_it_is_called(name: str, guided: boo
     assert not torch.equal(first, plain)
     kinds = CONFIG.full_steps(STEPS)
     calls = 2 * (tiny.passes if guided else 1)
-    assert usage.full_steps == calls * kinds.count(True)
-    assert usage.reduced_steps == calls * kinds.count(False)
+    assert usage.full_calls == calls * kinds.count(True)
+    assert usage.reduced_calls == calls * kinds.count(False)
     assert torch.equal(tiny.run(pipe, guided=guided), plain)
     with apply_orbis(pipe, OrbisConfig(ratio=0.0, warmup_steps=1)):
         assert torch.equal(tiny.run(pipe, guided=guided), plain)
 
 
-def test_a_run_that_was_interrupted_does_not_disturb_the_next() -> None:
+@pytest.mark.parametrize("last", [0, 3, 5])  # after the first step, a reduced one, a full one
+def test_a_run_that_was_interrupted_does_not_disturb_the_next(last: int) -> None:
     tiny = PIPELINES["cogvideox"]
     pipe = tiny.pipe()
 
-    def stop(*_: object) -> dict[str, object]:
-        raise KeyboardInterrupt
+    def stop(pipe: object, step: int, *_: object) -> dict[str, object]:
+        if step == last:
+            raise KeyboardInterrupt
+        return {}
 
     with apply_orbis(pipe, CONFIG):
         expected = tiny.run(pipe, guided=True)
-        for last in (3, 5):  # at a reduced step, and at a full one
-            with pytest.raises(KeyboardInterrupt):
-                tiny.run(
-                    pipe, guided=True,
-                    callback_on_step_end=lambda p, step, *_, last=last: (
-                        stop() if step == last else {}
-                    ),
-                )  # fmt: skip
-            assert torch.equal(tiny.run(pipe, guided=True), expected)
+        with pytest.raises(KeyboardInterrupt):
+            tiny.run(pipe, guided=True, callback_on_step_end=stop)
+        assert torch.equal(tiny.run(pipe, guided=True), expected)
+
+
+@pytest.mark.parametrize("guided", [False, True])
+def test_two_experts_of_one_run_share_its_steps(guided: bool) -> None:
+    tiny = replace(PIPELINES["wan"], make=lambda: wan(experts=2))
+    pipe = tiny.pipe()
+    seen: list[tuple[int, int]] = []
+
+    def noting(shown: object, request: Request) -> object:
+        seen.append((request.step, request.layer))
+        return make_matcher(CONFIG)(shown, request)
+
+    with apply_orbis(pipe, CONFIG, matcher=noting) as applied:
+        tiny.run(pipe, guided=guided)
+        hooks = [model._orbis for model in (pipe.transformer, pipe.transformer_2)]
+        calls = [hook.usage.full_calls + hook.usage.reduced_calls for hook in hooks]
+    passes = 2 if guided else 1
+    first = calls[0] // passes
+    assert 2 < first < STEPS - 2
+    assert sum(calls) == passes * STEPS
+    # The second expert begins with a match of its own, and the run's end is its last step's.
+    steps = sorted({step for step, _ in seen})
+    assert steps[0] == 1
+    assert first in steps
+    # Full: two to warm up, the sixth if the first expert gets there, the second's first, the last.
+    assert applied.usage.full_calls == passes * (2 + (first > 5) + 1 + 1)
+
+
+@pytest.mark.parametrize("offload_first", [False, True])
+def test_offloading_may_be_turned_on_before_or_after(offload_first: bool) -> None:
+    tiny = PIPELINES["wan"]
+    pipe, plain = tiny.pipe(), tiny.pipe()
+    unreduced = tiny.run(plain, guided=True)
+    with apply_orbis(plain, CONFIG):
+        expected = tiny.run(plain, guided=True)
+    if offload_first:
+        pipe.enable_model_cpu_offload(device="cpu")
+    apply_orbis(pipe, CONFIG)
+    if not offload_first:
+        pipe.enable_model_cpu_offload(device="cpu")
+    for _ in range(2):  # a pipeline's end turns offloading off and on again
+        assert torch.equal(tiny.run(pipe, guided=True), expected)
+    remove_orbis(pipe)
+    for _ in range(2):
+        assert torch.equal(tiny.run(pipe, guided=True), unreduced)
+    assert hasattr(pipe.transformer, "_hf_hook")
 
 
 def test_another_size_between_two_calls_is_no_trouble() -> None:
@@ -107,4 +152,4 @@ def test_the_script_in_docs_generates_a_video(tmp_path: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0].startswith("2 attention layers patched: transformer.transformer_blocks.0.attn1")
     kinds = OrbisConfig().full_steps(50)
-    assert f"so far {kinds.count(True)} full and {kinds.count(False)} reduced steps" in lines[2]
+    assert f"so far {kinds.count(True)} full and {kinds.count(False)} reduced calls" in lines[2]

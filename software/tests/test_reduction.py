@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from software.config import OrbisConfig
 from software.families import family_of
-from software.matchers import DatmMatcher, Request, make_matcher
+from software.matchers import Request, make_matcher
 from software.reduction import apply_orbis, orbis_summary, remove_orbis
 from software.reduction.attention import ReducedAttention
 from software.tests.tiny_models import TINY, Tiny, run
@@ -54,7 +54,7 @@ def test_ratio_zero_is_bit_identical_and_removal_leaves_nothing_behind(name: str
     forward = model.forward
     with apply_orbis(model, OrbisConfig(ratio=0.0, warmup_steps=1)) as applied:
         patched = run_all(tiny, model, 3, batch=2)
-        assert applied.usage.reduced_steps == 2
+        assert applied.usage.reduced_calls == 2
         assert applied.usage.matchings == applied.usage.rows_dropped == 0
     after = run_all(tiny, model, 3, batch=2)
     for one, two, three in zip(before, patched, after, strict=True):
@@ -124,7 +124,7 @@ def kinds_of(
     model, log = TINY[name].model(), Log()
     with apply_orbis(model, config, matcher=log) as applied:
         play(model)
-        return applied.usage.full_steps, applied.usage.reduced_steps, log.steps
+        return applied.usage.full_calls, applied.usage.reduced_calls, log.steps
 
 
 def test_steps_are_full_and_reduced_as_the_config_says() -> None:
@@ -163,25 +163,69 @@ def test_another_resolution_is_another_run() -> None:
     tiny = TINY["wan"]
     config = OrbisConfig(warmup_steps=2)
 
-    def play(model: nn.Module) -> None:
-        run_all(tiny, model, 4)
-        smaller = tiny.inputs(1, 9)
-        smaller["hidden_states"] = smaller["hidden_states"][..., :6]
-        for time in (400, 300, 200):
-            run(model, smaller, time)
+    def smaller(number: int) -> dict[str, Any]:
+        inputs = tiny.inputs(1, number)
+        return {**inputs, "hidden_states": inputs["hidden_states"][..., :6]}
 
-    assert kinds_of(config, play) == (4, 3, [1])  # FFRR FFR: each run matches at its step 1
+    model, fresh, log = tiny.model(), tiny.model(), Log()
+    with apply_orbis(model, config, matcher=log), apply_orbis(fresh, config):
+        for number, time in enumerate((1000, 900, 800)):
+            run(model, tiny.inputs(1, number), time)
+        # Time goes on falling: the size alone tells.
+        for number, time in enumerate((700, 600, 500)):
+            assert torch.equal(run(model, smaller(number), time), run(fresh, smaller(number), time))
+    assert log.seen == [(1, 0), (1, 1)] * 2
 
 
-def test_an_interrupted_run_is_not_continued_by_the_next() -> None:
+@pytest.mark.parametrize("calls", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("warmup", [1, 2])
+def test_a_run_that_was_cut_short_is_not_continued_by_the_next(calls: int, warmup: int) -> None:
     tiny = TINY["wan"]
-    config = OrbisConfig(warmup_steps=2)
+    config = OrbisConfig(warmup_steps=warmup)
+    model, fresh = tiny.model(), tiny.model()
+    with apply_orbis(model, config) as applied, apply_orbis(fresh, config):
+        for number in range(calls):
+            run(model, tiny.inputs(1, 20 + number), times(6)[number])
+        if calls == 1:
+            applied.reset()  # one call tells no direction; pipelines are told apart without it
+        for one, two in zip(run_all(tiny, model, 6), run_all(tiny, fresh, 6), strict=True):
+            assert torch.equal(one, two)
 
-    def play(model: nn.Module) -> None:
-        for time in (1000, 900, 800, 1000, 900, 800, 800, 700):
-            run(model, tiny.inputs(1, 0), time)
 
-    assert kinds_of(config, play) == (4, 4, [1])  # FFR FFRRR
+def test_a_failure_in_a_matching_call_leaves_no_half_matched_step() -> None:
+    tiny = TINY["wan"]
+    matcher = make_matcher(CONFIG)
+    fail = True
+
+    def failing(shown: Tensor, request: Request) -> Any:
+        if fail and request.layer == 1:
+            raise MemoryError
+        return matcher(shown, request)
+
+    model = tiny.model()
+    with apply_orbis(model, CONFIG, matcher=failing) as applied:
+        with pytest.raises(MemoryError):
+            run(model, tiny.inputs(1, 0), 1000)
+        fail = False
+        run(model, tiny.inputs(1, 1), 900)
+        run(model, tiny.inputs(1, 2), 800)
+        assert (applied.usage.full_calls, applied.usage.reduced_calls) == (1, 1)
+
+
+def test_passes_without_a_cache_context_are_told_apart_by_their_place_in_the_step() -> None:
+    tiny = TINY["wan"]
+    model, separate = tiny.model(), [tiny.model(), tiny.model()]
+    log = Log()
+    with (
+        apply_orbis(model, CONFIG, matcher=log),
+        apply_orbis(separate[0], CONFIG),
+        apply_orbis(separate[1], CONFIG),
+    ):
+        for number, time in enumerate(times(6)):
+            for place, alone in enumerate(separate):
+                inputs = tiny.inputs(1, number + 10 * place)
+                assert torch.equal(run(model, inputs, time), run(alone, inputs, time))
+    assert log.seen == [(step, layer) for step in (0, 4) for _ in range(2) for layer in (0, 1)]
 
 
 def test_the_end_of_a_pipeline_resets_every_context() -> None:
@@ -189,9 +233,9 @@ def test_the_end_of_a_pipeline_resets_every_context() -> None:
 
     def play(model: Any) -> None:
         for number in range(2):
-            run(model, tiny.inputs(1, number))
+            run(model, tiny.inputs(1, number), 900 - number)
         model._reset_stateful_cache()  # what pipelines call at their end
-        run(model, tiny.inputs(1, 5))
+        run(model, tiny.inputs(1, 5), 800)
 
     assert kinds_of(CONFIG, play, name="mochi") == (2, 1, [0])
 
@@ -216,7 +260,7 @@ def test_usage_and_summary_tell_what_was_done() -> None:
         "transformer.single_transformer_blocks.0.attn"
     )
     assert lines[1].startswith("datm, 4-bit, on output; 38% of the video tokens")
-    assert lines[2].startswith("so far 1 full and 2 reduced steps: 25.6% of all video-token rows")
+    assert lines[2].startswith("so far 1 full and 2 reduced calls: 25.6% of all video-token rows")
 
 
 def test_chosen_layers_alone_are_patched() -> None:
@@ -231,17 +275,25 @@ def test_chosen_layers_alone_are_patched() -> None:
 
 def test_a_warm_start_is_handed_each_layers_and_videos_last_match() -> None:
     tiny = TINY["wan"]
+    matcher = make_matcher(CONFIG)
     handed: list[Any] = []
-    inner = DatmMatcher(make_matcher(CONFIG).backend)  # type: ignore[attr-defined]
+    found: list[Any] = []
 
-    def matcher(shown: Tensor, request: Request) -> Any:
+    def noting(shown: Tensor, request: Request) -> Any:
         handed.append(request.previous)
-        return inner(shown, request)
+        found.append(matcher(shown, request))
+        return found[-1]
 
-    with apply_orbis(model := tiny.model(), CONFIG, matcher=matcher):
-        run_all(tiny, model, 5, batch=2)
-    assert handed[:4] == [None] * 4
-    assert len({id(match) for match in handed[4:]}) == 4
+    for warm_start in (True, False):
+        handed.clear()
+        found.clear()
+        config = OrbisConfig(warmup_steps=1, warm_start=warm_start)
+        with apply_orbis(model := tiny.model(), config, matcher=noting):
+            run_all(tiny, model, 5, batch=2)
+        # Layer 0's two videos, then layer 1's; the second time all four again in this order.
+        assert handed[:4] == [None] * 4
+        for before, after in zip(found[:4], handed[4:], strict=True):
+            assert after is (before if warm_start else None)
 
 
 def test_the_attention_backend_is_the_models_whenever_it_is_set(
@@ -265,14 +317,60 @@ def test_the_attention_backend_is_the_models_whenever_it_is_set(
 def test_a_compiled_model_does_the_same(name: str) -> None:
     tiny = TINY[name]
     plain, compiled = tiny.model(), tiny.model()
+    graphs: list[Any] = []
+
+    def backend(graph: Any, example: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
     with apply_orbis(plain, CONFIG):
         expected = run_all(tiny, plain, 5)
-    wrapped: Any = torch.compile(compiled, backend="eager")
+    torch._dynamo.reset()
+    wrapped: Any = torch.compile(compiled, backend=backend)
     with apply_orbis(wrapped, CONFIG) as applied:
         found = run_all(tiny, wrapped, 5)
-        assert applied.usage.reduced_steps == 3
+        assert applied.usage.reduced_calls == 3
     for one, two in zip(expected, found, strict=True):
         torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)
+    assert len(graphs) >= 2  # what is before the first attention layer, and after it
+
+
+def test_compiling_without_a_break_says_why_it_cannot() -> None:
+    tiny = TINY["wan"]
+    wrapped: Any = torch.compile(tiny.model(), backend="eager", fullgraph=True)
+    with apply_orbis(wrapped, CONFIG), pytest.raises(Exception, match="compile without fullgraph"):
+        run(wrapped, tiny.inputs(1, 0))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", NAMES)
+def test_half_precision_is_as_near_as_it_is_unreduced(name: str, dtype: torch.dtype) -> None:
+    tiny = TINY[name]
+    inputs = [tiny.inputs(1, number) for number in range(2)]
+    halved = [
+        {key: value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
+         for key, value in each.items()}
+        for each in inputs
+    ]  # fmt: skip
+    config = OrbisConfig(warmup_steps=1, matcher="bsm")
+    model, half, pairs = tiny.model(), tiny.model().to(dtype), []
+
+    def first(shown: Tensor, request: Request) -> Any:
+        pairs.append(make_matcher(config)(shown, request))
+        return pairs[-1]
+
+    def again(shown: Tensor, request: Request) -> Any:
+        return pairs[request.layer]
+
+    errors: list[Tensor] = []
+    with apply_orbis(model, config, matcher=first), apply_orbis(half, config, matcher=again):
+        for one, two in zip(inputs, halved, strict=True):
+            time = 500.0 - len(errors)
+            exact = run(model, one, time)
+            found = run(half, two, time).float()
+            errors.append((found - exact).abs().max())
+            assert torch.isfinite(found).all()
+    assert errors[1] < 3 * errors[0]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -290,7 +388,7 @@ def test_a_gpu_does_the_same(name: str) -> None:
             with torch.device("cuda"):
                 found = run(there, moved, time).cpu()
             torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
-        assert applied.usage.reduced_steps == 2
+        assert applied.usage.reduced_calls == 2
 
 
 def test_the_global_generator_is_left_alone() -> None:
@@ -302,9 +400,92 @@ def test_the_global_generator_is_left_alone() -> None:
     assert torch.equal(before, torch.random.get_rng_state())
 
 
+@pytest.mark.parametrize("name", ["mochi"])
+def test_a_prompt_without_a_valid_token_is_no_trouble(name: str) -> None:
+    tiny = TINY[name]
+    model, plain = tiny.model(), tiny.model()
+    inputs = tiny.inputs(2, 0)
+    inputs["encoder_attention_mask"][1] = False
+    with apply_orbis(model, OrbisConfig(warmup_steps=1, matcher="bsm")):
+        assert torch.equal(run(model, inputs, 900), run(plain, inputs, 900))
+        assert torch.isfinite(run(model, inputs, 800)).all()
+
+
+def test_ltx_video_with_coordinates_has_its_tokens_in_one_row() -> None:
+    tiny = TINY["ltx-video"]
+    model = tiny.model()
+    inputs = tiny.inputs(2, 0) | {"num_frames": 1, "height": 1, "width": 1}
+    generator = torch.Generator().manual_seed(0)
+    inputs["video_coords"] = torch.rand(1, 3, 60, generator=generator)  # for both videos
+    with apply_orbis(model, CONFIG) as applied:
+        for time in (900, 800):
+            run(model, inputs, time)
+        assert applied.usage.reduction_rc == pytest.approx(0.38, abs=0.01)
+
+
+def test_a_grid_that_does_not_hold_the_tokens_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = TINY["wan"]
+    model = tiny.model()
+    monkeypatch.setattr(type(family_of(model)), "grid", lambda *_: (3, 3, 5))
+    with (
+        apply_orbis(model, CONFIG),
+        pytest.raises(RuntimeError, match=r"has 60 video tokens, but the video has 3 x 3 x 5"),
+    ):
+        run(model, tiny.inputs(1, 0))
+
+
+def test_a_backend_that_takes_no_added_mask_is_refused_at_once() -> None:
+    tiny = TINY["wan"]
+    model: Any = tiny.model()
+    for block in model.blocks:
+        block.attn1.processor._attention_backend = "_native_flash"
+    with (
+        apply_orbis(model, OrbisConfig(warmup_steps=3)),
+        pytest.raises(ValueError, match=r"_native_flash does not add a mask .*proportional=False"),
+    ):
+        run(model, tiny.inputs(1, 0))
+    with apply_orbis(model, OrbisConfig(warmup_steps=1, proportional=False)) as applied:
+        run_all(tiny, model, 2)
+        assert applied.usage.reduced_calls == 1
+
+
+def test_a_run_in_which_nothing_is_reduced_is_warned_of() -> None:
+    tiny = TINY["wan"]
+    model = tiny.model()
+    config = OrbisConfig(warmup_steps=13, num_steps=8)
+    with apply_orbis(model, config), pytest.warns(UserWarning, match="no step of a run of 8 is"):
+        run_all(tiny, model, 8)
+
+
+def test_tokens_split_over_devices_are_refused() -> None:
+    model: Any = TINY["wan"].model()
+    with apply_orbis(model, CONFIG):
+        processor = model.blocks[0].attn1.processor
+        assert processor._parallel_config is None
+        with pytest.raises(ValueError, match="does not support tokens that are split"):
+            processor._parallel_config = object()
+    model.blocks[0].attn1.processor._parallel_config = object()
+    with pytest.raises(ValueError, match=r"blocks\.0\.attn1 splits its tokens over devices"):
+        apply_orbis(model, CONFIG)
+
+
+def test_a_handle_undoes_its_own_patch_alone_and_keeps_its_figures() -> None:
+    tiny = TINY["wan"]
+    model = tiny.model()
+    first = apply_orbis(model, CONFIG)
+    run_all(tiny, model, 2)
+    first.remove()
+    second = apply_orbis(model, CONFIG, matcher=Log())
+    first.remove()
+    assert str(orbis_summary(model)).splitlines()[1].startswith("Log, on output; 38% of")
+    second.remove()
+    assert first.usage.reduced_calls == 1
+    assert second.usage.reduced_calls == 0
+
+
 def test_what_cannot_be_patched_is_refused() -> None:
-    with pytest.raises(ValueError, match="Linear has no attention that can be reduced; supported"):
-        apply_orbis(nn.Linear(2, 2))
+    with pytest.raises(ValueError, match="Linear is not of a family whose attention can be"):
+        apply_orbis(nn.Linear(2, 2), CONFIG)
     with pytest.raises(ValueError, match="object has no transformer; nothing can be patched"):
         apply_orbis(object())
     model: Any = TINY["wan"].model()
@@ -317,11 +498,13 @@ def test_what_cannot_be_patched_is_refused() -> None:
     ):
         apply_orbis(model, CONFIG)
     with pytest.raises(ValueError, match=r"layers lists 2; the model has layers 0\.\.1"):
-        apply_orbis(model, OrbisConfig(layers=(0, 2)))
+        apply_orbis(model, OrbisConfig(warmup_steps=1, layers=(0, 2)))
     with pytest.raises(ValueError, match="layers is empty"):
-        apply_orbis(model, OrbisConfig(layers=()))
-    with pytest.raises(ValueError, match="last_full_steps is 2, but a transformer alone"):
-        apply_orbis(model, OrbisConfig(last_full_steps=2))
+        apply_orbis(model, OrbisConfig(warmup_steps=1, layers=()))
+    with pytest.raises(ValueError, match="last_full_steps 2, but a transformer alone"):
+        apply_orbis(model, OrbisConfig(warmup_steps=1, last_full_steps=2))
+    with pytest.raises(ValueError, match=r"warmup_steps is 0\.25 and .* a transformer alone"):
+        apply_orbis(model)
     model.blocks[1].attn1.processor = object()
     with pytest.raises(ValueError, match=r"blocks\.1\.attn1 has a object; token reduction"):
         apply_orbis(model, CONFIG)

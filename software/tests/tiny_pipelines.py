@@ -72,7 +72,9 @@ def _cogvideox() -> Any:
     return CogVideoXPipeline(None, None, None, model, CogVideoXDDIMScheduler())
 
 
-def _wan() -> Any:
+def wan(*, experts: int = 1) -> Any:
+    """Wan's pipeline; with two experts, Wan 2.2's: the second one takes over half-way."""
+
     def build() -> Any:
         return WanTransformer3DModel(
             patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12, in_channels=16,
@@ -80,8 +82,10 @@ def _wan() -> Any:
             cross_attn_norm=True, qk_norm="rms_norm_across_heads", rope_max_seq_len=32,
         )  # fmt: skip
 
-    model = replace(TINY["wan"], build=build).model()
-    return WanPipeline(None, None, None, FlowMatchEulerDiscreteScheduler(shift=3.0), model)
+    tiny = replace(TINY["wan"], build=build)
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    second = {"transformer_2": tiny.model(), "boundary_ratio": 0.8} if experts == 2 else {}
+    return WanPipeline(None, None, None, scheduler, tiny.model(), **second)
 
 
 def _hunyuan_video() -> Any:
@@ -118,7 +122,7 @@ PIPELINES: dict[str, TinyPipeline] = {
          "negative_prompt_attention_mask": _SOME, "true_cfg_scale": 4.0},
         2,
     ),
-    "wan": TinyPipeline(_wan, {"prompt_embeds": _PROMPT, **_UNGUIDED, **PIXELS}, _NEGATIVE, 2),
+    "wan": TinyPipeline(wan, {"prompt_embeds": _PROMPT, **_UNGUIDED, **PIXELS}, _NEGATIVE, 2),
     "ltx-video": TinyPipeline(
         _ltx_video,
         {**_MASKED, **_UNGUIDED, "num_frames": 17, "height": 128, "width": 160},
