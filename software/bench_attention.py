@@ -56,7 +56,7 @@ class _AnyPairs:
 def sdpa(num_tokens: int, heads: int = 8, channels: int = 64) -> dict[str, Any]:
     """Seconds of SDPA over all N tokens and over those of a reduced step, and their ratio."""
     generator = torch.Generator().manual_seed(0)
-    family, rows = CogVideoX(), rows_of(_AnyPairs(num_tokens), num_tokens, torch.device("cpu"))
+    family, rows = CogVideoX(), rows_of([_AnyPairs(num_tokens)], num_tokens, torch.device("cpu"))
     states = torch.randn(1, num_tokens, heads * channels, generator=generator)
 
     def full() -> Tensor:

@@ -3,13 +3,14 @@
 A family names the layers, tells the video's token grid, and takes the model's attention processor
 apart: projections, norms and rotary embedding of some video rows, the text's part, SDPA, and the
 output projections. Its arithmetic is that of the diffusers processor that it names, which full
-steps still call; reduced steps put the parts together over fewer rows.
+calls still use; reduced calls put the parts together over fewer rows.
 
-Layout inside: [B, H, S, d], video and text joined along S.
+Shapes: B videos, N video tokens of which S are kept, T text tokens, H heads of d channels, D = H d
+inner channels, C channels of a state.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -24,6 +25,7 @@ from torch.nn import functional as F
 Grid = tuple[int, int, int]
 """Video tokens as (frames, rows, columns); their order is frame-major, then row, then column."""
 Rotary = tuple[Tensor, Tensor]
+"""Cosines and sines, as the model makes them."""
 _ADDITIVE = (
     AttentionBackendName.NATIVE,
     AttentionBackendName._NATIVE_CUDNN,
@@ -31,7 +33,6 @@ _ADDITIVE = (
     AttentionBackendName._NATIVE_MATH,
 )
 """Attention backends that add a mask of floats to the scores; the others refuse or misread it."""
-QueryKeyValue = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Call:
 
     Attributes:
         video: [B, N, C].
-        text: [B, T, C'], None where text is not part of this attention.
+        text: [B, T, C'], None where text is no part of this attention.
         mask: as the model gives it, None without one.
         rotary: as the model gives it, None without one.
     """
@@ -64,12 +65,14 @@ class Family:
         model: class name of its transformer in diffusers.
         processors: class names of the attention processors whose arithmetic this is.
         text_first: whether text goes before the video in the joint sequence.
+        norm_across_heads: whether Q and K are normalised before they are split into heads.
     """
 
     name: ClassVar[str]
     model: ClassVar[str]
     processors: ClassVar[tuple[str, ...]]
     text_first: ClassVar[bool] = False
+    norm_across_heads: ClassVar[bool] = False
 
     def attentions(self, model: nn.Module) -> dict[str, nn.Module]:
         """The self-attention layers over video tokens, by path, in the order that they run in."""
@@ -89,36 +92,39 @@ class Family:
         size = model.config.patch_size
         return 1, size, size
 
-    def heads(self, attn: Any, rows: Tensor, norm: Any, rotary: Rotary | None) -> Tensor:
-        """Split projected rows [B, S, D] into heads, normalise and turn: [B, H, S, d].
+    def angles(self, rotary: Rotary, rows: Tensor | None) -> Rotary:
+        """Cosines and sines, a pair of channels each, of kept rows: [B or 1, 1 or H, S, d / 2].
 
-        By default each head is normalised for itself.
+        By default from [N, d], each angle twice.
+
+        Args:
+            rotary: as the model gives it.
+            rows: int64 [B, S], None for all.
         """
-        split = split_heads(rows, attn.heads)
-        split = split if norm is None else norm(split)
-        return split if rotary is None else self.turn(split, rotary)
+        cos, sin = (part[None] if rows is None else part[rows] for part in rotary)
+        return cos[:, None, :, ::2], sin[:, None, :, ::2]
 
-    def turn(self, heads: Tensor, rotary: Rotary) -> Tensor:
-        """Apply the rotary embedding to [B, H, S, d]."""
-        raise NotImplementedError
+    def heads(self, attn: Any, projected: Tensor, norm: Any, angles: Rotary | None) -> Tensor:
+        """Split projected rows [B, S, D] into heads, normalised and turned: [B, H, S, d]."""
+        if norm is not None and self.norm_across_heads:
+            projected, norm = norm(projected), None
+        heads = split_heads(projected, attn.heads)
+        heads = heads if norm is None else norm(heads)
+        return heads if angles is None else turn_pairs(heads, *angles)
 
-    def query(self, attn: Any, rows: Tensor, rotary: Rotary | None) -> Tensor:
-        """Q of some video rows: [B, S, C] to [B, H, S, d]."""
-        return self.heads(attn, attn.to_q(rows), attn.norm_q, rotary)
+    def query(self, attn: Any, rows: Tensor, angles: Rotary | None) -> Tensor:
+        """Q of video rows: [B, S, C] to [B, H, S, d]."""
+        return self.heads(attn, attn.to_q(rows), attn.norm_q, angles)
 
-    def key(self, attn: Any, rows: Tensor, rotary: Rotary | None) -> Tensor:
+    def key(self, attn: Any, rows: Tensor, angles: Rotary | None) -> Tensor:
         """K, likewise."""
-        return self.heads(attn, attn.to_k(rows), attn.norm_k, rotary)
+        return self.heads(attn, attn.to_k(rows), attn.norm_k, angles)
 
     def value(self, attn: Any, rows: Tensor) -> Tensor:
         """V, likewise."""
         return split_heads(attn.to_v(rows), attn.heads)
 
-    def rotary_rows(self, rotary: Rotary, rows: Tensor) -> Rotary:
-        """Take the rotary embedding of some video rows, int64 [S]."""
-        return rotary[0][rows], rotary[1][rows]
-
-    def text_qkv(self, attn: Any, text: Tensor) -> QueryKeyValue:
+    def text_qkv(self, attn: Any, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Q, K and V of text that takes part [B, T, C'], each [B, H, T, d]; never turned.
 
         By weights of its own where the layer has some, by the video's otherwise.
@@ -131,21 +137,13 @@ class Family:
             split_heads(attn.add_v_proj(text), attn.heads),
         )
 
-    def key_mask(self, mask: Tensor) -> Tensor | None:
-        """SDPA's mask over the keys of the joint sequence, [1, 1, 1, N + T], from one video's."""
+    def key_mask(self, call: Call) -> Tensor | None:
+        """Which keys of the joint sequence take part, bool [B, 1, 1, N + T]; None if all do."""
+        if call.mask is None:
+            return None
         raise ValueError(
-            f"{self.name}'s self-attention was given a mask of shape {list(mask.shape)}; diffusers"
-            " gives it none, and token reduction knows none."
-        )
-
-    def sample(self, call: Call, number: int) -> Call:
-        """The call of one video of the batch."""
-        one = slice(number, number + 1)
-        return replace(
-            call,
-            video=call.video[one],
-            text=None if call.text is None else call.text[one],
-            mask=call.mask if call.mask is None or len(call.mask) == 1 else call.mask[one],
+            f"{self.name}'s self-attention was given a mask of shape {list(call.mask.shape)}; "
+            "diffusers gives it none, and token reduction knows none."
         )
 
     def check_bias(self, processor: Any) -> None:
@@ -182,8 +180,8 @@ class Family:
         return mixed
 
     def text_out(self, attn: Any, mixed: Tensor, call: Call) -> Tensor:
-        """Project SDPA's output of the text rows, likewise."""
-        return mixed
+        """Project SDPA's output of the text rows [B, T, D]."""
+        return attn.to_add_out(mixed) if getattr(attn, "to_add_out", None) else mixed
 
     def result(self, video: Tensor, text: Tensor | None) -> Any:
         """What the attention layer returns: video, and text where it takes part."""
@@ -231,7 +229,7 @@ def numbered(model: nn.Module, blocks: str, attention: str) -> dict[str, nn.Modu
 
 
 def turn_pairs(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn channels (2 i, 2 i + 1) of [..., d] by angles [..., d / 2], in the angles' precision."""
-    even, odd = heads[..., ::2], heads[..., 1::2]
+    """Turn channels (2 i, 2 i + 1) of [..., d] by angles [..., d / 2], in float32 or wider."""
+    even, odd = heads[..., ::2].float(), heads[..., 1::2].float()
     turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
     return turned.flatten(-2).to(heads.dtype)

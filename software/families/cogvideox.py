@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
 
-from software.families.base import Call, Grid, Rotary, TorchFamily, numbered
+from software.families.base import Call, Grid, TorchFamily, numbered
 
 
 class CogVideoX(TorchFamily):
@@ -26,11 +25,6 @@ class CogVideoX(TorchFamily):
         frames, _, height, width = given["hidden_states"].shape[1:]
         size, frames_a_patch = model.config.patch_size, model.config.patch_size_t or 1
         return frames // frames_a_patch, height // size, width // size
-
-    def turn(self, heads: Tensor, rotary: Rotary) -> Tensor:
-        """Angles [S, d]."""
-        turned: Tensor = apply_rotary_emb(heads, rotary)
-        return turned
 
     def text_out(self, attn: Any, mixed: Tensor, call: Call) -> Tensor:
         """As the video's."""

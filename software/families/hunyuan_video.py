@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from diffusers.models.embeddings import apply_rotary_emb
 from torch import Tensor, nn
 
-from software.families.base import Call, Family, Grid, Rotary, numbered
+from software.families.base import Call, Family, Grid, numbered
 
 
 class HunyuanVideo(Family):
@@ -30,23 +29,13 @@ class HunyuanVideo(Family):
         size = model.config.patch_size
         return model.config.patch_size_t, size, size
 
-    def turn(self, heads: Tensor, rotary: Rotary) -> Tensor:
-        """Angles [S, d]."""
-        turned: Tensor = apply_rotary_emb(heads, rotary)
-        return turned
-
-    def key_mask(self, mask: Tensor) -> Tensor | None:
+    def key_mask(self, call: Call) -> Tensor | None:
         """As it is: false for the text's padding."""
-        return mask
+        return call.mask
 
     def video_out(self, attn: Any, mixed: Tensor) -> Tensor:
         """Single-stream blocks project later, together with their feed-forward."""
         return mixed if self.watched(attn) is None else super().video_out(attn, mixed)
-
-    def text_out(self, attn: Any, mixed: Tensor, call: Call) -> Tensor:
-        """Likewise."""
-        out = getattr(attn, "to_add_out", None)
-        return mixed if out is None else out(mixed)
 
     def watched(self, attn: Any) -> nn.Module | None:
         """None in single-stream blocks."""

@@ -1,13 +1,12 @@
-"""LTX-Video: tokens come ready-made, and are turned before the heads are split."""
+"""LTX-Video: tokens come ready-made; norms and rotary embedding reach across heads."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from diffusers.models.transformers.transformer_ltx import apply_rotary_emb
+import torch
 from torch import Tensor, nn
 
-from software.families.base import Call, Family, Grid, Rotary, numbered, split_heads
+from software.families.base import Family, Grid, Rotary, numbered, split_heads
 
 
 class LTXVideo(Family):
@@ -16,6 +15,7 @@ class LTXVideo(Family):
     name = "LTX-Video"
     model = "LTXVideoTransformer3DModel"
     processors = ("LTXVideoAttnProcessor",)
+    norm_across_heads = True
 
     def attentions(self, model: nn.Module) -> dict[str, nn.Module]:
         """``attn1`` of each block."""
@@ -27,19 +27,16 @@ class LTXVideo(Family):
             return 1, 1, given["hidden_states"].shape[1]
         return given["num_frames"], given["height"], given["width"]
 
-    def heads(self, attn: Any, rows: Tensor, norm: Any, rotary: Rotary | None) -> Tensor:
-        """Normalise and turn over all heads, then split."""
-        rows = norm(rows)
-        return split_heads(rows if rotary is None else apply_rotary_emb(rows, rotary), attn.heads)
+    def heads(self, attn: Any, projected: Tensor, norm: Any, angles: Rotary | None) -> Tensor:
+        """Angles of all heads in one row are split as the channels are."""
+        if angles is not None:
+            cos, sin = (split_heads(part, attn.heads) for part in angles)
+            angles = cos, sin
+        return super().heads(attn, projected, norm, angles)
 
-    def rotary_rows(self, rotary: Rotary, rows: Tensor) -> Rotary:
-        """Along dimension 1."""
-        return rotary[0][:, rows], rotary[1][:, rows]
-
-    def sample(self, call: Call, number: int) -> Call:
-        """Angles [B or 1, S, D]: each video may have its own."""
-        one = super().sample(call, number)
-        if call.rotary is None or len(call.rotary[0]) == 1:
-            return one
-        cos, sin = (part[number : number + 1] for part in call.rotary)
-        return replace(one, rotary=(cos, sin))
+    def angles(self, rotary: Rotary, rows: Tensor | None) -> Rotary:
+        """From [B or 1, N, D], each twice: [B or 1, S, D / 2], a video's own."""
+        cos, sin = (part[..., ::2] for part in rotary)
+        if rows is not None:
+            cos, sin = (torch.take_along_dim(part, rows[..., None], 1) for part in (cos, sin))
+        return cos, sin

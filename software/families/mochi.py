@@ -1,16 +1,19 @@
-"""Mochi: video first, text with weights of its own, its padding left out of the sequence."""
+"""Mochi: video first, text with weights of its own, its padding no part of the attention."""
 
-from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from software.families.base import Call, Rotary, TorchFamily, numbered, turn_pairs
+from software.families.base import Call, Rotary, TorchFamily, numbered
 
 
 class Mochi(TorchFamily):
-    """``MochiTransformer3DModel``: the mask picks the text rows that take part, for each video."""
+    """``MochiTransformer3DModel``: the mask, [B, T], names the text tokens that take part.
+
+    The model leaves the others out of the sequence; here they are masked as keys, which is the
+    same to all other rows, and their own results are made what the model has in their place.
+    """
 
     name = "Mochi"
     model = "MochiTransformer3DModel"
@@ -20,23 +23,28 @@ class Mochi(TorchFamily):
         """``attn1`` of each block."""
         return numbered(model, "transformer_blocks", "attn1")
 
-    def turn(self, heads: Tensor, rotary: Rotary) -> Tensor:
-        """Angles [S, H, d / 2], a head's own, in float32."""
-        cos, sin = (part.transpose(0, 1) for part in rotary)
-        return turn_pairs(heads.float(), cos, sin).to(heads.dtype)
+    def angles(self, rotary: Rotary, rows: Tensor | None) -> Rotary:
+        """From [N, H, d / 2], a head's own."""
+        cos, sin = (part[None] if rows is None else part[rows] for part in rotary)
+        return cos.transpose(1, 2), sin.transpose(1, 2)
 
-    def key_mask(self, mask: Tensor) -> Tensor | None:
-        """None: rows that are masked are not there."""
-        return None
-
-    def sample(self, call: Call, number: int) -> Call:
-        """Text without its padding."""
-        one = super().sample(call, number)
-        assert one.text is not None
-        assert one.mask is not None
-        return replace(one, text=one.text[:, one.mask[0].flatten().bool()])
+    def key_mask(self, call: Call) -> Tensor | None:
+        """All of the video, and the text as its mask says."""
+        text = _text_mask(call)
+        if bool(text.all()):
+            return None
+        video = text.new_ones(len(text), call.video.shape[1])
+        return torch.cat([video, text], dim=1)[:, None, None]
 
     def text_out(self, attn: Any, mixed: Tensor, call: Call) -> Tensor:
-        """Rows of the padding come last, as zeros, and are projected as the others."""
-        mixed = F.pad(mixed, (0, 0, 0, call.text_tokens - mixed.shape[1]))
-        return attn.to_add_out(mixed) if hasattr(attn, "to_add_out") else mixed
+        """The rows that take part come first, then zeros; all are projected."""
+        text = _text_mask(call)
+        order = text.byte().argsort(dim=1, descending=True, stable=True)
+        mixed = torch.take_along_dim(mixed * text[..., None], order[..., None], 1)
+        return super().text_out(attn, mixed, call)
+
+
+def _text_mask(call: Call) -> Tensor:
+    """Bool [B, T]."""
+    assert call.mask is not None
+    return call.mask.flatten(1).bool()

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from software.families.base import Family, Grid, Rotary, numbered, split_heads, turn_pairs
+from software.families.base import Family, Grid, Rotary, numbered
 
 
 class Wan(Family):
@@ -13,6 +13,7 @@ class Wan(Family):
     name = "Wan"
     model = "WanTransformer3DModel"
     processors = ("WanAttnProcessor",)
+    norm_across_heads = True
 
     def attentions(self, model: nn.Module) -> dict[str, nn.Module]:
         """``attn1`` of each block."""
@@ -23,16 +24,7 @@ class Wan(Family):
         frames, rows, columns = model.config.patch_size
         return frames, rows, columns
 
-    def heads(self, attn: Any, rows: Tensor, norm: Any, rotary: Rotary | None) -> Tensor:
-        """Normalise over all heads, then split and turn."""
-        split = split_heads(norm(rows), attn.heads)
-        return split if rotary is None else self.turn(split, rotary)
-
-    def turn(self, heads: Tensor, rotary: Rotary) -> Tensor:
-        """Angles [1, S, 1, d], each twice."""
-        cos, sin = (part.transpose(1, 2)[..., ::2] for part in rotary)
-        return turn_pairs(heads, cos, sin)
-
-    def rotary_rows(self, rotary: Rotary, rows: Tensor) -> Rotary:
-        """Along dimension 1."""
-        return rotary[0][:, rows], rotary[1][:, rows]
+    def angles(self, rotary: Rotary, rows: Tensor | None) -> Rotary:
+        """From [1, N, 1, d], each twice."""
+        cos, sin = (part[0, :, 0] for part in rotary)
+        return super().angles((cos, sin), rows)

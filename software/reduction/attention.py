@@ -1,8 +1,7 @@
 """The attention processor that takes the place of a layer's own.
 
 At a full step it calls the layer's own processor and lets the matcher see what it asks for; at a
-reduced step it attends over the rows that the layer's last match leaves, one video of the batch
-after the other, each with its own.
+reduced step it attends over the rows that the layer's last match leaves, each video's own.
 
 Source: design section 1 (output-guided matching) and section 3, 'Reduce / restore'; proportional
 attention is ToMe's (Bolya et al., section 3).
@@ -15,7 +14,6 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from software.config import Guide
 from software.families import Call, Family, merge_heads
@@ -35,8 +33,8 @@ class Steps(Protocol):
     guide: Guide
     proportional: bool
 
-    def rows(self, layer: int, num_tokens: int) -> list[LayerRows] | None:
-        """The rows of each video of N tokens at this call; None if it is full."""
+    def rows(self, layer: int, num_tokens: int) -> LayerRows | None:
+        """The rows of videos of N tokens at this call; None if it is full."""
 
     def match(self, layer: int, shown: list[Shown]) -> float:
         """Match each video's tokens, for the steps to come; returns the seconds spent."""
@@ -91,10 +89,10 @@ class ReducedAttention:
         begun, matching = time.perf_counter(), 0.0
         call = Call(hidden_states, encoder_hidden_states, attention_mask, image_rotary_emb)
         batch, tokens = hidden_states.shape[:2]
-        plans = self.steps.rows(self.layer, tokens)
-        dropped = 0
-        if plans is not None:
-            found, dropped = self._reduced(attn, call, plans)
+        plan = self.steps.rows(self.layer, tokens)
+        dropped = batch * plan.dropped if plan else 0
+        if plan and dropped:
+            found = self._reduced(attn, call, plan)
         elif self.steps.matching:
             found, shown = self._watched(attn, call)
             matching = self.steps.match(self.layer, shown)
@@ -119,27 +117,13 @@ class ReducedAttention:
         found = self._original(attn, call)
         if guide == "input":
             return found, [tokens.detach().float() for tokens in call.video]
-        query = family.query(attn, call.video, call.rotary).detach().float()
+        angles = None if call.rotary is None else family.angles(call.rotary, None)
+        query = family.query(attn, call.video, angles).detach().float()
         value = family.value(attn, call.video).detach().float()
         return found, list(zip(query, value, strict=True))
 
-    def _reduced(self, attn: Any, call: Call, plans: list[LayerRows]) -> tuple[Any, int]:
-        """The layer's result from fewer rows, and how many were dropped."""
-        dropped = sum(plan.dropped for plan in plans)
-        if not dropped:
-            return self._original(attn, call), 0
-        videos, texts = [], []
-        for number, plan in enumerate(plans):
-            video, text = self._attend(attn, self.family.sample(call, number), plan)
-            restored = merge_heads(plan.query.restore_heads(video))
-            videos.append(plan.query.restore(self.family.video_out(attn, restored)))
-            if text is not None:
-                texts.append(self.family.text_out(attn, merge_heads(text), call))
-        text = torch.cat(texts) if texts else None
-        return self.family.result(torch.cat(videos), text), dropped
-
-    def _attend(self, attn: Any, call: Call, plan: LayerRows) -> tuple[Tensor, Tensor | None]:
-        """SDPA's output for one video: [1, H, S, d] of its kept rows, and that of the text."""
+    def _reduced(self, attn: Any, call: Call, plan: LayerRows) -> Any:
+        """The layer's result from fewer rows."""
         family, rows = self.family, plan.key_value
         video = (
             self._turned(family.query, attn, call, plan.query),
@@ -147,25 +131,35 @@ class ReducedAttention:
             rows.take_heads(family.value(attn, rows.take(call.video))),
         )
         query, key, value = video
-        text = None if call.text is None else family.text_qkv(attn, call.text)
-        if text is not None:
-            query, key, value = map(self._join, video, text)
-        mask = self._mask(call, rows)
-        bias = rows.bias if self.steps.proportional else None
-        if bias is not None:
-            more = key.shape[-2] - bias.shape[-1]
-            mask = _with_bias(mask, _pad(bias.to(query.dtype), more, family.text_first))
+        if call.text is not None:
+            query, key, value = map(self._join, video, family.text_qkv(attn, call.text))
+        mask = self._mask(call, rows, query.dtype)
         mixed = family.sdpa(self.original, query, key, value, mask)
-        if text is None:
-            return mixed, None
-        return self._split(mixed, video[0].shape[-2], -2)
+        kept, text = self._split(mixed, video[0].shape[-2], -2)
+        restored = merge_heads(plan.query.restore_heads(kept))
+        out = plan.query.restore(family.video_out(attn, restored))
+        if call.text is None:
+            return family.result(out, None)
+        return family.result(out, family.text_out(attn, merge_heads(text), call))
 
     def _turned(self, project: Any, attn: Any, call: Call, rows: Rows) -> Tensor:
-        """Q or K of the video rows that are kept, [1, H, S, d]."""
-        rotary = call.rotary
-        if rotary is not None and rows.index is not None:
-            rotary = self.family.rotary_rows(rotary, rows.index)
-        return rows.take_heads(project(attn, rows.take(call.video), rotary))
+        """Q or K of the video rows that are kept, [B, H, S, d]."""
+        angles = None if call.rotary is None else self.family.angles(call.rotary, rows.index)
+        return rows.take_heads(project(attn, rows.take(call.video), angles))
+
+    def _mask(self, call: Call, rows: Rows, dtype: torch.dtype) -> Tensor | None:
+        """What SDPA is given: the model's mask over the keys that are kept, and their bias."""
+        mask = self.family.key_mask(call)
+        if mask is not None:
+            video, text = self._split(mask, call.video.shape[1], -1)
+            video = rows.take_mask(video)
+            mask = self._join(video, text.expand(-1, video.shape[1], -1, -1), -1)
+        bias = rows.bias if self.steps.proportional else None
+        if bias is None:
+            return mask
+        text = bias.new_zeros(*bias.shape[:-1], call.text_tokens)
+        bias = self._join(bias, text, -1).to(dtype)
+        return bias if mask is None else torch.where(mask, bias, float("-inf"))
 
     def _join(self, video: Tensor, text: Tensor, dim: int = -2) -> Tensor:
         parts = [text, video] if self.family.text_first else [video, text]
@@ -179,29 +173,6 @@ class ReducedAttention:
             return second, first
         first, second = torch.split(joint, [video, text], dim)
         return first, second
-
-    def _mask(self, call: Call, rows: Rows) -> Tensor | None:
-        """The model's mask over the keys that are kept."""
-        mask = None if call.mask is None else self.family.key_mask(call.mask)
-        if mask is None:
-            return None
-        video, text = self._split(mask, call.video.shape[1], -1)
-        video = rows.take_mask(video)
-        return self._join(video, text.expand(-1, video.shape[1], -1, -1), -1)
-
-
-def _pad(bias: Tensor, text: int, text_first: bool) -> Tensor:
-    """Add the text's zeros to a bias over the video's keys."""
-    return F.pad(bias, (text, 0) if text_first else (0, text))
-
-
-def _with_bias(mask: Tensor | None, bias: Tensor) -> Tensor:
-    """Join a mask, boolean or added to the scores, and a bias into one that is added."""
-    if mask is None:
-        return bias
-    if mask.dtype == torch.bool:
-        return torch.where(mask, bias, float("-inf"))
-    return mask + bias
 
 
 @contextmanager

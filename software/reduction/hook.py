@@ -28,7 +28,7 @@ from software.config import OrbisConfig
 from software.families import Family, Grid
 from software.matchers import Matcher, Request
 from software.reduction.attention import Shown, left_out_of_compile
-from software.reduction.rows import LayerRows, Pairs, Rows, rows_of
+from software.reduction.rows import LayerRows, Rows, rows_of
 from software.reduction.run import Moment, Run
 from software.reduction.usage import Usage
 
@@ -75,14 +75,14 @@ class Kept:
         run: number of the run.
         shape: of its videos.
         last_match: the step that matched last, None before.
-        rows: of each layer, those of each video of the batch.
+        rows: of each layer.
         previous: of each layer, what the matcher found for each video; for a warm start alone.
     """
 
     run: int
     shape: Shape
     last_match: int | None = None
-    rows: dict[int, list[LayerRows]] = field(default_factory=dict)
+    rows: dict[int, LayerRows] = field(default_factory=dict)
     previous: dict[int, list[Any]] = field(default_factory=dict)
 
 
@@ -201,7 +201,7 @@ class TransformerHook:
         self.usage.full_calls += call.full
         self.usage.reduced_calls += not call.full
 
-    def rows(self, layer: int, num_tokens: int) -> list[LayerRows] | None:
+    def rows(self, layer: int, num_tokens: int) -> LayerRows | None:
         """See software.reduction.attention.Steps; so for the next three."""
         if self._call is None:
             raise RuntimeError(
@@ -228,18 +228,18 @@ class TransformerHook:
         kept, step = self._call.kept, self._call.step
         grid, device = kept.shape.grid, kept.shape.device
         num_dst, reduce = self.config.counts(grid)
-        nothing = [None] * len(shown)
-        found = []
         if reduce:
+            nothing = [None] * len(shown)
             found = [
                 self.matcher(tokens, Request(layer, step, grid, num_dst, reduce, before))
                 for tokens, before in zip(shown, kept.previous.get(layer, nothing), strict=True)
             ]
+            kept.rows[layer] = self._layer_rows(found, math.prod(grid), device)
             self.usage.matchings += len(shown)
-        if self.config.warm_start:
-            kept.previous[layer] = found
-        kept.rows[layer] = [self._layer_rows(pairs, math.prod(grid), device) for pairs in found]
-        kept.rows[layer] = kept.rows[layer] or [LayerRows(Rows(), Rows()) for _ in shown]
+            if self.config.warm_start:
+                kept.previous[layer] = found
+        else:
+            kept.rows[layer] = LayerRows(Rows(), Rows())
         seconds = time.perf_counter() - begun
         self.usage.matching_seconds += seconds
         return seconds
@@ -255,15 +255,14 @@ class TransformerHook:
             self.usage.rows_reduced += rows
             self.usage.rows_dropped += dropped
 
-    def _layer_rows(
-        self, found: Pairs | tuple[Pairs, Pairs], num_tokens: int, device: torch.device
-    ) -> LayerRows:
-        pairs = found if isinstance(found, tuple) else (found, found)
-        query = rows_of(pairs[0], num_tokens, device)
+    def _layer_rows(self, found: list[Any], num_tokens: int, device: torch.device) -> LayerRows:
+        """The rows that a match leaves: of one list of pairs for all, or of Q's and of KV's."""
+        apart = isinstance(found[0], tuple)
+        query = rows_of([each[0] if apart else each for each in found], num_tokens, device)
         if self.config.targets == "q":
             return LayerRows(query, Rows())
-        shared = pairs[0] is pairs[1]
-        return LayerRows(query, query if shared else rows_of(pairs[1], num_tokens, device))
+        key_value = rows_of([each[1] for each in found], num_tokens, device) if apart else query
+        return LayerRows(query, key_value)
 
 
 def _time(timestep: Any) -> float | None:

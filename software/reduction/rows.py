@@ -1,12 +1,14 @@
 """Which rows of a layer's video tokens take part in attention, and whose result each token takes.
 
 Three kinds behind one interface: all rows; the same rows in every head, dropped before the
-projections already; rows of their own in each head, dropped after the heads are split.
+projections already; rows of their own in each head, dropped after the heads are split. Each video
+of a batch has rows of its own, as many as the others.
 
-Source: design section 3, 'Reduce / restore'. Shapes: N video tokens, S of them kept, H heads of d
-channels, C channels of a state.
+Source: design section 3, 'Reduce / restore'. Shapes: B videos of N tokens, S of them kept, H heads
+of d channels, C channels of a state.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -18,7 +20,7 @@ from golden import Reduction
 
 
 class Pairs(Protocol):
-    """Index pairs of one layer; whatever else a matcher reports rides along unseen."""
+    """Index pairs of one layer and video; whatever else a matcher reports rides along unseen."""
 
     @property
     def src(self) -> Tensor:
@@ -32,32 +34,35 @@ class Pairs(Protocol):
 class Rows:
     """All rows: nothing is dropped. The other kinds override what differs."""
 
-    dropped = 0
+    @property
+    def dropped(self) -> int:
+        """K, of each video."""
+        return 0
 
     @property
     def index(self) -> Tensor | None:
-        """int64 [S], what ``take`` keeps; None where it keeps all."""
+        """int64 [B, S], what ``take`` keeps; None where it keeps all."""
         return None
 
     @property
     def bias(self) -> Tensor | None:
         """What makes a key that stands for n tokens weigh as n keys, added to the scores.
 
-        ``log n``, float32 [1, 1 or H, 1, S]: softmax then gives the key n times its share. None
+        ``log n``, float32 [B, 1 or H, 1, S]: softmax then gives the key n times its share. None
         where every key stands for itself.
         """
         return None
 
     def take(self, states: Tensor) -> Tensor:
-        """Drop rows before the heads are split: [1, N, C] to [1, S, C]."""
+        """Drop rows before the heads are split: [B, N, C] to [B, S, C]."""
         return states
 
     def take_heads(self, heads: Tensor) -> Tensor:
-        """Drop what ``take`` could not: [1, H, N, d] to [1, H, S, d]."""
+        """Drop what ``take`` could not: [B, H, N, d] to [B, H, S, d]."""
         return heads
 
     def take_mask(self, mask: Tensor) -> Tensor:
-        """Drop keys of a mask: [1, 1, 1, N] to [1, 1 or H, 1, S]."""
+        """Drop keys of a mask: [B, 1, 1, N] to [B, 1 or H, 1, S]."""
         return mask
 
     def restore_heads(self, heads: Tensor) -> Tensor:
@@ -65,12 +70,31 @@ class Rows:
         return heads
 
     def restore(self, states: Tensor) -> Tensor:
-        """Undo ``take``, likewise: [1, S, C] to [1, N, C]."""
+        """Undo ``take``, likewise: [B, S, C] to [B, N, C]."""
         return states
 
 
 @dataclass(frozen=True)
-class SharedRows(Rows):
+class _SomeRows(Rows):
+    """Rows that are kept, int64 [B, S] or [B, H, S], and of each of N tokens the one it takes."""
+
+    kept: Tensor
+    restored: Tensor
+    copies: Tensor
+
+    @property
+    def dropped(self) -> int:
+        """K."""
+        return self.restored.shape[-1] - self.kept.shape[-1]
+
+    @cached_property
+    def bias(self) -> Tensor | None:
+        """One for all heads, or one for each."""
+        bias = self.copies.float().log()
+        return bias[:, None, None] if bias.dim() == 2 else bias[:, :, None]
+
+
+class SharedRows(_SomeRows):
     """The same rows in every head.
 
     The projections around SDPA act on each row alone, so dropping rows before the first and copying
@@ -78,53 +102,26 @@ class SharedRows(Rows):
     the projections of the dropped rows too.
     """
 
-    plan: Reduction
-
-    @property
-    def dropped(self) -> int:  # type: ignore[override]
-        """K."""
-        return len(self.plan.restored) - len(self.plan.kept)
-
     @property
     def index(self) -> Tensor | None:
         """Kept rows."""
-        return self.plan.kept
-
-    @cached_property
-    def bias(self) -> Tensor | None:
-        """One for all heads."""
-        return self.plan.copies.float().log()[None, None, None]
+        return self.kept
 
     def take(self, states: Tensor) -> Tensor:
         """One gather."""
-        return self.plan.reduce(states)
+        return _gather(states, self.kept)
 
     def take_mask(self, mask: Tensor) -> Tensor:
         """One gather."""
-        return self.plan.reduce(mask, -1)
+        return torch.take_along_dim(mask, self.kept[:, None, None], -1)
 
     def restore(self, states: Tensor) -> Tensor:
         """One gather."""
-        return self.plan.restore(states)
+        return _gather(states, self.restored)
 
 
-@dataclass(frozen=True)
-class HeadRows(Rows):
-    """Rows of their own in each head: ``kept`` int64 [H, S], ``restored`` [H, N]."""
-
-    kept: Tensor
-    restored: Tensor
-    copies: Tensor
-
-    @property
-    def dropped(self) -> int:  # type: ignore[override]
-        """K, in each head."""
-        return self.restored.shape[1] - self.kept.shape[1]
-
-    @cached_property
-    def bias(self) -> Tensor | None:
-        """One for each head."""
-        return self.copies.float().log()[None, :, None]
+class HeadRows(_SomeRows):
+    """Rows of their own in each head."""
 
     def take_heads(self, heads: Tensor) -> Tensor:
         """One gather."""
@@ -132,44 +129,54 @@ class HeadRows(Rows):
 
     def take_mask(self, mask: Tensor) -> Tensor:
         """One gather, from the one mask for all heads."""
-        return mask[:, 0][..., self.kept].transpose(1, 2)
+        return torch.take_along_dim(mask, self.kept[:, :, None], -1)
 
     def restore_heads(self, heads: Tensor) -> Tensor:
         """One gather."""
         return _gather(heads, self.restored)
 
 
-def _gather(heads: Tensor, index: Tensor) -> Tensor:
-    """Take rows of [1, H, R, d] by int64 [H, S], head by head."""
-    return heads.gather(-2, index[None, :, :, None].expand(-1, -1, -1, heads.shape[-1]))
+def _gather(rows: Tensor, index: Tensor) -> Tensor:
+    """Take rows of [..., R, C] by int64 [..., S]."""
+    if index.shape[:-1].numel() == 1:  # the quicker way for one video
+        return rows.index_select(-2, index.flatten())
+    return rows.gather(-2, index[..., None].expand(*index.shape, rows.shape[-1]))
 
 
-def rows_of(pairs: Pairs, num_tokens: int, device: torch.device) -> Rows:
-    """Plan the rows that pairs among N tokens leave, for tokens on a device.
+def rows_of(pairs: Sequence[Pairs], num_tokens: int, device: torch.device) -> Rows:
+    """Plan the rows that each video's pairs among its N tokens leave, for tokens on a device.
 
     Raises:
-        ValueError: malformed pairs, see golden.reduce.
+        ValueError: malformed pairs (see golden.reduce), or videos with more pairs than others.
     """
-    src, dst = pairs.src.to(device), pairs.dst.to(device)
+    sizes = {tuple(each.src.shape) for each in pairs}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"src lists have shapes {sorted(sizes)}; the videos of a batch must have the same."
+        )
+    src, dst = (torch.stack([getattr(each, name) for each in pairs]).to(device)
+                for name in ("src", "dst"))  # fmt: skip
     if not src.shape[-1]:
         return Rows()
-    if src.dim() == 1:
-        return SharedRows(Reduction.of(num_tokens, src, dst))
-    plans = [Reduction.of(num_tokens, *each) for each in zip(src, dst, strict=True)]
-    return HeadRows(
-        *(torch.stack([getattr(plan, part) for plan in plans])
-          for part in ("kept", "restored", "copies"))
-    )  # fmt: skip
+    plans = [
+        Reduction.of(num_tokens, *each)
+        for each in zip(src.flatten(0, -2), dst.flatten(0, -2), strict=True)
+    ]
+    kept, restored, copies = (
+        torch.stack([getattr(plan, part) for plan in plans]).view(*src.shape[:-1], -1)
+        for part in ("kept", "restored", "copies")
+    )
+    return (SharedRows if src.dim() == 2 else HeadRows)(kept, restored, copies)
 
 
 @dataclass(frozen=True)
 class LayerRows:
-    """The rows of one layer of one video: of Q, and of keys and values."""
+    """The rows of one layer: of Q, and of keys and values."""
 
     query: Rows
     key_value: Rows
 
     @property
     def dropped(self) -> int:
-        """K, of the queries or of the keys, whichever lose more."""
+        """K of each video, of the queries or of the keys, whichever lose more."""
         return max(self.query.dropped, self.key_value.dropped)
