@@ -7,11 +7,11 @@ them away. What differs between model families is in software.families.
 
 from software.reduction.apply import (
     AppliedOrbis,
-    OrbisSummary,
     apply_orbis,
     orbis_summary,
     remove_orbis,
 )
+from software.reduction.summary import OrbisSummary
 from software.reduction.usage import Usage
 
 __all__ = ["AppliedOrbis", "OrbisSummary", "Usage", "apply_orbis", "orbis_summary", "remove_orbis"]

@@ -20,42 +20,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from diffusers.hooks import ModelHook
-from diffusers.hooks.hooks import BaseState, CacheContext, StateManager
 from torch import nn
 
 from software.config import OrbisConfig
 from software.families import Family, Grid
 from software.matchers import Matcher, Request
 from software.reduction.attention import Shown, left_out_of_compile
+from software.reduction.context import ContextHook
 from software.reduction.rows import LayerRows, Rows, rows_of
 from software.reduction.run import Moment, Run
 from software.reduction.usage import Usage
-
-
-class ContextHook(ModelHook):
-    """Is told the cache context, and resets the run when diffusers resets its hooks."""
-
-    _is_stateful = True
-
-    def __init__(self, run: Run) -> None:
-        super().__init__()
-        self._run = run
-        self._manager = StateManager(BaseState)  # diffusers looks for one among the attributes
-
-    @property
-    def context(self) -> CacheContext | None:
-        """The cache context that the model is called in."""
-        try:
-            return self._manager.context
-        except ValueError:
-            return None
-
-    def reset_state(self, module: nn.Module) -> nn.Module:
-        """End the run; pipelines call it when they end."""
-        self._manager.reset()
-        self._run.reset()
-        return module
 
 
 @dataclass(frozen=True)

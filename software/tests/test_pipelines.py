@@ -73,6 +73,10 @@ def test_two_experts_of_one_run_share_its_steps(guided: bool) -> None:
         tiny.run(pipe, guided=guided)
         hooks = [model._orbis for model in (pipe.transformer, pipe.transformer_2)]
         calls = [hook.usage.full_calls + hook.usage.reduced_calls for hook in hooks]
+    plain = tiny.run(tiny.pipe(), guided=guided)
+    apply_orbis(pipe, CONFIG)
+    remove_orbis(pipe)
+    assert torch.equal(tiny.run(pipe, guided=guided), plain)
     passes = 2 if guided else 1
     first = calls[0] // passes
     assert 2 < first < STEPS - 2
