@@ -122,7 +122,8 @@ def remove_orbis(pipe_or_transformer: Any) -> None:
     Raises:
         ValueError: it is not patched.
     """
-    if not any([_remove(model) for model in _models(pipe_or_transformer).values()]):  # all of them
+    removed = [_remove(model) for model in _models(pipe_or_transformer).values()]
+    if not any(removed):
         raise ValueError(f"{_title(pipe_or_transformer)} is not patched; there is nothing to undo.")
 
 
