@@ -8,7 +8,9 @@ from typing import Any
 from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
+from software.diffusion import Denoised, TimeGrid, denoise
 from software.families import Call, CogVideoX
+from software.prompt import Prompt
 
 Tokens = dict[tuple[int, int], Tensor]
 """float32 [N, D] by (step, layer)."""
@@ -59,3 +61,11 @@ def recording(model: CogVideoXTransformer3DModel) -> Iterator[Recorded]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def record_run(
+    model: CogVideoXTransformer3DModel, prompt: Prompt, seed: int, grid: TimeGrid
+) -> tuple[Denoised, Recorded]:
+    """An unreduced run, and every layer's tokens at every step."""
+    with recording(model) as found:
+        return denoise(model, prompt, seed, grid), found

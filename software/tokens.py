@@ -14,10 +14,11 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
-from software.evaluate import record_run
+from software.diffusion import TimeGrid
 from software.files import replacing
 from software.model import WEIGHTS, load_model
 from software.prompt import Prompt
+from software.recording import record_run
 
 PATH = WEIGHTS / "tokens.npy"
 PROMPT, SEED, STEPS = Prompt(0), 0, 24
@@ -27,8 +28,8 @@ STEP, LAYER = STEPS // 2, 3
 
 def sample_tokens(model: CogVideoXTransformer3DModel) -> Tensor:
     """SDPA output of layer ``LAYER`` at step ``STEP``: float16 [N, D]."""
-    outputs = record_run(model, PROMPT, SEED, STEPS).outputs
-    return outputs[STEP, LAYER].to(torch.float16)
+    _, tokens = record_run(model, PROMPT, SEED, TimeGrid(STEPS))
+    return tokens.outputs[STEP, LAYER].to(torch.float16)
 
 
 def write_tokens(path: Path, model: CogVideoXTransformer3DModel) -> None:
