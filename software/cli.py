@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from software.commands import area, generate, libraries, match, plan, video
+from software.commands import area, evaluate, generate, libraries, match, plan, video
 from software.errors import RefusingGroup
 
 app = typer.Typer(
@@ -50,7 +50,7 @@ app.command()(area.area)
 app.command()(libraries.libraries)
 app.command()(video.video)
 app.command()(video.train)
-app.command()(video.quality)
+app.command()(evaluate.evaluate)
 app.command()(plan.plan)
 
 

@@ -1,5 +1,7 @@
 """How near one video is to another, and how alike two token sets see themselves."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -29,10 +31,24 @@ def similarity_map(tokens: Tensor) -> Tensor:
     return unit @ unit.T
 
 
-def map_cosine(tokens: Tensor, reference: Tensor) -> float:
-    """Cosine of two token sets' similarity maps, each taken as one long vector.
+@dataclass(frozen=True)
+class MapLikeness:
+    """How like two similarity maps are, each taken as one long vector; 1 if equal.
 
-    Source: design section 5, first line of the table. Both are [N, D]; D may differ.
+    Attributes:
+        cosine: of the angle between the vectors. Maps of mostly positive entries are never far
+            apart in it.
+        pearson: correlation, the cosine after each vector's mean is taken off.
     """
+
+    cosine: float
+    pearson: float
+
+
+def map_likeness(tokens: Tensor, reference: Tensor) -> MapLikeness:
+    """Compare two token sets' similarity maps; both are [N, D], D may differ."""
     one, other = similarity_map(tokens).flatten(), similarity_map(reference).flatten()
-    return float(F.cosine_similarity(one, other, dim=0))
+    return MapLikeness(
+        cosine=float(F.cosine_similarity(one, other, dim=0)),
+        pearson=float(F.cosine_similarity(one - one.mean(), other - other.mean(), dim=0)),
+    )

@@ -1,4 +1,4 @@
-"""``orbis video``, ``orbis train`` and ``orbis quality``: the diffusion loop and what it costs."""
+"""``orbis video`` and ``orbis train``: the diffusion loop, and its model."""
 
 import math
 from enum import StrEnum
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from software.commands.match import ScaleGroup
-from software.commands.options import Folder
+from software.commands.options import Folder, Weights
 from software.commands.output import print_json, print_summary
 from software.terminal import progress_bar
 
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from software.diffusion import Denoised, Timing
     from software.matchers import BsmMatcher, DatmMatcher
     from software.prompt import Prompt
-
-Weights = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Folder of another model than the shipped one.")
-]
 
 
 class Backend(StrEnum):
@@ -163,39 +159,6 @@ def train(
     Trainer(folder, TrainConfig(minutes=minutes)).run()
 
 
-def quality(
-    output: Folder,
-    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 50,
-    warm_up: Annotated[
-        int, typer.Option(help="Full steps at the start; software/evaluate.py says why so many.")
-    ] = 13,
-    seeds: Annotated[int, typer.Option(help="Seeds from 0 up that each prompt is run with.")] = 3,
-    weights: Weights = None,
-) -> None:
-    """Measure what each way of matching costs in quality, over all prompts and some seeds.
-
-    DIR gets quality.json and quality.md. With the defaults it takes about half an hour of one core.
-
-    Example: `orbis quality --seeds 1 --steps 20 -o build/quality`
-    """
-    from software.evaluate import QualityConfig, evaluate_quality, to_markdown
-    from software.files import output_folder, write_json, write_text
-    from software.model import WEIGHTS, load_model
-
-    if seeds < 1:
-        raise ValueError(f"seeds is {seeds}; it must be at least 1.")
-    config = QualityConfig(seeds=tuple(range(seeds)), steps=steps, warm_up=warm_up)
-    folder = output_folder(output)
-    model = load_model(weights or WEIGHTS)
-    with progress_bar("measure", None) as advance:
-        result = evaluate_quality(model, config, lambda what, *count: advance(what, *count))
-    write_json(folder / "quality.json", result)
-    command = f"orbis quality --seeds {seeds} --steps {steps} --warm-up {warm_up} -o {output}"
-    table = to_markdown(result, command)
-    write_text(folder / "quality.md", table)
-    typer.echo(table)
-
-
 def _prompt(class_name: str, moment: float) -> "Prompt":
     from software.clips import CLASSES
     from software.prompt import Prompt
@@ -236,7 +199,7 @@ def _matcher(
 
 def _quality(found: "Denoised", reference: "Denoised") -> dict[str, Any]:
     """Figures against the unreduced video; PSNR is null where the two are equal."""
-    from software.evaluate import compare
+    from software.evaluation.runs import compare
 
     figures = compare(found, reference)
     return {

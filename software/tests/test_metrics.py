@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from software.metrics import map_cosine, psnr, similarity_map, ssim
+from software.metrics import map_likeness, psnr, similarity_map, ssim
 
 
 def video(seed: int) -> torch.Tensor:
@@ -30,9 +30,17 @@ def test_similarity_ignores_the_length_of_tokens() -> None:
     torch.testing.assert_close(similarity_map(tokens), expected)
 
 
-def test_map_cosine_compares_structure_not_channels() -> None:
+def test_map_likeness_compares_structure_not_channels() -> None:
     generator = torch.Generator().manual_seed(2)
     tokens = torch.randn(20, 8, generator=generator)
     rotation = torch.linalg.qr(torch.randn(8, 8, generator=generator)).Q
-    assert map_cosine(tokens @ rotation, tokens) == pytest.approx(1, abs=1e-5)
-    assert map_cosine(tokens.flip(0), tokens) < 0.9
+    same, other = map_likeness(tokens @ rotation, tokens), map_likeness(tokens.flip(0), tokens)
+    assert same.cosine == pytest.approx(1, abs=1e-5)
+    assert same.pearson == pytest.approx(1, abs=1e-5)
+    assert other.pearson < other.cosine < 0.9
+
+
+def test_pearson_is_the_correlation_of_the_maps() -> None:
+    one, other = video(3)[0, 0], video(4)[0, 0]
+    maps = torch.stack([similarity_map(tokens).flatten() for tokens in (one, other)])
+    assert map_likeness(one, other).pearson == pytest.approx(float(torch.corrcoef(maps)[0, 1]))

@@ -1,8 +1,6 @@
-"""``orbis video``, ``train`` and ``quality``: what they write, and what they refuse."""
+"""``orbis video`` and ``train``: what they write, and what they refuse."""
 
-import inspect
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +9,6 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from software.cli import app
-from software.commands.video import quality
-from software.evaluate import QualityConfig
 
 
 def orbis(*arguments: object) -> Result:
@@ -115,7 +111,7 @@ def test_refusals(name: str, tmp_path: Path) -> None:
 
 def test_unwritable_folders(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for command in ("video", "train", "quality"):
+    for command in ("video", "train"):
         for folder in (tmp_path / "file", tmp_path / "file" / "out", Path("/proc/out")):
             refused(orbis(command, "-o", folder), "cannot be made")
 
@@ -123,28 +119,4 @@ def test_unwritable_folders(tmp_path: Path) -> None:
 def test_bad_budgets(tmp_path: Path) -> None:
     refused(orbis("train", "--minutes", 0, "-o", tmp_path), "minutes is 0.0")
     refused(orbis("train", "--minutes", "nan", "-o", tmp_path), "minutes is nan")
-    refused(orbis("quality", "--seeds", 0, "-o", tmp_path), "seeds is 0")
     assert not list(tmp_path.iterdir())
-
-
-def test_quality_writes_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[Any] = []
-
-    def measure(model: object, config: Any, report: Callable[..., None]) -> dict[str, Any]:
-        given.append(config)
-        report("bunny", 1, 2)
-        return {"methods": {}}
-
-    monkeypatch.setattr("software.evaluate.evaluate_quality", measure)
-    monkeypatch.setattr("software.evaluate.to_markdown", lambda result, command: command)
-    result = orbis("quality", "--seeds", 2, "--steps", 7, "-o", tmp_path)
-    assert result.exit_code == 0, result.output
-    assert (given[0].seeds, given[0].steps) == ((0, 1), 7)
-    assert json.loads((tmp_path / "quality.json").read_text()) == {"methods": {}}
-    command = f"orbis quality --seeds 2 --steps 7 --warm-up {QualityConfig.warm_up} -o {tmp_path}"
-    assert (tmp_path / "quality.md").read_text() == command
-
-
-def test_quality_measures_with_the_documented_schedule() -> None:
-    default = inspect.signature(quality).parameters["warm_up"].default
-    assert default == QualityConfig.warm_up
