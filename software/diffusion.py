@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
 from software.config import OrbisConfig
-from software.matchers import Matcher
+from software.matchers import Matcher, Request, make_matcher
 from software.model import velocity
 from software.prompt import Prompt
 from software.reduction import Usage, apply_orbis
@@ -99,6 +100,7 @@ def denoise(
     *,
     config: OrbisConfig | None = None,
     matcher: Matcher | None = None,
+    unreduced: Denoised | None = None,
     progress: Progress | None = None,
 ) -> Denoised:
     """Generate the video of a prompt and a seed.
@@ -110,6 +112,8 @@ def denoise(
         grid: number and times of the steps.
         config: token reduction; None leaves the model alone.
         matcher: matches instead of the one that the config names.
+        unreduced: the run of the same model, prompt, seed and grid without reduction: its warm-up
+            steps before the first match are taken over, which changes no bit of the result.
         progress: called after each step.
 
     Raises:
@@ -117,14 +121,20 @@ def denoise(
     """
     text, times = prompt.tokens, grid.times
     states = [initial_noise(model, seed)]
-    kinds, applied = [True] * grid.steps, None
+    kinds, applied, first = [True] * grid.steps, None, 0
     begun = time.perf_counter()
     if config is not None:
         config = replace(config, num_steps=grid.steps)
         kinds = config.full_steps(grid.steps)
-        applied = apply_orbis(model, config, matcher=matcher)
+        warmup = min(config.warmup(grid.steps), grid.steps)
+        if unreduced is not None:
+            first = warmup - 1
+            states = list(unreduced.states[: first + 1])
+            matcher = _counting_from(first, matcher or make_matcher(config))
+        later = replace(config, num_steps=grid.steps - first, warmup_steps=warmup - first)
+        applied = apply_orbis(model, later, matcher=matcher)
     with applied or nullcontext():
-        for step, full in enumerate(kinds):
+        for step, full in enumerate(kinds[first:], first):
             now, then = times[step : step + 2]
             state = states[-1]
             slope = velocity(model, state, torch.tensor([now]), text)
@@ -137,7 +147,16 @@ def denoise(
         video=states[-1][0].clamp(-1, 1),
         states=tuple(states),
         timing=timing,
-        full_steps=usage.full_calls if applied else grid.steps,
-        reduction=usage.reduction,
+        full_steps=first + usage.full_calls if applied else grid.steps,
+        reduction=usage.reduction * (grid.steps - first) / grid.steps,  # steps are alike in rows
         reduction_rc=usage.reduction_rc,
     )
+
+
+def _counting_from(first: int, matcher: Matcher) -> Matcher:
+    """A matcher for a run that begins at a step: what it draws is what it draws in a whole run."""
+
+    def match(shown: Any, request: Request) -> Any:
+        return matcher(shown, replace(request, step=request.step + first))
+
+    return match

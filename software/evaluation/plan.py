@@ -46,7 +46,7 @@ class Plan:
         ValueError: no seeds, no class, a ratio that is not among the ratios, or too few steps.
     """
 
-    seeds: int = 4
+    seeds: int = 3
     labels: tuple[int, ...] = tuple(range(len(CLASSES)))
     moments: tuple[float, ...] = (0.1, 0.4, 0.7)
     ratios: tuple[float, ...] = (0.2, 0.3, 0.38, 0.5, 0.6)

@@ -56,7 +56,13 @@ class WholeRun:
         config = replace(self.config, seed=self.run.seed)
         matcher = make_matcher(config)
         found = denoise(
-            model, self.run.prompt, self.run.seed, self.grid, config=config, matcher=matcher
+            model,
+            self.run.prompt,
+            self.run.seed,
+            self.grid,
+            config=config,
+            matcher=matcher,
+            unreduced=reference,
         )
         figures = compare(found, reference)
         if not lpips.missing():

@@ -89,3 +89,21 @@ def test_reduction_is_reported_and_reproducible(guide: Guide) -> None:
     timing = first.timing
     assert min(timing.attention, timing.matching, timing.other) > 0
     assert timing.attention + timing.matching + timing.other == pytest.approx(timing.total)
+
+
+def test_an_unreduced_runs_warm_up_can_be_taken_over() -> None:
+    model = small_model()
+    run = (model, Prompt(1), 4, TimeGrid(8))
+    unreduced = denoise(*run)
+    for config in (
+        OrbisConfig(warmup_steps=3, rc_steps=2, last_full_steps=1, warm_start=True),
+        OrbisConfig(warmup_steps=1, matcher="bsm"),
+        OrbisConfig(warmup_steps=9),
+    ):
+        whole = denoise(*run, config=config)
+        later = denoise(*run, config=config, unreduced=unreduced)
+        for one, other in zip(whole.states, later.states, strict=True):
+            assert torch.equal(one, other)
+        assert later.full_steps == whole.full_steps
+        assert later.reduction == pytest.approx(whole.reduction)
+        assert later.reduction_rc == whole.reduction_rc
