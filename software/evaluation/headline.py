@@ -3,9 +3,8 @@
 The paper's claim is that ORBIS reduces about twice as much as AsymRnR at the same quality.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any, Literal
 
 from software.evaluation.methods import ASYMRNR, OURS, plain_name
@@ -116,30 +115,37 @@ def _dominance(methods: Sequence[dict[str, Any]], plain: bool) -> str:
     """Whether ours is above every baseline at every ratio, and where it is not."""
     ours = next(row for row in methods if row["plain"] == plain and row["name"] in
                 (OURS, plain_name(OURS)))  # fmt: skip
-    baselines = [row for row in methods if row["plain"] == plain and row["baseline"]]
-    beaten = list(_not_above(ours, baselines))
-    lead = f"{'With a plain drop' if plain else 'With proportional attention'}, {OURS} is"
-    if not beaten:
-        closest = min(
-            (mine["psnr"] - point["psnr"], row["name"], point["ratio"])
-            for row in baselines
-            for mine, point in zip(ours["ratios"], row["ratios"], strict=True)
-        )
-        return (
-            f"{lead} above every baseline at every ratio, the closest being {closest[1]} at"
-            f" {closest[2] * 100:g} %, {closest[0]:.2f} dB below."
-        )
-    return f"{lead} above every baseline at every ratio but for {'; '.join(beaten)}."
+    margins = [
+        _margin(row["name"], mine, theirs)
+        for row in methods if row["plain"] == plain and row["baseline"]
+        for mine, theirs in zip(ours["ratios"], row["ratios"], strict=True)
+    ]  # fmt: skip
+    lead = (
+        f"{'With a plain drop' if plain else 'With proportional attention'}, {OURS} is above every"
+        " baseline at every ratio"
+    )
+    lost = [margin for margin in margins if margin.mean <= 0]
+    if lost:
+        return f"{lead} but for {'; '.join(map(str, lost))}."
+    closest = min(margins, key=lambda margin: margin.mean)
+    return f"{lead}, the closest being {closest}."
 
 
-def _not_above(ours: dict[str, Any], baselines: Sequence[dict[str, Any]]) -> Iterator[str]:
-    for row in baselines:
-        for mine, point in zip(ours["ratios"], row["ratios"], strict=True):
-            gaps = [b - a for a, b in zip(mine["runs"], point["runs"], strict=True)]
-            if fmean(gaps) >= 0:
-                _, error = mean_and_error(gaps)
-                spread = "" if error is None else f" (standard error {error:.2f} dB)"
-                yield (
-                    f"{row['name']} at {point['ratio'] * 100:g} %, which is"
-                    f" {fmean(gaps):.2f} dB above it{spread}"
-                )
+@dataclass(frozen=True)
+class _Margin:
+    """How far ours is above a baseline at a ratio, in dB over the runs."""
+
+    name: str
+    ratio: float
+    mean: float
+    error: float | None
+
+    def __str__(self) -> str:
+        spread = "" if self.error is None else f" (standard error {self.error:.2f})"
+        side = "below" if self.mean > 0 else "above"
+        return f"{self.name} at {self.ratio * 100:g} %, {abs(self.mean):.2f} dB{spread} {side}"
+
+
+def _margin(name: str, ours: dict[str, Any], theirs: dict[str, Any]) -> _Margin:
+    gaps = [a - b for a, b in zip(ours["runs"], theirs["runs"], strict=True)]
+    return _Margin(name, ours["ratio"], *mean_and_error(gaps))

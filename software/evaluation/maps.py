@@ -49,7 +49,8 @@ def likeness_picture(similarity: dict[str, Any]) -> Figure:
                 extent=(first - 0.5, first + steps - 0.5, layers - 0.5, -0.5),
             )  # fmt: skip
             axes.set_title(
-                f"{_GUIDE_TITLES[guide]}: {_MEASURE_TITLES[measure]}, mean {entry['mean']:.3f}",
+                f"{_GUIDE_TITLES[guide]}: {_MEASURE_TITLES[measure]}, mean {entry['mean']:.3f},"
+                f" least {values.min():.3f}",
                 fontsize=11,
             )
             axes.set(xlabel="step", ylabel="layer", yticks=range(layers))
