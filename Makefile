@@ -12,7 +12,7 @@ LAYER := software/weights/tokens.npy --num-dst 128 --reduce 195 --backend rtl --
 GATE_TESTS := tb/test_dau.py tb/test_min_tree.py tb/test_topk.py
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test lint verilog bench gatesim figures clean help
+.PHONY: demo setup test lint verilog bench gatesim figures evaluation clean help
 .DELETE_ON_ERROR:
 
 demo: verilog ## Denoise a video while the simulated engine matches its tokens (the default)
@@ -59,6 +59,11 @@ figures: demo ## Measure again and refresh README and docs; LIBRARIES="F ..." ad
 	$(BIN)/orbis match $(LAYER) -o $(BUILD)/pairs.npz --json > $(BUILD)/layer.json
 	mv $(BUILD)/layer.json docs/layer.json
 	$(BIN)/python -m software.bench --json docs/bench.json
+	$(BIN)/python -m software.readme
+
+evaluation: setup ## Measure what reduction costs, by method, and refresh README and docs: long
+	$(BIN)/orbis evaluate -o $(BUILD)/evaluation
+	cp $(BUILD)/evaluation/evaluation.json $(BUILD)/evaluation/evaluation.png docs/
 	$(BIN)/python -m software.readme
 
 clean: ## Remove what was built; .venv and the cache of simulators stay

@@ -14,6 +14,7 @@ from statistics import mean, stdev
 from textwrap import fill
 from typing import Any
 
+from software.evaluation.methods import OURS, plain_name
 from software.files import write_text
 from synth.scaling import BUDGET_SHARE, INSTANCE_MM2_28NM
 
@@ -68,48 +69,86 @@ def _sheet(docs: Path) -> str:
     )
 
 
-def _quality(docs: Path) -> str:
-    quality = _load(docs, "quality")
-    methods = quality["methods"]
-    shown = sorted(methods, key=lambda name: ("plain drop" in name, methods[name]["psnr"]))
+_LEVEL = 45.0
+"""The PSNR, in dB, that the table gives the largest reduction for."""
+
+
+def _evaluation(docs: Path) -> str:
+    found = _load(docs, "evaluation")
+    config, methods = found["config"], found["methods"]
+    levels = found["headline"]["levels"]
+    reach = next(entry["reach"] for entry in levels if entry["level"] == _LEVEL)
+    lead = _wrapped(
+        f"{len(found['runs'])} runs of the shipped model ({len(config['labels'])} clips at"
+        f" {len(config['moments'])} moments, {config['seeds']} seeds), {config['steps']} steps,"
+        f" FC:RC 1:{config['rc_steps']} after {config['warm_up']} full steps (chosen on other"
+        f" seeds), M = {config['dst_fraction']:g} N. PSNR to the unreduced video in dB, by the"
+        " share of the video tokens that reduced steps drop:"
+    )
+    header = ("matching", *(f"{ratio:.0%}" for ratio in config["ratios"]),
+              f"largest reduction at {_LEVEL:g} dB or more")  # fmt: skip
     rows = [
-        (name, f"{methods[name]['psnr']:.1f}", f"{methods[name]['step_psnr']:.1f}")
-        for name in shown
+        (row["name"], *(f"{point['psnr']:.1f}" for point in row["ratios"]), reach[row["name"]])
+        for row in methods
     ]
-    table = _table(("matching", "PSNR of the whole run, dB", "PSNR of one reduced step, dB"), rows)
-    return f"{table}\n\n" + "\n".join(map(_bullet, _findings(methods, quality["cosines"])))
+    headline = (*found["headline"]["multiples"], found["headline"]["dominance"])
+    sentences = "\n".join(map(_bullet, (*headline, *_findings(found))))
+    return f"{lead}\n\n{_table(header, rows)}\n\n{sentences}"
 
 
-def _findings(methods: dict[str, Any], cosines: dict[str, float]) -> Iterator[str]:
-    """What the table of matchings shows, a sentence or two each."""
-    datm, bsm = methods["DATM 4-bit"], methods["BSM on output"]
+def _findings(found: dict[str, Any]) -> Iterator[str]:
+    """What the evaluation shows besides its headline, a sentence or two each."""
+    ratio = found["config"]["ratio"]
+    rows = {row["name"]: row for row in found["methods"]}
+    at = {name: next(point for point in row["ratios"] if point["ratio"] == ratio)
+          for name, row in rows.items()}  # fmt: skip
 
-    def better(other: str, figure: str = "psnr") -> float:
-        """DB that DATM 4-bit is above another matching."""
-        return float(datm[figure] - methods[other][figure])
+    def above(other: str) -> str:
+        """How far DATM 4-bit on output is above another, run by run, in dB."""
+        gaps = [a - b for a, b in zip(at[OURS]["runs"], at[other]["runs"], strict=True)]
+        return f"{mean(gaps):+.1f} dB (± {stdev(gaps) / len(gaps) ** 0.5:.1f})"
 
-    gains = [a - b for a, b in zip(datm["runs"], bsm["runs"], strict=True)]
-    error = stdev(gains) / len(gains) ** 0.5
+    others = ("BSM 2x2x2 on output", "random dst on output", "DATM 4-bit on input",
+              "DATM float on output")  # fmt: skip
     yield (
-        f"DATM 4-bit is {mean(gains):.2f} dB above BSM on output (standard error {error:.2f} dB"
-        f" over {len(gains)} runs), and {better('DATM 4-bit on input'):.1f} dB above itself on"
-        f" input. Four bits cost {-better('DATM float'):.1f} dB."
+        f"{OURS} at {ratio:.0%} against others, run by run, ± its standard error:"
+        f" {', '.join(f'{other} {above(other)}' for other in others)}."
     )
     yield (
-        "**Plain drop** is the paper's reduction: the src rows leave Q, K and V. It costs"
-        f" {better('DATM 4-bit, plain drop'):.0f} dB. All other rows are with *proportional"
-        " attention*, our default: a dst's key counts once for each token that it stands for,"
-        " so that dropping exact copies changes nothing (`--no-proportional` turns it off)."
+        "**Plain drop** is the paper's reduction: the src rows leave Q, K and V. All other rows are"
+        " with *proportional attention*, our default: a dst's key counts once for each token that"
+        " it stands for, so that dropping exact copies changes nothing (`--no-proportional` turns"
+        f" it off). To DATM at {ratio:.0%} that is worth {above(plain_name(OURS))}."
+    )
+    step = {name: rows[name]["step_psnr"] for name in (OURS, "random dst on output")}
+    yield (
+        f"One reduced step alone, from the unreduced run's state: DATM {step[OURS]:.1f} dB, random"
+        f" dst {step['random dst on output']:.1f} dB."
+    )
+    similarity = found["similarity"]
+    output, received = (
+        f"{similarity[name]['pearson']['mean']:.3f} (cosine"
+        f" {similarity[name]['cosine']['mean']:.3f}, the paper {similarity['paper'][name]})"
+        for name in ("previous_output", "input")
     )
     yield (
-        f"Random dst are only {better('random dst on output'):.1f} dB below DATM over whole runs,"
-        f" {better('random dst on output', 'step_psnr'):.1f} dB over one step: they are drawn anew"
-        " at each full step, so their errors probably average out where DATM's return in the same"
-        " places."
+        "Similarity maps, correlation with the true output's: the previous step's output"
+        f" {output}, the layer's input {received}."
+    )
+    cold, warm = (row for row in found["ablation"] if row["subject"] == "first dst")
+    yield (
+        f"A warm start (dst of the layer's last match) takes {warm['pairings']:.1f} pairings a"
+        f" match in place of {cold['pairings']:.1f}, at {warm['psnr'] - cold['psnr']:+.1f} dB."
+    )
+    fraction = found["config"]["dst_fraction"]
+    optimum = next(
+        row
+        for row in found["optimum"]["rows"]
+        if row["matching"] == "DATM float" and row["dst_fraction"] == fraction
     )
     yield (
-        "Similarity maps, cosine with the true output's: the previous step's output"
-        f" {cosines['previous_output']:.3f}, the layer's input {cosines['input']:.3f}."
+        f"At M = {fraction:g} N, DATM's kept pairs cost {optimum['kept']:.0%} more than"
+        f" FasterPAM's, all pairs {optimum['all']:.0%} more."
     )
 
 
@@ -212,7 +251,7 @@ def _libraries(docs: Path) -> str:
 
 _SECTIONS: dict[str, Callable[[Path], str]] = {
     "sheet": _sheet,
-    "quality": _quality,
+    "evaluation": _evaluation,
     "bench": _bench,
     "layer": _layer,
     "area": _area,

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from software.evaluation.arrows import pairs_picture
 from software.evaluation.curves import loss_picture, psnr_picture
 from software.evaluation.maps import likeness_picture, maps_picture
-from software.evaluation.methods import OURS, plain_name
+from software.evaluation.methods import OURS
 from software.evaluation.pairs import video
 from software.evaluation.pictures import to_png, to_uri
 from software.evaluation.plan import Plan
@@ -20,7 +20,7 @@ _TEMPLATE = "page.html.j2"
 
 def headline_picture(result: dict[str, Any]) -> bytes:
     """PSNR over the reduction, as PNG."""
-    levels = sorted({entry["level"] for entry in result["headline"]["levels"]})
+    levels = [entry["level"] for entry in result["headline"]["levels"]]
     return to_png(psnr_picture(result["methods"], levels))
 
 
@@ -53,5 +53,4 @@ def render(plan: Plan, found: Found, result: dict[str, Any], headline: bytes) ->
         pictures={name: to_uri(png) for name, png in pictures.items()},
         maps_of=f"{shown.run}, layer {layer}, step {shown.step}",
         ours=OURS,
-        plain_name=plain_name,
     )

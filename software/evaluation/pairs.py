@@ -4,8 +4,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import CogVideoXTransformer3DModel
+from numpy.typing import NDArray
 from torch import Tensor
 
 from software.config import OrbisConfig
@@ -32,7 +34,9 @@ class PairsOf:
     config: OrbisConfig
 
     @torch.no_grad()
-    def measure(self, model: CogVideoXTransformer3DModel) -> tuple[list[tuple[int, int]], Tensor]:
+    def measure(
+        self, model: CogVideoXTransformer3DModel
+    ) -> tuple[list[tuple[int, int]], NDArray[np.float32]]:
         """(src, dst) of each pair, cheapest first; the video predicted then, [F, 3, H, W]."""
         reference, layer = unreduced(model, self.run, self.grid), middle_layer(model)
         tokens = reference.tokens
@@ -44,7 +48,7 @@ class PairsOf:
         state = reference.found.states[self.step]
         video = predict(model, state, moment, self.run.prompt.tokens)[0]
         pairs = list(zip(found.src.tolist(), found.dst.tolist(), strict=True))
-        return pairs, video.clamp(-1, 1)
+        return pairs, video.clamp(-1, 1).numpy()
 
 
 def _task(plan: Plan, name: str) -> PairsOf:
@@ -60,8 +64,7 @@ def tasks(plan: Plan) -> list[Task]:
 
 def video(plan: Plan, found: Found) -> Tensor:
     """The frames that pairs are drawn on, [F, 3, H, W]."""
-    shown: Tensor = found[_task(plan, OURS)][1]
-    return shown
+    return torch.as_tensor(found[_task(plan, OURS)][1])
 
 
 def summary(plan: Plan, found: Found) -> dict[str, Any]:

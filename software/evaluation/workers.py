@@ -6,6 +6,7 @@ result depends on the task alone, never on the worker or on how many there are.
 """
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -39,6 +40,7 @@ _loaded: list[CogVideoXTransformer3DModel] = []
 
 
 def _start(weights: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers when interrupted
     torch.set_num_threads(1)
     _loaded.append(load_model(weights))
 

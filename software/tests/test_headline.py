@@ -64,18 +64,22 @@ def rows(psnrs: dict[str, tuple[float, float]]) -> list[dict[str, Any]]:
 
 
 def test_the_headline_compares_with_asymrnr() -> None:
-    found = summary(rows({"DATM 4-bit on output": (50.0, 40.0), "AsymRnR": (46.0, 36.0)}))
-    assert found["multiples"][0] == (
-        "At 45 dB or more, with proportional attention, DATM 4-bit on output can drop 40.0 % of the"
-        " tokens and AsymRnR 24.0 %: 1.67 times as much (the paper claims about 2 times)."
-    )
+    found = summary(rows({"DATM 4-bit on output": (55.0, 40.0), "AsymRnR": (51.0, 36.0)}))
+    lead = "with proportional attention, DATM 4-bit on output can drop"
+    assert found["multiples"][:2] == [
+        f"At 48 dB or more, {lead} 38.7 % of the tokens and AsymRnR 28.0 %: 1.38 times as much (the"
+        " paper claims about 2 times).",
+        f"At 45 dB or more, {lead} 46.7 % of the tokens and AsymRnR 36.0 %: 1.30 times as much (the"
+        " paper claims about 2 times).",
+    ]
     plain = found["multiples"][-1]
     assert "with a plain drop, as in the paper" in plain
     assert plain.endswith("AsymRnR below 20 %: no multiple follows from that.")
-    level = found["levels"][0]
-    assert level["reach"]["AsymRnR"] == "24.0 %"
-    assert "AsymRnR, plain drop" not in level["reach"]
-    assert "AsymRnR, plain drop" in found["levels"][-1]["reach"]
+    assert [entry["level"] for entry in found["levels"]] == [48, 45, 40, 35]
+    reached = found["levels"][0]["reach"]
+    assert list(reached) == [method.name for method in METHODS]
+    assert reached["AsymRnR"] == "28.0 %"
+    assert reached["AsymRnR, plain drop"] == "below 20 %"
 
 
 def test_the_headline_says_where_a_baseline_is_better() -> None:

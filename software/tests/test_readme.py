@@ -15,7 +15,7 @@ def test_readme_says_what_the_commands_measured() -> None:
 
 
 def test_a_section_follows_its_file(tmp_path: Path) -> None:
-    for name in ("video.json", "quality.json"):
+    for name in ("video.json", "evaluation.json"):
         shutil.copy(ROOT / "docs" / name, tmp_path)
     video = json.loads((tmp_path / "video.json").read_text())
     (tmp_path / "video.json").write_text(json.dumps(video | {"psnr": 12.34}))
@@ -25,11 +25,15 @@ def test_a_section_follows_its_file(tmp_path: Path) -> None:
     assert text.endswith("\n<!-- end -->\nb\n")
     assert "old" not in text
 
-    quality = render("<!-- figures: quality -->\n<!-- end -->\n", tmp_path)
-    methods = json.loads((tmp_path / "quality.json").read_text())["methods"]
-    assert f"| DATM 4-bit | {methods['DATM 4-bit']['psnr']:.1f} |" in quality
-    rows = [line for line in quality.splitlines() if line.startswith("| ")]
-    assert len(rows) == 2 + len(methods)
+    evaluation = render("<!-- figures: evaluation -->\n<!-- end -->\n", tmp_path)
+    found = json.loads((tmp_path / "evaluation.json").read_text())
+    for row in found["methods"]:
+        assert f"| {row['name']} | {row['ratios'][0]['psnr']:.1f} |" in evaluation
+    rows = [line for line in evaluation.splitlines() if line.startswith("| ")]
+    assert len(rows) == 2 + len(found["methods"])
+    unwrapped = " ".join(evaluation.split())
+    for sentence in (*found["headline"]["multiples"], found["headline"]["dominance"]):
+        assert sentence in unwrapped
 
 
 def test_an_unknown_section_is_refused(tmp_path: Path) -> None:
