@@ -15,6 +15,7 @@ from software.evaluation.plan import Plan, Run
 from software.evaluation.runs import unreduced
 from software.evaluation.workers import Found, Task
 from software.matchers import draw_seed
+from software.model import GRID
 
 PAIRINGS = 8
 """Pairings that are followed; a match that changes no more stays where it is."""
@@ -43,7 +44,7 @@ class Curves:
             before: Tensor | None = None
             for step in self.steps:
                 points = quantize(outputs[step, layer])
-                num_dst, _ = self.config.counts(len(points.q))
+                num_dst, _ = self.config.counts(GRID)
                 cold = sample(len(points.q), num_dst, draw_seed(self.run.seed, layer, step))
                 first = self._follow(points, cold, rows["cold"])
                 if before is not None:

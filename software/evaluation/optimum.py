@@ -21,6 +21,7 @@ from software.evaluation.plan import Plan, Run
 from software.evaluation.runs import unreduced
 from software.evaluation.workers import Found, Task
 from software.matchers import draw_seed
+from software.model import GRID
 
 DST_FRACTIONS = (0.125, 0.25, 0.375)
 STARTS = 3
@@ -52,7 +53,7 @@ class Losses:
             if step not in self.steps:
                 continue
             tokens = outputs[step, layer]
-            num_dst, reduce = self.config.counts(len(tokens))
+            num_dst, reduce = self.config.counts(GRID)
             squared = torch.cdist(tokens.double(), tokens.double()).square().numpy()
             seed = draw_seed(self.run.seed, layer, step)
             found = match(

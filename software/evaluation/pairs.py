@@ -41,7 +41,7 @@ class PairsOf:
         reference, layer = unreduced(model, self.run, self.grid), middle_layer(model)
         tokens = reference.tokens
         shown = tokens.outputs if self.config.guide == "output" else tokens.inputs
-        num_dst, reduce = self.config.counts(GRID[0] * GRID[1] * GRID[2])
+        num_dst, reduce = self.config.counts(GRID)
         request = Request(layer, self.step, GRID, num_dst, reduce)
         found: Any = make_matcher(self.config)(shown[self.step, layer], request)
         moment = torch.tensor([self.grid.times[self.step]])
