@@ -25,13 +25,11 @@ import torch
 from torch import Tensor
 
 from golden import validate
+from golden.blocks import row_blocks
 
 TokenFormat = Literal["fp16", "bf16"]
 
 _DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
-
-# Rows that are in 64-bit form at a time: bounds memory at 24 MB a temporary for 3,072 channels.
-_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -78,9 +76,8 @@ def round_to_format(tokens: Tensor, token_format: TokenFormat) -> Tensor:
     if token_format not in _DTYPES:
         raise ValueError(f"token_format is {token_format!r}; it must be 'fp16' or 'bf16'.")
     rounded = tokens.to(_DTYPES[token_format])
-    overflow = torch.isinf(rounded)
-    if overflow.any():
-        token, channel = overflow.nonzero()[0].tolist()
+    if not validate.all_finite(rounded):
+        token, channel = torch.isinf(rounded).nonzero()[0].tolist()
         raise ValueError(
             f"token {token}, channel {channel} is {tokens[token, channel].item()}; "
             f"it must lie within the range of {token_format}."
@@ -89,10 +86,9 @@ def round_to_format(tokens: Tensor, token_format: TokenFormat) -> Tensor:
 
 
 def fixed_point(values: Tensor, unit_log2: int, varies: Tensor) -> Tensor:
-    """Convert values [..., D] to X, int64: toward zero, 0 for constant channels."""
+    """Convert finite values [..., D] to X: integers as float64, 0 for constant channels."""
     # The scaling is exact in float64: 11 significant bits at most, exponents within +-300.
-    scaled = values.double() * 2.0**-unit_log2
-    return torch.where(varies, scaled, 0.0).trunc().to(torch.int64)
+    return values.double().mul_(varies.double() * 2.0**-unit_log2).trunc_()
 
 
 def channel_statistics(tokens: Tensor) -> Statistics:
@@ -105,8 +101,8 @@ def channel_statistics(tokens: Tensor) -> Statistics:
         peak = float(torch.where(varies, torch.maximum(-low, high), 0.0).max())
         exponent = math.frexp(peak)[1] - 1 if peak else -126
         unit_log2 = max(exponent, -126) - 39
-    x_low = fixed_point(low, unit_log2, varies)
-    x_high = fixed_point(high, unit_log2, varies)
+    x_low = fixed_point(low, unit_log2, varies).to(torch.int64)
+    x_high = fixed_point(high, unit_log2, varies).to(torch.int64)
     return Statistics(unit_log2, x_low, x_high - x_low, varies)
 
 
@@ -161,13 +157,16 @@ def quantize(
     rounded = round_to_format(tokens, token_format)
     stats = channel_statistics(rounded)
     order, span = channel_order(stats.span, scale_group)
-    low, varies = stats.low[order], stats.varies[order]
-    divisor = torch.where(span > 0, 2 * span, 1)  # a span of 0 leaves the numerator 0 as well
+    low, varies = stats.low[order].double(), stats.varies[order]
+    half = span.double()
+    divisor = torch.where(span > 0, 2 * half, 1)  # a span of 0 leaves the numerator 0 as well
     q = torch.empty(tokens.shape, dtype=torch.uint8, device=tokens.device)
-    for start in range(0, len(rounded), _ROWS):
-        x = fixed_point(rounded[start : start + _ROWS, order], stats.unit_log2, varies)
-        # X - X_lo <= R < 2^41, so the numerator stays below 31 * 2^41 < 2^46.
-        q[start : start + _ROWS] = (30 * (x - low) + span) // divisor
+    for rows in row_blocks(*tokens.shape):
+        x = fixed_point(rounded[rows, order], stats.unit_log2, varies)
+        # In float64 because its division is the fast one. X - X_lo <= R < 2^41: the numerator is an
+        # integer below 31 * 2^41 < 2^46, and a quotient (below 16) that is no integer is at least
+        # 1 / 2R > 2^-42 away from one, more than rounding moves it. Conversion rounds toward zero.
+        q[rows] = x.sub_(low).mul_(30).add_(half).div_(divisor)
     return Quantized(
         q=q,
         weight=channel_weights(span, weight_bits),

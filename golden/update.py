@@ -12,26 +12,22 @@ are rounded, so that float32 ties, above all in groups of two, may go either way
 import torch
 from torch import Tensor
 
+from golden.blocks import row_blocks
 from golden.dau import Points
 
-# Token values that are in 64-bit form at a time: 32 MB an array, and there are four of them.
-_VALUES = 1 << 22
 
-
-def group_sums(values: Tensor, slot: Tensor, num_dst: int) -> Tensor:
-    """Sum the rows of each group.
+def group_sums(tokens: Tensor, slot: Tensor, num_dst: int) -> Tensor:
+    """Sum the rows of each group: float64 [M, D].
 
     Args:
-        values: [N, D], any dtype; sums have the same one.
+        tokens: [N, D], any dtype.
         slot: int64 [N], the group of each token.
         num_dst: M.
-
-    Returns:
-        [M, D].
-
     """
-    sums = torch.zeros(num_dst, values.shape[1], dtype=values.dtype, device=values.device)
-    return sums.index_add_(0, slot, values)
+    sums = torch.zeros(num_dst, tokens.shape[1], dtype=torch.float64, device=tokens.device)
+    for rows in row_blocks(*tokens.shape):
+        sums.index_add_(0, slot[rows], tokens[rows].double())
+    return sums
 
 
 def scores(points: Points, slot: Tensor, num_dst: int) -> Tensor:
@@ -42,18 +38,15 @@ def scores(points: Points, slot: Tensor, num_dst: int) -> Tensor:
         slot: int64 [N], the group of each token.
         num_dst: M.
     """
-    num_tokens, channels = points.tokens.shape
-    norm = torch.zeros(num_tokens, dtype=torch.float64, device=slot.device)
-    inner = torch.zeros_like(norm)
-    width = max(1, _VALUES // num_tokens)
-    for start in range(0, channels, width):
-        x = points.tokens[:, start : start + width].double()
-        weight = points.weight[start : start + width]
-        sums = group_sums(x, slot, num_dst)
-        norm += x.square() @ weight
-        inner += (x * sums[slot]) @ weight
-    members = torch.bincount(slot, minlength=num_dst)
-    score = members[slot] * norm - 2 * inner
+    members = torch.bincount(slot, minlength=num_dst).double()
+    twice_sums = group_sums(points.tokens, slot, num_dst).mul_(2)
+    parts = []
+    for rows in row_blocks(*points.tokens.shape):
+        x, group = points.tokens[rows].double(), slot[rows]
+        # n |x|^2 - 2 <x, S> = <x, n x - 2 S>
+        gap = (members[group, None] * x).sub_(twice_sums[group])
+        parts.append(x.mul_(gap) @ points.weight)
+    score = torch.cat(parts)
     return score.to(torch.int64) if points.exact else score
 
 

@@ -14,6 +14,11 @@ TOKEN_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 EXACT_FLOAT64 = 1 << 53
 
 
+def all_finite(tokens: Tensor) -> bool:
+    """Whether no value is NaN or infinite: either would be the least or the largest value."""
+    return bool(torch.isfinite(torch.stack(torch.aminmax(tokens))).all())
+
+
 def check_tokens(tokens: Tensor) -> None:
     """Refuse a token matrix that is not [N, D], N and D at least 1, finite floats."""
     if tokens.ndim != 2:
@@ -29,7 +34,7 @@ def check_tokens(tokens: Tensor) -> None:
         raise ValueError(
             f"tokens have shape {list(tokens.shape)}; at least 1 token and 1 channel are needed."
         )
-    if not torch.isfinite(tokens).all():
+    if not all_finite(tokens):
         token, channel = (~torch.isfinite(tokens)).nonzero()[0].tolist()
         raise ValueError(
             f"token {token}, channel {channel} is {tokens[token, channel].item()}; "

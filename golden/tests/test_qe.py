@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from golden import qe
+from golden import blocks
 from golden.qe import TokenFormat, channel_weights, quantize, round_to_format
 from golden.tests import oracle
 
@@ -66,7 +66,7 @@ def test_bf16_is_the_formula_after_the_stated_rounding(
 def test_more_rows_than_one_block(
     token_format: TokenFormat, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(qe, "_ROWS", 4)
+    monkeypatch.setattr(blocks, "VALUES", 40)
     generator = torch.Generator().manual_seed(5)
     tokens = torch.randn(30, 10, generator=generator) * 10.0 ** torch.arange(-5, 5)
     assert_as_oracle(tokens.clamp(-6e4, 6e4).to(_DTYPE[token_format]), token_format, group)
@@ -197,8 +197,10 @@ def test_fp16_overflow_is_refused(value: float) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_non_finite_values_are_refused(value: float, dtype: torch.dtype) -> None:
-    with pytest.raises(ValueError, match=r"token 0, channel 1 is .*; every value must be finite\."):
-        quantize(torch.tensor([[1.0, value]], dtype=dtype))
+    tokens = torch.ones(50, 40, dtype=dtype)
+    tokens[30, 17] = value
+    with pytest.raises(ValueError, match=r"token 30, channel 17 is .*; every value must be fin"):
+        quantize(tokens)
 
 
 def test_bad_arguments_are_refused() -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from golden import update as update_module
+from golden import blocks
 from golden.datm import pair
 from golden.dau import Points
 from golden.qe import Quantized
@@ -54,12 +54,12 @@ def test_scores_are_exact_at_full_size() -> None:
     assert got[:120].tolist() == want
 
 
-def test_channel_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     points = Points(random_levels(100, 10, 2))
     slot = torch.randint(0, 9, (100,), generator=torch.Generator().manual_seed(2))
     whole = scores(points, slot, 9)
-    for values in (1, 300, 999):
-        monkeypatch.setattr(update_module, "_VALUES", values)
+    for values in (1, 30, 999):
+        monkeypatch.setattr(blocks, "VALUES", values)
         assert torch.equal(scores(points, slot, 9), whole)
 
 
