@@ -55,27 +55,20 @@ class Match:
     slot: Tensor
 
 
-def pair(
-    points: Points,
-    dst: Tensor,
-    *,
-    src_block: int = min_tree.SRC_BLOCK,
-    dst_block: int = min_tree.DST_BLOCK,
-) -> Pairing:
+def pair(points: Points, dst: Tensor) -> Pairing:
     """Pair every token that is not a dst with its nearest slot.
 
     Args:
         points: the token set.
         dst: int64 [M], the token of each slot, distinct.
-        src_block: src tokens a tile (see golden.min_tree).
-        dst_block: slots a tile.
     """
     num_tokens = len(points.tokens)
     src = other_tokens(num_tokens, dst)
     slot = torch.empty(num_tokens, dtype=torch.int64, device=dst.device)
     slot[dst] = torch.arange(len(dst), device=dst.device)
-    slot[src] = min_tree.nearest(points, src, dst, src_block=src_block, dst_block=dst_block)
-    loss = points.pairs(torch.arange(num_tokens, device=dst.device), dst[slot])
+    slot[src] = min_tree.nearest(points, src, dst)
+    src_loss = points.pairs(src, dst[slot[src]])
+    loss = src_loss.new_zeros(num_tokens).index_copy_(0, src, src_loss)
     return Pairing(slot, loss, loss.sum().item() if points.exact else loss.double().sum().item())
 
 
@@ -106,8 +99,6 @@ def match(
     scale_group: int = 1,
     token_format: TokenFormat = "fp16",
     weight_bits: int = 8,
-    src_block: int = min_tree.SRC_BLOCK,
-    dst_block: int = min_tree.DST_BLOCK,
 ) -> Match:
     """Match tokens: find num_dst medoids and the reduce cheapest src.
 
@@ -126,8 +117,6 @@ def match(
         scale_group: see golden.qe; only for bits=4 from float tokens, as the next two.
         token_format: the format that tokens are rounded to before they are quantised.
         weight_bits: width of the distance weights.
-        src_block: src tokens a tile (see golden.min_tree); bounds memory, changes no result.
-        dst_block: slots a tile; likewise. (In float, tiles may round differently.)
 
     Raises:
         ValueError: any of the above out of its range.
@@ -155,7 +144,7 @@ def match(
 
     history: list[int | float] = []
     while True:
-        pairing = pair(points, dst, src_block=src_block, dst_block=dst_block)
+        pairing = pair(points, dst)
         history.append(pairing.total)
         if len(history) == max_iterations:
             break

@@ -2,12 +2,18 @@
 
 Source: design section 3, 'Distance': d(i, j) = sum_c w_c (q[i,c] - q[j,c])^2, exact.
 
-A tile is |x|^2 + |y|^2 - 2 <x, y>, the inner products by matrix multiplication. Distances do not
-change when all tokens shift, so 4-bit levels are centred to -8..7 first; then each product is at
-most 64 w in size, and float32 multiplication is exact over any run of channels whose weights sum to
-at most 2^24 / 64. (The factor -2 only moves the exponent.) Channels are cut into such runs; 1,028
-channels of the full 8-bit weight make one run, and real weights are far smaller. A distance is at
-most 225 times the sum of the weights: where that is beyond 2^24, runs are added up in float64.
+The nearest dst y of a src x is that of least |y|^2 - 2 <x, y>, the distance less |x|^2: that is
+what a tile holds. The inner products are a matrix multiplication.
+
+Exactness. Distances do not change when all tokens shift, so 4-bit levels are centred to -8..7
+first. Let B be the largest |x|^2 of all tokens. Whatever the order of summation, a partial sum of
+<x, y> is at most B in size (Cauchy and Schwarz, on the channels summed so far), and an element of a
+tile at most 3 B. Where B is at most 2^24, float32 multiplication is therefore exact (the factor -2
+only moves the exponent), and where 3 B is, so is the tile in float32: real tokens are far below it.
+Else tiles are float64, and channels are cut into runs whose weights sum to at most 2^24 / 64: a
+product is at most 64 w in size, so that each run is exact in float32. 1,028 channels of the full
+8-bit weight make one run. Where there would be very many runs, all is multiplied in float64: far
+larger sums than these are exact in it for all tokens that are accepted.
 """
 
 from dataclasses import dataclass
@@ -16,17 +22,21 @@ import torch
 from torch import Tensor
 
 from golden import validate
+from golden.blocks import row_blocks
 from golden.qe import Quantized
-
-# Rows that are in wide form at a time where tokens are walked through once.
-_ROWS = 1024
 
 _CENTRE = 8
 
+# Integers up to this size are exact in float32.
+_EXACT_FLOAT32 = 1 << 24
+
+# Adding up more products than this takes longer than one multiplication in float64.
+_MOST_RUNS = 128
+
 
 @dataclass(frozen=True)
-class Rows:
-    """Some tokens, ready to form tiles: centred values [B, D] and their squared norms [B]."""
+class Slots:
+    """Some dst, ready to form tiles: -2 w (y - centre), [P, D], and squared norms |y|^2, [P]."""
 
     values: Tensor
     norm: Tensor
@@ -38,6 +48,7 @@ class Points:
     Attributes:
         tokens: the set, [N, D]: uint8 levels, or floats as they came.
         weight: float64 [D], the weight of each channel; ones for floats.
+        norm: float64 [N], the squared norm of each token, centred.
         exact: whether distances are exact integers.
 
     Raises:
@@ -57,53 +68,64 @@ class Points:
             self.weight = torch.ones(tokens.shape[1], dtype=torch.float64, device=tokens.device)
             # Any centre is right; near the mean the difference of large terms costs least accuracy.
             self._centre = tokens.mean(dim=0, dtype=torch.float32)
-        # Reduced-precision multiplication (TF32, bfloat16) would break exactness: go wider then.
-        full = torch.get_float32_matmul_precision() == "highest"
-        self._narrow = torch.float32 if full else torch.float64
-        self._wide, self._runs = self._plan()
-        self._scale = (-2 * self.weight).to(self._narrow)
-        self._norm = torch.cat([self._squares(part) for part in torch.split(self.tokens, _ROWS)])
-        largest = 4 * float(self._norm.max())
-        if not largest <= torch.finfo(torch.float32).max:
+        self.norm = torch.cat(
+            [
+                self._centred(self.tokens[rows]).double().square_() @ self.weight
+                for rows in row_blocks(*self.tokens.shape)
+            ]
+        )
+        largest = float(self.norm.max())
+        if not 4 * largest <= torch.finfo(torch.float32).max:
             raise ValueError(
-                f"tokens need squared distances up to {largest:.3g}; they must lie within float32."
+                f"tokens need squared distances up to {4 * largest:.3g}; "
+                "they must lie within float32."
             )
+        self._narrow, self._wide, self._runs = self._plan(largest)
+        self._scale = (-2 * self.weight).to(self._narrow)
 
-    def _plan(self) -> tuple[torch.dtype, list[slice]]:
-        """Choose the dtype that tiles are accumulated in and the runs of channels."""
-        channels = len(self.weight)
-        if not self.exact or self._narrow == torch.float64:
-            return self._narrow, [slice(0, channels)]
-        limit = 1 << 24
-        runs, start, total = [], 0, 0
+    def _plan(self, largest: float) -> tuple[torch.dtype, torch.dtype, list[slice]]:
+        """Choose the dtype of the multiplication, that of tiles, and the runs of channels.
+
+        Args:
+            largest: B, the largest squared norm.
+        """
+        everything = [slice(0, len(self.weight))]
+        if not _multiplies_in_full():
+            return torch.float64, torch.float64, everything
+        if not self.exact or 3 * largest <= _EXACT_FLOAT32:
+            return torch.float32, torch.float32, everything
+        if largest <= _EXACT_FLOAT32:
+            return torch.float32, torch.float64, everything
+        runs, start, total = [], 0, 0.0
         for channel, weight in enumerate(self.weight.tolist()):
-            if 64 * (total + weight) > limit:
+            if 64 * (total + weight) > _EXACT_FLOAT32:
                 runs.append(slice(start, channel))
-                start, total = channel, 0
+                start, total = channel, 0.0
             total += weight
-        runs.append(slice(start, channels))
-        fits = 225 * float(self.weight.sum()) <= limit
-        return torch.float32 if fits else torch.float64, runs
+        runs.append(slice(start, len(self.weight)))
+        if len(runs) > _MOST_RUNS:
+            return torch.float64, torch.float64, everything
+        return torch.float32, torch.float64, runs
 
     def _centred(self, tokens: Tensor) -> Tensor:
-        return tokens.to(torch.float32) - self._centre
+        return tokens - self._centre
 
-    def _squares(self, tokens: Tensor) -> Tensor:
-        return self._centred(tokens).double().square() @ self.weight
+    def src_rows(self, index: Tensor) -> Tensor:
+        """Gather src tokens, int64 [S], for tiles: centred, [S, D]."""
+        return self._centred(self.tokens[index]).to(self._narrow)
 
-    def rows(self, index: Tensor) -> Rows:
-        """Gather tokens, int64 [B], for tiles."""
-        values = self._centred(self.tokens[index]).to(self._narrow)
-        return Rows(values, self._norm[index].to(self._wide))
+    def slots(self, index: Tensor) -> Slots:
+        """Gather dst tokens, int64 [P], for tiles."""
+        return Slots(self.src_rows(index).mul_(self._scale), self.norm[index].to(self._wide))
 
-    def tile(self, src: Rows, dst: Rows) -> Tensor:
-        """Squared distances [S, P], of a floating dtype; integers without rounding if exact."""
-        distance = src.norm[:, None] + dst.norm
-        weighted = src.values * self._scale
-        with torch.autocast(weighted.device.type, enabled=False):
+    def tile(self, src_rows: Tensor, slots: Slots) -> Tensor:
+        """Squared distances less the src's own squared norm, [S, P]: integers if exact."""
+        tile = slots.norm.repeat(len(src_rows), 1)
+        # Autocast would take the multiplication to a narrower type.
+        with torch.autocast(tile.device.type, enabled=False):
             for run in self._runs:
-                distance += weighted[:, run] @ dst.values[:, run].T
-        return distance if self.exact else distance.clamp_(min=0)
+                tile += src_rows[:, run] @ slots.values[:, run].T
+        return tile
 
     def pairs(self, src: Tensor, dst: Tensor) -> Tensor:
         """Squared distance of each listed pair, from differences: int64 [B] if exact, else float32.
@@ -112,11 +134,23 @@ class Points:
             src: int64 [B], token indices.
             dst: int64 [B], the token that each is paired with.
         """
-        parts = []
-        for i, j in zip(torch.split(src, _ROWS), torch.split(dst, _ROWS), strict=True):
-            difference = self.tokens[i].double() - self.tokens[j].double()
-            parts.append(difference.square() @ self.weight)
+        parts = [
+            self.tokens[src[rows]].double().sub_(self.tokens[dst[rows]]).square_() @ self.weight
+            for rows in row_blocks(len(src), self.tokens.shape[1])
+        ]
         return torch.cat(parts).to(torch.int64 if self.exact else torch.float32)
+
+
+def _multiplies_in_full() -> bool:
+    """Whether float32 multiplication is what it says, on CPU and GPU: no TF32, no bfloat16.
+
+    torch.get_float32_matmul_precision() does not do: it raises where torch.backends was used.
+    """
+    settings = (
+        torch.backends.mkldnn.matmul,  # type: ignore[attr-defined]  # the stubs lack it
+        torch.backends.cuda.matmul,
+    )
+    return all(setting.fp32_precision in ("none", "ieee") for setting in settings)
 
 
 def distances(tokens: Quantized | Tensor, src: Tensor, dst: Tensor) -> Tensor:
@@ -125,5 +159,6 @@ def distances(tokens: Quantized | Tensor, src: Tensor, dst: Tensor) -> Tensor:
     For inspection of a few tokens; golden.min_tree walks through tiles without keeping them.
     """
     points = Points(tokens)
-    tile = points.tile(points.rows(src), points.rows(dst))
-    return tile.to(torch.int64 if points.exact else torch.float32)
+    tile = points.tile(points.src_rows(src), points.slots(dst)).double()
+    squared = (tile + points.norm[src, None]).clamp_(min=0)
+    return squared.to(torch.int64 if points.exact else torch.float32)

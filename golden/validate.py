@@ -135,9 +135,3 @@ def check_scale(scale_group: int, weight_bits: int) -> None:
         raise ValueError(f"scale_group is {scale_group}; it must be at least 1.")
     if not 1 <= weight_bits <= 16:
         raise ValueError(f"weight_bits is {weight_bits}; it must lie in 1..16.")
-
-
-def check_block(block: int) -> None:
-    """Refuse an empty block of tokens."""
-    if block < 1:
-        raise ValueError(f"the block size is {block}; it must be at least 1.")

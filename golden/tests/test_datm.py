@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from golden import match, quantize, sample
+from golden import blocks, match, min_tree, quantize, sample
 from golden.datm import Match
 from golden.qe import Quantized
 from golden.tests import oracle
@@ -100,11 +100,15 @@ def test_tokens_are_quantised_as_asked(options: dict[str, Any]) -> None:
     )
 
 
-def test_blocks_change_nothing() -> None:
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = random_levels(300, 5, 3, most=4)
-    whole = match(tokens, 60, 100, src_block=300, dst_block=300)
+    whole = match(tokens, 60, 100)
     assert whole.iterations > 2
-    assert_equal(whole, match(tokens, 60, 100, src_block=37, dst_block=11))
+    monkeypatch.setattr(blocks, "VALUES", 97)
+    monkeypatch.setattr(min_tree, "SRC_BLOCK", 37)
+    monkeypatch.setattr(min_tree, "SLOT_BLOCK", 11)
+    monkeypatch.setattr(min_tree, "SLOT_VALUES", 2 * 11 * 5)
+    assert_equal(whole, match(tokens, 60, 100))
 
 
 def test_epsilon_stops_early() -> None:
@@ -209,7 +213,6 @@ def test_four_bits_come_near_float() -> None:
         (3, 1, {"epsilon_q16": -1}, r"epsilon_q16 is -1; it must lie in 0\.\.65535"),
         (3, 1, {"max_iterations": 0}, r"max_iterations is 0; it must be at least 1\."),
         (3, 1, {"bits": 8}, r"bits is 8; it must be 4, or None for floats\."),
-        (3, 1, {"src_block": 0}, r"the block size is 0; it must be at least 1\."),
     ],
 )
 def test_bad_arguments_are_refused(

@@ -23,12 +23,25 @@ def brute_force(tokens: Quantized) -> Tensor:
     return (difference.square() * tokens.weight).sum(dim=2)
 
 
-@pytest.fixture
-def reduced_precision() -> Iterator[None]:
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
+SETTINGS = {
+    "all": torch.backends,
+    "cpu": torch.backends.mkldnn.matmul,  # type: ignore[attr-defined]  # the stubs lack it
+    "gpu": torch.backends.cuda.matmul,
+}
+
+
+@pytest.fixture(params=["legacy", *SETTINGS])
+def reduced_precision(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each way to permit that float32 is multiplied in a narrower type."""
+    before = {name: setting.fp32_precision for name, setting in SETTINGS.items()}
+    if request.param == "legacy":
+        torch.set_float32_matmul_precision("medium")
+    else:
+        SETTINGS[request.param].fp32_precision = "tf32"
     yield
-    torch.set_float32_matmul_precision(before)
+    torch.set_float32_matmul_precision("highest")
+    for name, setting in SETTINGS.items():
+        setting.fp32_precision = before[name]
 
 
 @given(small_sets())
@@ -38,7 +51,7 @@ def test_distance_is_the_weighted_sum(tokens: Quantized) -> None:
     assert all_distances(tokens).tolist() == want
 
 
-# One run in float32; one run whose distances need float64; several runs, down to few channels each.
+# One run in float32; one run whose distances need float64; several runs; all in float64.
 @pytest.mark.parametrize(
     ("channels", "weight_bits"), [(256, 8), (900, 8), (3072, 8), (64, 16), (3072, 16)]
 )
@@ -54,11 +67,24 @@ def test_exact_at_any_size(channels: int, weight_bits: int) -> None:
     assert got[0, 1] == 225 * tokens.weight.sum()
 
 
-def test_the_bound_of_a_run_is_reached() -> None:
-    # 1,028 channels of weight 255 fill one run with 262,140 of 262,144; level 0 is -8 squared.
-    tokens = levels(torch.zeros(2, 1028), torch.full((1028,), 255))
+# Level 0 is -8 when centred, and B / 64 the sum of the weights: 3 B just within 2^24 and just above
+# it, B at 2^24 and just above it, and more channels of full weight than one run holds.
+@pytest.mark.parametrize(
+    "weight",
+    [
+        [87_381 - 65_535, 65_535],
+        [87_382 - 65_535, 65_535],
+        [65_535] * 4 + [4],
+        [65_535] * 4 + [5],
+        [255] * 1028,
+        [255] * 1029,
+    ],
+)
+def test_the_bounds_are_reached(weight: list[int]) -> None:
+    tokens = levels(torch.zeros(2, len(weight)), weight)
     tokens.q[1] = 15
-    assert all_distances(tokens).tolist() == [[0, 225 * 255 * 1028], [225 * 255 * 1028, 0]]
+    farthest = 225 * sum(weight)
+    assert all_distances(tokens).tolist() == [[0, farthest], [farthest, 0]]
 
 
 @pytest.mark.usefixtures("reduced_precision")
@@ -66,8 +92,8 @@ def test_exact_where_the_process_allows_reduced_precision() -> None:
     tokens = random_levels(64, 300, 2)
     # Not every processor makes use of the permission, so look at the dtype as well.
     points = Points(tokens)
-    rows = points.rows(torch.arange(64))
-    assert rows.values.dtype == points.tile(rows, rows).dtype == torch.float64
+    rows, slots = points.src_rows(torch.arange(64)), points.slots(torch.arange(64))
+    assert rows.dtype == slots.values.dtype == points.tile(rows, slots).dtype == torch.float64
     assert torch.equal(all_distances(tokens), brute_force(tokens))
 
 
