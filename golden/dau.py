@@ -68,12 +68,10 @@ class Points:
             self.weight = torch.ones(tokens.shape[1], dtype=torch.float64, device=tokens.device)
             # Any centre is right; near the mean the difference of large terms costs least accuracy.
             self._centre = tokens.mean(dim=0, dtype=torch.float32)
-        self.norm = torch.cat(
-            [
-                self._centred(self.tokens[rows]).double().square_() @ self.weight
-                for rows in row_blocks(*self.tokens.shape)
-            ]
-        )
+        self.norm = self.weight.new_empty(len(self.tokens))
+        for rows in row_blocks(*self.tokens.shape):
+            centred = self._centred(self.tokens[rows]).double()
+            self.norm[rows] = centred.square_() @ self.weight
         largest = float(self.norm.max())
         if not 4 * largest <= torch.finfo(torch.float32).max:
             raise ValueError(
@@ -134,11 +132,11 @@ class Points:
             src: int64 [B], token indices.
             dst: int64 [B], the token that each is paired with.
         """
-        parts = [
-            self.tokens[src[rows]].double().sub_(self.tokens[dst[rows]]).square_() @ self.weight
-            for rows in row_blocks(len(src), self.tokens.shape[1])
-        ]
-        return torch.cat(parts).to(torch.int64 if self.exact else torch.float32)
+        squared = self.weight.new_empty(len(src))
+        for rows in row_blocks(len(src), self.tokens.shape[1]):
+            difference = self.tokens[src[rows]].double().sub_(self.tokens[dst[rows]])
+            squared[rows] = difference.square_() @ self.weight
+        return squared.to(torch.int64 if self.exact else torch.float32)
 
 
 def _multiplies_in_full() -> bool:

@@ -4,7 +4,6 @@ Source: design section 3, 'Pairing': least distance, a tie goes to the lowest sl
 """
 
 from dataclasses import dataclass
-from functools import reduce
 
 import torch
 from torch import Tensor
@@ -53,26 +52,21 @@ def nearest(points: Points, src: Tensor, dst: Tensor) -> Tensor:
         src: int64 [S], token indices.
         dst: int64 [M], the token of each slot.
     """
-    blocks = max(1, SLOT_VALUES // (SLOT_BLOCK * points.tokens.shape[1]))
-    height = blocks * SLOT_BLOCK
-    passes = (
-        _nearest_of(points, src, dst[first : first + height], first)
-        for first in range(0, len(dst), height)
-    )
-    return reduce(merge, passes).slot
-
-
-def _nearest_of(points: Points, src: Tensor, dst: Tensor, first_slot: int) -> Least:
-    """Nearest of the slots from first_slot up, whose tokens are dst."""
-    blocks = [points.slots(part) for part in torch.split(dst, SLOT_BLOCK)]
-    found = []
-    for part in torch.split(src, SRC_BLOCK):
-        rows = points.src_rows(part)
-        tiles = (
-            least(points.tile(rows, block), first_slot + place * SLOT_BLOCK)
-            for place, block in enumerate(blocks)
-        )
-        found.append(reduce(merge, tiles))
-    return Least(
-        torch.cat([part.distance for part in found]), torch.cat([part.slot for part in found])
-    )
+    height = max(1, SLOT_VALUES // (SLOT_BLOCK * points.tokens.shape[1])) * SLOT_BLOCK
+    slot = torch.empty_like(src)
+    # float64 holds the distances of any tile. Both lie there from the start: small results that are
+    # kept between large temporaries would leave holes in memory, more than all tokens take.
+    distance = torch.full(src.shape, torch.inf, dtype=torch.float64, device=src.device)
+    for first in range(0, len(dst), height):
+        blocks = [
+            points.slots(part) for part in torch.split(dst[first : first + height], SLOT_BLOCK)
+        ]
+        for start in range(0, len(src), SRC_BLOCK):
+            part = slice(start, start + SRC_BLOCK)
+            rows = points.src_rows(src[part])
+            best = Least(distance[part], slot[part])
+            for place, block in enumerate(blocks):
+                tile = points.tile(rows, block)
+                best = merge(best, least(tile, first + place * SLOT_BLOCK))
+            distance[part], slot[part] = best.distance, best.slot
+    return slot

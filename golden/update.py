@@ -40,13 +40,12 @@ def scores(points: Points, slot: Tensor, num_dst: int) -> Tensor:
     """
     members = torch.bincount(slot, minlength=num_dst).double()
     twice_sums = group_sums(points.tokens, slot, num_dst).mul_(2)
-    parts = []
+    score = points.weight.new_empty(len(slot))
     for rows in row_blocks(*points.tokens.shape):
         x, group = points.tokens[rows].double(), slot[rows]
         # n |x|^2 - 2 <x, S> = <x, n x - 2 S>
         gap = (members[group, None] * x).sub_(twice_sums[group])
-        parts.append(x.mul_(gap) @ points.weight)
-    score = torch.cat(parts)
+        score[rows] = x.mul_(gap) @ points.weight
     return score.to(torch.int64) if points.exact else score
 
 
