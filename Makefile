@@ -43,7 +43,7 @@ lint: setup ## Check style, types, and the Verilog of every preset
 verilog: setup ## Write the demo engine's Verilog and its description to build/verilog
 	$(BIN)/orbis verilog --preset demo -o $(BUILD)/verilog
 
-bench: setup ## Engine cycles a second: native harness, cocotb, and Amaranth's own simulator
+bench: setup ## Speed: simulators against Amaranth's, the matcher and attention against their bounds
 	$(BIN)/python -m software.bench
 
 gatesim: setup ## Run the DAU's, min tree's and top-k's testbenches on netlists of library cells

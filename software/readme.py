@@ -166,6 +166,48 @@ def _bench(docs: Path) -> str:
     return _table(("cycles a second (times Amaranth's)", *header), rows)
 
 
+def _pairing(docs: Path) -> str:
+    jobs = _load(docs, "bench")["pairing"]
+    header = ("N", "D", "M", "tokens", "matmul, s", "pairing, s", "ratio",
+              "peak memory, GB (with the matmul's)", "median of")  # fmt: skip
+    rows = [
+        (
+            *(f"{job[name]:,}" for name in ("tokens", "channels", "num_dst")), job["case"],
+            *(f"{job[name]:.2f}" for name in ("matmul_seconds", "pairing_seconds", "ratio")),
+            f"{job['peak_bytes'] / 1e9:.2f} ({job['peak_bytes_with_matmul'] / 1e9:.2f})",
+            str(job["repeats"]),
+        )
+        for job in jobs
+    ]  # fmt: skip
+    return _table(header, rows)
+
+
+def _attention(docs: Path) -> str:
+    found = _load(docs, "bench")["attention"]
+    rows = [
+        (f"{each['num_tokens']:,}", f"{each['heads']} x {each['channels']}",
+         f"{each['full']:.3f}", f"{each['reduced']:.3f}", f"{each['ratio']:.3f}",
+         f"{each['times_bound']:.2f}")
+        for each in found["sdpa"]
+    ]  # fmt: skip
+    table = _table(("N", "heads", "full, s", "reduced, s", "ratio", "times the bound"), rows)
+    steps, loop = found["steps"], found["loop"]
+    sizes = _bullet(
+        f"A transformer of {steps['layers']} layers as wide as CogVideoX-2B's ({steps['width']:,}),"
+        f" {steps['num_tokens']:,} video tokens: a full step {steps['full']:.2f} s, a reduced one"
+        f" {steps['reduced']:.2f} s, matching {steps['matching']:.2f} s. Four steps are"
+        f" {steps['speed_up_of_four_steps']:.2f} times as fast,"
+        f" {steps['speed_up_with_matching_hidden']:.2f} times if matching were hidden."
+    )
+    whole = _bullet(
+        f"The shipped model's {loop['steps']} steps, {loop['reduced_steps']} of them reduced:"
+        f" {loop['unreduced']:.2f} s become {loop['reduced']:.2f} s, of which matching is"
+        f" {loop['matching']:.2f} s: {loop['speed_up']:.2f} times the unreduced run's speed,"
+        f" {loop['speed_up_with_matching_hidden']:.2f} times if matching were hidden."
+    )
+    return f"{table}\n\n{sizes}\n{whole}"
+
+
 def _layer(docs: Path) -> str:
     layer = _load(docs, "layer")
     stages = ", ".join(f"{cycles:,} {stage}" for stage, cycles in layer["stage_cycles"].items())
@@ -253,6 +295,8 @@ _SECTIONS: dict[str, Callable[[Path], str]] = {
     "sheet": _sheet,
     "evaluation": _evaluation,
     "bench": _bench,
+    "pairing": _pairing,
+    "attention": _attention,
     "layer": _layer,
     "area": _area,
     "libraries": _libraries,

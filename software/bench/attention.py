@@ -17,6 +17,7 @@ from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
 from golden import sample
+from software.commands.output import print_summary, print_table
 from software.config import OrbisConfig
 from software.diffusion import TimeGrid, denoise
 from software.families import CogVideoX, merge_heads, split_heads
@@ -112,23 +113,51 @@ def steps(layers: int = 2, grid: tuple[int, int, int] = (16, 16, 16)) -> dict[st
     }  # fmt: skip
 
 
-def loop(repeats: int = 3) -> dict[str, Any]:
-    """Seconds of the shipped model's run of 50 steps, unreduced and reduced."""
+_SIZES = ((4_096, 8), (8_192, 4), (17_550, 2))
+"""Tokens and heads; fewer heads where there are more tokens, as only the ratio counts."""
+
+
+def loop(repeats: int = 3, steps: int = 50) -> dict[str, Any]:
+    """Seconds of the shipped model's run, unreduced and reduced."""
     model, config = load_model(), OrbisConfig(ratio=RATIO)
     matching: list[float] = []
 
     def reduced() -> None:
-        run = denoise(model, Prompt(0), 0, TimeGrid(50), config=config,
+        run = denoise(model, Prompt(0), 0, TimeGrid(steps), config=config,
                       matcher=make_matcher(config))  # fmt: skip
         matching.append(run.timing.matching)
 
     seconds = interleaved(
-        {"unreduced": lambda: denoise(model, Prompt(0), 0, TimeGrid(50)), "reduced": reduced},
+        {"unreduced": lambda: denoise(model, Prompt(0), 0, TimeGrid(steps)), "reduced": reduced},
         repeats,
     )
     spent = median(matching)
     return {
-        "num_tokens": 512, "steps": 50, "reduced_steps": config.full_steps(50).count(False),
+        "num_tokens": 512, "steps": steps, "reduced_steps": config.full_steps(steps).count(False),
         **seconds, "matching": spent, "speed_up": seconds["unreduced"] / seconds["reduced"],
         "speed_up_with_matching_hidden": seconds["unreduced"] / (seconds["reduced"] - spent),
     }  # fmt: skip
+
+
+def measure() -> dict[str, Any]:
+    """All three."""
+    return {"sdpa": [sdpa(*size) for size in _SIZES], "steps": steps(), "loop": loop()}
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the tables of what ``measure`` found."""
+    print_table(
+        ("N", "heads", "full, s", "reduced, s", "ratio", "bound", "times the bound"),
+        (
+            (
+                each["num_tokens"], each["heads"], f"{each['full']:.3f}", f"{each['reduced']:.3f}",
+                f"{each['ratio']:.3f}", f"{each['bound']:.3f}", f"{each['times_bound']:.2f}",
+            )
+            for each in found["sdpa"]
+        ),
+    )  # fmt: skip
+    for name in ("steps", "loop"):
+        print_summary(
+            {key: f"{value:.3g}" if isinstance(value, float) else value
+             for key, value in found[name].items()}
+        )  # fmt: skip

@@ -1,15 +1,13 @@
-"""``make bench``: engine cycles a second, by the native harness, cocotb and Amaranth's simulator.
+"""Engine cycles a second, by the native harness, cocotb and Amaranth's simulator.
 
 All three run the engine on a job of its own kind with its memory answering; what differs is who
 simulates. Every figure is the median of three samples.
 """
 
-import argparse
 import json
-import platform
 import time
 from collections import deque
-from pathlib import Path
+from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
@@ -22,7 +20,6 @@ from hw.engine import DatmEngine
 from software.backends.layout import Layout
 from software.backends.rtl import RtlBackend, register_writes
 from software.commands.output import print_table
-from software.files import write_json
 from tb.bench_engine import RATES
 from tb.runner import BUILD, simulate
 
@@ -136,35 +133,27 @@ def _memory_of(
     return serve
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print the table, and write it."""
-    parser = argparse.ArgumentParser(prog="python -m software.bench", description=__doc__)
-    parser.add_argument("presets", nargs="*", default=["tiny", "demo"], metavar="PRESET",
-                        help="tiny and demo if none is named")  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the rates as JSON")
-    asked = parser.parse_args(arguments)
-    rates = {}
-    for preset in asked.presets:
+def measure(presets: Iterable[str]) -> dict[str, Any]:
+    """Lanes of each preset, and cycles a second by the name of the simulator."""
+    found = {}
+    for preset in presets:
         config = PRESETS[preset]
-        rates[preset] = {
+        rates = {
             "native harness (`--backend rtl`)": native(config),
             "cocotb": cocotb(config, preset),
             _BASELINE: amaranth(config),
         }
-    machine = f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}"
-    print(f"{machine}.")
+        found[preset] = {"lanes": config.lanes, "rates": rates}
+    return found
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the table of what ``measure`` found."""
     print_table(
         ("preset", "lanes", "simulator", "cycles/s", "times Amaranth"),
         (
-            (preset, PRESETS[preset].lanes, name, round(rate), f"{rate / found[_BASELINE]:,.1f}")
-            for preset, found in rates.items()
-            for name, rate in found.items()
+            (preset, entry["lanes"], name, round(rate), f"{rate / entry['rates'][_BASELINE]:,.1f}")
+            for preset, entry in found.items()
+            for name, rate in entry["rates"].items()
         ),
     )
-    if asked.json:
-        found = {name: {"lanes": PRESETS[name].lanes, "rates": r} for name, r in rates.items()}
-        write_json(asked.json, {"machine": machine, "cycles_per_second": found})
-
-
-if __name__ == "__main__":
-    main()

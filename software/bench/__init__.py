@@ -1,0 +1,1 @@
+"""``make bench``: what is measured of speed, one subject a file."""
