@@ -9,11 +9,11 @@ Exactness. Distances do not change when all tokens shift, so 4-bit levels are ce
 first. Let B be the largest |x|^2 of all tokens. Whatever the order of summation, a partial sum of
 <x, y> is at most B in size (Cauchy and Schwarz, on the channels summed so far), and an element of a
 tile at most 3 B. Where B is at most 2^24, float32 multiplication is therefore exact (the factor -2
-only moves the exponent), and where 3 B is, so is the tile in float32: real tokens are far below it.
-Else tiles are float64, and channels are cut into runs whose weights sum to at most 2^24 / 64: a
-product is at most 64 w in size, so that each run is exact in float32. 1,028 channels of the full
-8-bit weight make one run. Where there would be very many runs, all is multiplied in float64: far
-larger sums than these are exact in it for all tokens that are accepted.
+only moves the exponent), and where 3 B is, so is the tile in float32: the shipped model's tokens
+are 26 times below that. Else tiles are float64, and channels are cut into runs whose weights sum to
+at most 2^24 / 64: a product is at most 64 w in size, so that each run is exact in float32. 1,028
+channels of the full 8-bit weight make one run. Where there would be very many runs, all is
+multiplied in float64: far larger sums than these are exact in it for all tokens that are accepted.
 """
 
 from dataclasses import dataclass

@@ -69,7 +69,7 @@ class Measured:
 
 
 def log_normal(tokens: int, channels: int) -> Quantized:
-    """Normal values, each channel with a log-normal scale: real tokens are of that kind."""
+    """Normal values, each channel with a log-normal scale."""
     generator = torch.Generator().manual_seed(_SEED)
     scale = torch.randn(channels, generator=generator).exp()
     values = torch.empty(tokens, channels, dtype=torch.float16)
