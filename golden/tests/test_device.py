@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from golden import Reduction, match, match_bsm, quantize
+from golden import Reduction, match, match_asymrnr, match_bsm, quantize
 from golden.datm import Match
 from golden.tests.cases import random_floats, random_levels
 
@@ -63,6 +63,15 @@ def test_float_matching() -> None:
     want = match_bsm(TOKENS, (7, 10, 10), 300, generator=Generator().manual_seed(3))
     got = match_bsm(TOKENS.cuda(), (7, 10, 10), 300, generator=Generator().manual_seed(3))
     assert_near(got, want)
+
+
+def test_matching_by_heads() -> None:
+    heads = TOKENS.view(700, 2, 24).transpose(0, 1)
+    want = match_asymrnr(heads, (7, 10, 10), 300, generator=Generator().manual_seed(4))
+    got = match_asymrnr(heads.cuda(), (7, 10, 10), 300, generator=Generator().manual_seed(4))
+    assert torch.equal(on_cpu(got.src), want.src)
+    assert torch.equal(on_cpu(got.dst), want.dst)
+    torch.testing.assert_close(on_cpu(got.loss), want.loss, rtol=1e-6, atol=0)
 
 
 def test_reduce_and_restore() -> None:
