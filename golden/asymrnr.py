@@ -12,10 +12,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from golden.bsm import Grid, draw_dst
-from golden.datm import cheapest, pair
+from golden.bsm import Grid, draw_dst, match_with
 from golden.dau import Points
-from golden.validate import check_sizes
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,8 @@ def match_asymrnr(
             f"heads have shape {list(heads.shape)}; grid {grid} needs [H, {prod(grid)}, d]."
         )
     dst = draw_dst(grid, block, generator).to(heads.device)
-    check_sizes(heads.shape[1], len(dst), reduce)
-    found = []
-    for rows in heads:
-        pairing = pair(Points(rows), dst)
-        found.append(cheapest(pairing, dst, reduce))
-    src, stand_in, loss = (torch.stack(parts) for parts in zip(*found, strict=True))
+    found = [match_with(Points(rows), dst, reduce) for rows in heads]
+    src, stand_in, loss = (
+        torch.stack([getattr(each, part) for each in found]) for part in ("src", "dst", "loss")
+    )
     return HeadMatch(src, stand_in, loss)

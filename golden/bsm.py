@@ -67,7 +67,16 @@ def match_bsm(
     if prod(grid) != len(tokens):
         raise ValueError(f"grid {grid} holds {prod(grid)} tokens; it must hold {len(tokens)}.")
     dst = draw_dst(grid, block, generator).to(tokens.device)
-    check_sizes(len(tokens), len(dst), reduce)
+    return match_with(points, dst, reduce)
+
+
+def match_with(points: Points, dst: Tensor, reduce: int) -> Match:
+    """Match a token set with dst that are given, int64 [M], and stay.
+
+    Raises:
+        ValueError: K out of range.
+    """
+    check_sizes(len(points.tokens), len(dst), reduce)
     pairing = pair(points, dst)
     src, stand_in, loss = cheapest(pairing, dst, reduce)
     return Match(src, stand_in, loss, dst, (pairing.total,), 1, pairing.slot)
