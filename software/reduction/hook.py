@@ -31,6 +31,9 @@ from software.reduction.rows import LayerRows, Rows, rows_of
 from software.reduction.run import Moment, Run
 from software.reduction.usage import Usage
 
+_ALL = LayerRows(Rows(), Rows())
+"""Of every layer where no token is to be dropped."""
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -48,6 +51,8 @@ class Kept:
     Attributes:
         run: number of the run.
         shape: of its videos.
+        num_dst: M for each.
+        reduce: K for each.
         last_match: the step that matched last, None before.
         rows: of each layer.
         previous: of each layer, what the matcher found for each video; for a warm start alone.
@@ -55,6 +60,8 @@ class Kept:
 
     run: int
     shape: Shape
+    num_dst: int
+    reduce: int
     last_match: int | None = None
     rows: dict[int, LayerRows] = field(default_factory=dict)
     previous: dict[int, list[Any]] = field(default_factory=dict)
@@ -133,18 +140,18 @@ class TransformerHook:
         steps = (context and context.num_inference_steps) or self._num_steps()
         kept = self._kept.get(name)
         if kept is None or kept.run != self._run.number:
-            self._check(model, shape.grid, steps)
+            self._check(model, steps)
         if kept is None or (kept.run, kept.shape) != (self._run.number, shape):
-            kept = self._kept[name] = Kept(self._run.number, shape)
+            kept = Kept(self._run.number, shape, *self.config.counts(shape.grid))
+            self._kept[name] = kept
         step = self._run.step
         since = None if kept.last_match is None else step - kept.last_match
         full = self.config.is_full(step, since, steps)
         self._call = Call(kept, step, full, full and self.config.matches(step, steps))
 
-    def _check(self, model: nn.Module, grid: Grid, steps: int | None) -> None:
+    def _check(self, model: nn.Module, steps: int | None) -> None:
         """Refuse at the first call of a run what would fail, or be of no effect, in a later one."""
         config = self.config
-        config.counts(grid)
         if not config.ratio or not config.rc_steps:
             return
         if config.proportional and config.targets == "qkv":
@@ -188,12 +195,15 @@ class TransformerHook:
                 f"layer {self.layers[layer]} has {num_tokens} video tokens, but the video has "
                 f"{' x '.join(map(str, grid))}."
             )
-        return None if self._call.full else self._call.kept.rows[layer]
+        if self._call.full:
+            return None
+        return self._call.kept.rows[layer] if self._call.kept.reduce else _ALL
 
     @property
     def matching(self) -> bool:
-        """Whether this call matches."""
-        return self._call is not None and self._call.matching
+        """Whether this call matches, and has something to match for."""
+        call = self._call
+        return call is not None and call.matching and call.kept.reduce > 0
 
     def match(self, layer: int, shown: list[Shown]) -> float:
         """Match each video of the batch."""
@@ -201,19 +211,15 @@ class TransformerHook:
         assert self._call is not None
         kept, step = self._call.kept, self._call.step
         grid, device = kept.shape.grid, kept.shape.device
-        num_dst, reduce = self.config.counts(grid)
-        if reduce:
-            nothing = [None] * len(shown)
-            found = [
-                self.matcher(tokens, Request(layer, step, grid, num_dst, reduce, before))
-                for tokens, before in zip(shown, kept.previous.get(layer, nothing), strict=True)
-            ]
-            kept.rows[layer] = self._layer_rows(found, math.prod(grid), device)
-            self.usage.matchings += len(shown)
-            if self.config.warm_start:
-                kept.previous[layer] = found
-        else:
-            kept.rows[layer] = LayerRows(Rows(), Rows())
+        nothing = [None] * len(shown)
+        found = [
+            self.matcher(tokens, Request(layer, step, grid, kept.num_dst, kept.reduce, before))
+            for tokens, before in zip(shown, kept.previous.get(layer, nothing), strict=True)
+        ]
+        kept.rows[layer] = self._layer_rows(found, math.prod(grid), device)
+        self.usage.matchings += len(shown)
+        if self.config.warm_start:
+            kept.previous[layer] = found
         seconds = time.perf_counter() - begun
         self.usage.matching_seconds += seconds
         return seconds
