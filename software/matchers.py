@@ -54,10 +54,6 @@ def draw_seed(seed: int, layer: int, step: int) -> int:
     return (seed * 1_000_003 + step * 1_000 + layer) % 2**32
 
 
-def _generator(seed: int, request: Request) -> torch.Generator:
-    return torch.Generator().manual_seed(draw_seed(seed, request.layer, request.step))
-
-
 @dataclass
 class DatmMatcher:
     """DATM on a backend: golden or RTL, 4-bit or float, as the backend was made.
@@ -101,8 +97,8 @@ class DatmMatcher:
 
 
 @dataclass
-class BsmMatcher:
-    """Bipartite soft matching on float tokens: one random dst in each block of the video.
+class _BlockMatcher:
+    """A matcher with one random dst in each block of the video.
 
     Attributes:
         seed: of the random dst.
@@ -111,38 +107,33 @@ class BsmMatcher:
     """
 
     seed: int = 0
-    block: Block = BLOCKS["bsm"]
+    block: Block = (2, 2, 2)
     calls: int = 0
+
+    def _begin(self, request: Request) -> torch.Generator:
+        """Count a matching; returns the source of its draws."""
+        self.calls += 1
+        return torch.Generator().manual_seed(draw_seed(self.seed, request.layer, request.step))
+
+
+class BsmMatcher(_BlockMatcher):
+    """Bipartite soft matching on float tokens."""
 
     def __call__(self, shown: Tensor, request: Request) -> Match:
         """Match one layer's tokens, float32 [N, D]."""
-        self.calls += 1
         return match_bsm(
-            shown, request.grid, request.reduce, generator=_generator(self.seed, request),
-            block=self.block,
-        )  # fmt: skip
+            shown, request.grid, request.reduce, generator=self._begin(request), block=self.block
+        )
 
 
-@dataclass
-class AsymRnRMatcher:
-    """AsymRnR's matching: each head for itself, Q by Q, keys and values by V.
-
-    Attributes:
-        seed: of the random dst.
-        block: tokens of a block along frames, rows and columns.
-        calls: matchings done.
-    """
-
-    seed: int = 0
-    block: Block = BLOCKS["asymrnr"]
-    calls: int = 0
+class AsymRnRMatcher(_BlockMatcher):
+    """AsymRnR's matching: each head for itself, Q by Q, keys and values by V."""
 
     def __call__(
         self, shown: tuple[Tensor, Tensor], request: Request
     ) -> tuple[HeadMatch, HeadMatch]:
         """Match Q and V of one layer, each float32 [H, N, d]."""
-        self.calls += 1
-        generator = _generator(self.seed, request)
+        generator = self._begin(request)
         query, value = (
             match_asymrnr(heads, request.grid, request.reduce, generator=generator,
                           block=self.block)
@@ -153,10 +144,9 @@ class AsymRnRMatcher:
 
 def make_matcher(config: OrbisConfig) -> Matcher:
     """The matcher that a config names, on the golden model."""
-    if config.matcher == "asymrnr":
-        return AsymRnRMatcher(config.seed)
     if config.matcher in BLOCKS:
-        return BsmMatcher(config.seed, BLOCKS[config.matcher])
+        kind = AsymRnRMatcher if config.matcher == "asymrnr" else BsmMatcher
+        return kind(config.seed, BLOCKS[config.matcher])
     backend = make_backend("golden", bits=config.bits, scale_group=config.scale_group)
     return DatmMatcher(
         backend,

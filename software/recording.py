@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from diffusers import CogVideoXTransformer3DModel
@@ -39,18 +40,18 @@ def recording(model: CogVideoXTransformer3DModel) -> Iterator[Recorded]:
     family, found = CogVideoX(), Recorded()
     handles = []
     for layer, attn in enumerate(family.attentions(model).values()):
+        entered, left = count(), count()
 
-        def keep_input(_: Any, args: Any, kwargs: Any, layer: int = layer) -> None:
-            step = sum(1 for _, other in found.inputs if other == layer)
-            found.inputs[step, layer] = kwargs["hidden_states"][0].detach().float().clone()
+        def keep_input(
+            _: Any, args: Any, kwargs: Any, layer: int = layer, steps: Iterator[int] = entered
+        ) -> None:
+            found.inputs[next(steps), layer] = kwargs["hidden_states"][0].detach().float().clone()
 
-        def keep_output(_: Any, args: Any, layer: int = layer) -> None:
-            video = found.inputs[0, layer]
-            step = sum(1 for _, other in found.outputs if other == layer)
-            text = args[0].shape[1] - len(video)
+        def keep_output(_: Any, args: Any, layer: int = layer, steps: Iterator[int] = left) -> None:
+            text = args[0].shape[1] - len(found.inputs[0, layer])
             call = Call(args[0][:, text:], args[0][:, :text])
             rows = family.video_rows(args[0], call)
-            found.outputs[step, layer] = rows[0].detach().float().clone()
+            found.outputs[next(steps), layer] = rows[0].detach().float().clone()
 
         handles.append(attn.register_forward_pre_hook(keep_input, with_kwargs=True))
         watched = family.watched(attn)

@@ -17,6 +17,7 @@ from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
 from golden import sample
+from golden.datm import other_tokens
 from software.commands.output import print_summary, print_table
 from software.config import OrbisConfig
 from software.diffusion import TimeGrid, denoise
@@ -48,9 +49,7 @@ class _AnyPairs:
 
     def __init__(self, num_tokens: int) -> None:
         dst = sample(num_tokens, num_tokens // 4, 0)
-        free = torch.ones(num_tokens, dtype=torch.bool)
-        free[dst] = False
-        self.src = free.nonzero().flatten()[: round(RATIO * num_tokens)]
+        self.src = other_tokens(num_tokens, dst)[: round(RATIO * num_tokens)]
         self.dst = dst[torch.arange(len(self.src)) % len(dst)]
 
 

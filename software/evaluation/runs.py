@@ -88,9 +88,8 @@ class StepAlone:
         """PSNR of the predictions, mean of dB over the reduced steps."""
         states = unreduced(model, self.run, self.grid).found.states
         text, times, found = self.run.prompt.tokens, self.grid.times, []
-        first = (
-            self.config.warmup(self.grid.steps) - 1
-        )  # full steps before the first match tell nothing
+        # Full steps before the first match tell nothing.
+        first = self.config.warmup(self.grid.steps) - 1
         kinds = self.config.full_steps(self.grid.steps)
         config = replace(self.config, warmup_steps=1, num_steps=None, seed=self.run.seed)
         with apply_orbis(model, config):
