@@ -42,6 +42,7 @@ class NaiveSdpa(TorchFunctionMode):
         tiny: tells where the video rows are.
         pairs: ``pairs(layer, sample, head, part)`` with part "q" or "kv": lists of src and dst.
         proportional: whether a dst's key is there once for each token that it stands for.
+        calls: layer, Q, V and result of each call in a watched layer, of the joint sequence.
     """
 
     tiny: Tiny
@@ -49,6 +50,7 @@ class NaiveSdpa(TorchFunctionMode):
     proportional: bool
     layer: int | None = field(default=None, init=False)
     sample: int = field(default=0, init=False)
+    calls: list[tuple[int, Tensor, Tensor, Tensor]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -90,7 +92,13 @@ class NaiveSdpa(TorchFunctionMode):
                 rows = query[sample, head], key[sample, head], value[sample, head]
                 out[sample, head] = self._head(*rows, only, sample + self.sample, head)
         self.sample += len(query)  # a processor may go through its batch itself
+        self.calls.append((self.layer, query, value, out))
         return out
+
+    def video(self, joint: Tensor) -> Tensor:
+        """The video's rows of the joint sequence: [B, H, N + T, d] to [B, H, N, d]."""
+        first = joint.shape[2] - self.tiny.num_tokens if self.tiny.text_first else 0
+        return joint[:, :, first : first + self.tiny.num_tokens]
 
     def _head(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, sample: int, head: int

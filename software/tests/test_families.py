@@ -123,7 +123,12 @@ def test_the_guide_is_what_it_says(name: str) -> None:
                 args[0] if args else kwargs["hidden_states"]
             ), with_kwargs=True,
         )  # fmt: skip
-    mixed = sdpa_outputs(tiny, model, layers, inputs)
+    naive = unreduced_sdpa(tiny, model, inputs)
+    mixed = [
+        torch.cat([naive.video(out).transpose(1, 2).flatten(2)
+                   for layer, *_, out in naive.calls if layer == at])
+        for at in range(len(layers))
+    ]  # fmt: skip
     guides: tuple[tuple[Guide, list[Tensor]], ...] = (("output", mixed), ("input", entered))
     for guide, expected in guides:
         seen: list[tuple[int, Tensor]] = []
@@ -142,29 +147,15 @@ def test_the_guide_is_what_it_says(name: str) -> None:
             torch.testing.assert_close(tokens, wanted, atol=1e-5, rtol=1e-5)
 
 
-def sdpa_outputs(
-    tiny: Tiny, model: nn.Module, layers: list[nn.Module], inputs: Any
-) -> list[Tensor]:
-    """Each layer's attention output over video tokens, [B, N, D], by the naive attention."""
-    outputs: list[list[Tensor]] = [[] for _ in layers]
-
-    class Keep(NaiveSdpa):
-        def __torch_function__(
-            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            layer = self.layer
-            found = super().__torch_function__(function, types, args, kwargs)
-            if function is torch.nn.functional.scaled_dot_product_attention and layer is not None:
-                first = found.shape[2] - tiny.num_tokens if tiny.text_first else 0
-                rows = found[:, :, first : first + tiny.num_tokens]
-                outputs[layer].append(rows.transpose(1, 2).flatten(2))
-            return found
-
-    keep = Keep(tiny, lambda *_: ([], []), proportional=False)
-    keep.watch(layers)
-    with keep:
+def unreduced_sdpa(tiny: Tiny, model: nn.Module, inputs: Any) -> NaiveSdpa:
+    """The naive attention after one call of a model, nothing dropped: it has each layer's calls."""
+    family = family_of(model)
+    assert family is not None
+    naive = NaiveSdpa(tiny, lambda *_: ([], []), proportional=False)
+    naive.watch(list(family.attentions(model).values()))
+    with naive:
         run(model, inputs)
-    return [torch.cat(parts) for parts in outputs]
+    return naive
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -172,20 +163,6 @@ def test_q_and_v_are_those_of_the_models_own_attention(name: str) -> None:
     """Distances within Q and V decide what AsymRnR pairs: they must be SDPA's own."""
     tiny = TINY[name]
     model, inputs = tiny.model(), tiny.inputs(1, 1)
-    family = family_of(model)
-    assert family is not None
-    entering: list[tuple[Tensor, Tensor]] = []
-
-    class Keep(NaiveSdpa):
-        def __torch_function__(
-            self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            is_sdpa = function is torch.nn.functional.scaled_dot_product_attention
-            if is_sdpa and self.layer is not None:
-                entering.append((args or tuple(kwargs.values()))[:3:2])
-            return super().__torch_function__(function, types, args, kwargs)
-
-    keep = Keep(tiny, lambda *_: ([], []), proportional=False)
     seen: list[tuple[Tensor, Tensor]] = []
 
     def show(shown: Any, request: Request) -> Any:
@@ -196,14 +173,10 @@ def test_q_and_v_are_those_of_the_models_own_attention(name: str) -> None:
     config = config_for("heads", proportional=True)
     with apply_orbis(model, config, matcher=show):
         run(model, inputs)
-    keep.watch(list(family.attentions(model).values()))
-    with keep:
-        run(model, inputs)
-    for shown, given in zip(seen, entering, strict=True):
-        for rows, joint in zip(shown, given, strict=True):
-            first = joint.shape[2] - tiny.num_tokens if tiny.text_first else 0
-            wanted = joint[0, :, first : first + tiny.num_tokens]
-            torch.testing.assert_close(rows, wanted, atol=1e-5, rtol=1e-5)
+    naive = unreduced_sdpa(tiny, model, inputs)
+    for shown, (_, query, value, _) in zip(seen, naive.calls, strict=True):
+        for rows, joint in zip(shown, (query, value), strict=True):
+            torch.testing.assert_close(rows, naive.video(joint)[0], atol=1e-5, rtol=1e-5)
 
 
 def test_every_family_is_tried_here() -> None:

@@ -14,7 +14,7 @@ from transformers import T5Config, T5EncoderModel, T5Tokenizer
 from software.config import OrbisConfig
 from software.matchers import Request, make_matcher
 from software.reduction import apply_orbis, orbis_summary, remove_orbis
-from software.tests.tiny_pipelines import PIPELINES, STEPS, wan
+from software.tests.tiny_pipelines import PIPELINES, STEPS, wan_pipeline
 
 CONFIG = OrbisConfig(warmup_steps=2, last_full_steps=1)
 SCRIPT = Path(__file__).parents[2] / "docs" / "reduce_tokens.py"
@@ -61,7 +61,7 @@ def test_a_run_that_was_interrupted_does_not_disturb_the_next(last: int) -> None
 
 @pytest.mark.parametrize("guided", [False, True])
 def test_two_experts_of_one_run_share_its_steps(guided: bool) -> None:
-    tiny = replace(PIPELINES["wan"], make=lambda: wan(experts=2))
+    tiny = replace(PIPELINES["wan"], make=lambda: wan_pipeline(experts=2))
     pipe = tiny.pipe()
     seen: list[tuple[int, int]] = []
 

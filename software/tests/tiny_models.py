@@ -122,17 +122,19 @@ def _hunyuan_video() -> Tiny:
     return Tiny(build, inputs, (3, 4, 5), 7)
 
 
-def _wan() -> Tiny:
+def wan(channels: int = 4) -> Tiny:
+    """Wan, with so many latent channels."""
+
     def build() -> Any:
         return WanTransformer3DModel(
-            patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12, in_channels=4,
-            out_channels=4, text_dim=16, freq_dim=32, ffn_dim=32, num_layers=2,
+            patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12,
+            in_channels=channels, out_channels=channels, text_dim=16, freq_dim=32, ffn_dim=32, num_layers=2,
             cross_attn_norm=True, qk_norm="rms_norm_across_heads", rope_max_seq_len=32,
         )  # fmt: skip
 
     def inputs(batch: int, seed: int) -> Inputs:
         return {
-            "hidden_states": normal(seed, batch, 4, 3, 8, 10),
+            "hidden_states": normal(seed, batch, channels, 3, 8, 10),
             "encoder_hidden_states": normal(seed + 50, batch, 7, 16),
         }
 
@@ -179,7 +181,7 @@ TINY: dict[str, Tiny] = {
     "cogvideox": _cogvideox(rotary=False),
     "cogvideox-rotary": _cogvideox(rotary=True),
     "hunyuanvideo": _hunyuan_video(),
-    "wan": _wan(),
+    "wan": wan(),
     "ltx-video": _ltx_video(),
     "mochi": _mochi(),
 }

@@ -18,11 +18,10 @@ from diffusers import (
     LTXPipeline,
     MochiPipeline,
     WanPipeline,
-    WanTransformer3DModel,
 )
 from torch import Tensor
 
-from software.tests.tiny_models import TINY, normal
+from software.tests.tiny_models import TINY, normal, wan
 
 STEPS = 8
 PIXELS = {"num_frames": 9, "height": 64, "width": 80}
@@ -72,17 +71,9 @@ def _cogvideox() -> Any:
     return CogVideoXPipeline(None, None, None, model, CogVideoXDDIMScheduler())
 
 
-def wan(*, experts: int = 1) -> Any:
+def wan_pipeline(*, experts: int = 1) -> Any:
     """Wan's pipeline; with two experts, Wan 2.2's: the second one takes over half-way."""
-
-    def build() -> Any:
-        return WanTransformer3DModel(
-            patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12, in_channels=16,
-            out_channels=16, text_dim=16, freq_dim=32, ffn_dim=32, num_layers=2,
-            cross_attn_norm=True, qk_norm="rms_norm_across_heads", rope_max_seq_len=32,
-        )  # fmt: skip
-
-    tiny = replace(TINY["wan"], build=build)
+    tiny = wan(channels=16)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
     second = {"transformer_2": tiny.model(), "boundary_ratio": 0.8} if experts == 2 else {}
     return WanPipeline(None, None, None, scheduler, tiny.model(), **second)
@@ -122,7 +113,9 @@ PIPELINES: dict[str, TinyPipeline] = {
          "negative_prompt_attention_mask": _SOME, "true_cfg_scale": 4.0},
         2,
     ),
-    "wan": TinyPipeline(wan, {"prompt_embeds": _PROMPT, **_UNGUIDED, **PIXELS}, _NEGATIVE, 2),
+    "wan": TinyPipeline(
+        wan_pipeline, {"prompt_embeds": _PROMPT, **_UNGUIDED, **PIXELS}, _NEGATIVE, 2
+    ),
     "ltx-video": TinyPipeline(
         _ltx_video,
         {**_MASKED, **_UNGUIDED, "num_frames": 17, "height": 128, "width": 160},
