@@ -128,8 +128,9 @@ def wan(channels: int = 4) -> Tiny:
     def build() -> Any:
         return WanTransformer3DModel(
             patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12,
-            in_channels=channels, out_channels=channels, text_dim=16, freq_dim=32, ffn_dim=32, num_layers=2,
-            cross_attn_norm=True, qk_norm="rms_norm_across_heads", rope_max_seq_len=32,
+            in_channels=channels, out_channels=channels, text_dim=16, freq_dim=32, ffn_dim=32,
+            num_layers=2, cross_attn_norm=True, qk_norm="rms_norm_across_heads",
+            rope_max_seq_len=32,
         )  # fmt: skip
 
     def inputs(batch: int, seed: int) -> Inputs:
