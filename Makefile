@@ -8,8 +8,8 @@ STAMP := $(VENV)/.installed
 DEMO_STEPS := 12
 SEED := 0
 CLASS := carphone
-LAYER := software/weights/tokens.npy --num-dst 128 --reduce 195 --backend rtl --preset demo
-GATE_TESTS := tb/test_dau.py tb/test_min_tree.py tb/test_topk.py
+LAYER := software/demo/weights/tokens.npy --num-dst 128 --reduce 195 --backend rtl --preset demo
+GATE_TESTS := tb/pair/test_dau.py tb/pair/test_min_tree.py tb/sort/test_topk.py
 
 .DEFAULT_GOAL := demo
 .PHONY: demo setup test lint verilog bench gatesim figures evaluation clean help
@@ -44,7 +44,7 @@ verilog: setup ## Write the demo engine's Verilog and its description to build/v
 	$(BIN)/orbis verilog --preset demo -o $(BUILD)/verilog
 
 bench: setup ## Speed: simulators against Amaranth's, the matcher and attention against their bounds
-	$(BIN)/python -m software.bench
+	$(BIN)/python -m software.study.bench
 
 gatesim: setup ## Run the DAU's, min tree's and top-k's testbenches on netlists of library cells
 	GATES=$(or $(GATES),1) $(BIN)/python -m pytest -n 2 $(GATE_TESTS)
@@ -58,13 +58,13 @@ figures: demo ## Measure again and refresh README and docs; LIBRARIES="F ..." ad
 	$(if $(LIBRARIES),$(BIN)/orbis libraries $(addprefix -l ,$(LIBRARIES)) -o docs)
 	$(BIN)/orbis match $(LAYER) -o $(BUILD)/pairs.npz --json > $(BUILD)/layer.json
 	mv $(BUILD)/layer.json docs/layer.json
-	$(BIN)/python -m software.bench --json docs/bench.json
-	$(BIN)/python -m software.readme
+	$(BIN)/python -m software.study.bench --json docs/bench.json
+	$(BIN)/python -m software.study.readme
 
 evaluation: setup ## Measure what reduction costs, by method, and refresh README and docs: long
 	$(BIN)/orbis evaluate -o $(BUILD)/evaluation
 	cp $(BUILD)/evaluation/evaluation.json $(BUILD)/evaluation/evaluation.png docs/
-	$(BIN)/python -m software.readme
+	$(BIN)/python -m software.study.readme
 
 clean: ## Remove what was built; .venv and the cache of simulators stay
 	rm -rf $(BUILD)

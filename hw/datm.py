@@ -6,22 +6,22 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.client_mux import ReadMux, WriteMux
+from hw.bus.client_mux import ReadMux, WriteMux
+from hw.bus.ports import ReadClient, WriteClient
 from hw.config import EngineConfig
-from hw.convergence import Convergence
-from hw.dau import weight_word
-from hw.dst_table import DstTable
-from hw.initialize import HOST_TOKEN_BITS, Initialize
 from hw.job import Job, Order
-from hw.links import Links
-from hw.packer import Packer
-from hw.pairing import Pairing
-from hw.ports import ReadClient, WriteClient
-from hw.qe import QuantizationEngine
-from hw.report import Report
+from hw.pair.dau import weight_word
+from hw.pair.packer import Packer
+from hw.pair.pairing import Pairing
+from hw.quantize.qe import QuantizationEngine
+from hw.refine.convergence import Convergence
+from hw.refine.dst_table import DstTable
+from hw.refine.initialize import HOST_TOKEN_BITS, Initialize
+from hw.refine.links import Links
+from hw.refine.report import Report
+from hw.refine.update import Update
 from hw.sequencer import Phase, Sequencer
-from hw.topk import TopK
-from hw.update import Update
+from hw.sort.topk import TopK
 
 LOSS_WORD_BITS = 64
 """Bits of a pairing's L in the HISTORY region."""

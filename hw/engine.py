@@ -4,12 +4,12 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.axi import Axi4, Axi4Lite, connect_master
-from hw.axi_lite import ControlRegisters
-from hw.axi_reader import AxiReader
-from hw.axi_writer import AxiWriter
+from hw.bus.axi import Axi4, Axi4Lite, connect_master
+from hw.bus.axi_lite import ControlRegisters
+from hw.bus.axi_reader import AxiReader
+from hw.bus.axi_writer import AxiWriter
+from hw.bus.cycle_counters import STAGE_PHASES, CycleCounters
 from hw.config import EngineConfig
-from hw.cycle_counters import STAGE_PHASES, CycleCounters
 from hw.datm import Datm
 
 

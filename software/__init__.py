@@ -6,10 +6,10 @@ from software import OrbisConfig, apply_orbis
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from software.config import OrbisConfig
+from software.library.config import OrbisConfig
 
 if TYPE_CHECKING:
-    from software.reduction import OrbisSummary, apply_orbis, orbis_summary, remove_orbis
+    from software.library.reduction import OrbisSummary, apply_orbis, orbis_summary, remove_orbis
 
 __all__ = ["OrbisConfig", "OrbisSummary", "apply_orbis", "orbis_summary", "remove_orbis"]
 
@@ -17,4 +17,4 @@ __all__ = ["OrbisConfig", "OrbisSummary", "apply_orbis", "orbis_summary", "remov
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'software' has no attribute {name!r}")
-    return getattr(import_module("software.reduction"), name)
+    return getattr(import_module("software.library.reduction"), name)

@@ -1,6 +1,6 @@
 """Maps a design to a cell library, module by module.
 
-Structurally identical modules are one before they are mapped (hw.module_merge), so each is mapped
+Structurally identical modules are one before they are mapped (hw.emit.module_merge), so each is mapped
 once and counted by its instances; hierarchy is kept, and nothing is optimised across it, unless
 the design is flattened first. Memories that are SRAM are not mapped (synth.memories). What the
 figures are not: synth.report.caveats.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from hw.rtlil import RtlilModule, black_box, to_text
+from hw.emit.rtlil import RtlilModule, black_box, to_text
 from synth import yosys
 from synth.cache import Cache
 from synth.liberty import Library
@@ -61,7 +61,7 @@ def map_design(
     """Map the module ``top`` of a design and all that is in it.
 
     Args:
-        design: from hw.verilog.modules_of.
+        design: from hw.emit.verilog.modules_of.
         library: the cells.
         top: a module of the design.
         flow: how; for 1 ns, module by module, by default.

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from hw.config import PRESETS, EngineConfig
+from hw.emit.toolchain import verilator_environment
+from hw.emit.verilog import to_verilog
 from hw.engine import DatmEngine
-from hw.toolchain import verilator_environment
-from hw.verilog import to_verilog
 from synth import yosys
 
 WAIVERS = Path(__file__).with_name("lint.vlt")

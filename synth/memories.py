@@ -6,7 +6,7 @@ macros; smaller ones become flip-flops, since a macro's periphery would cost mor
 
 from collections import Counter
 
-from hw.rtlil import RtlilModule
+from hw.emit.rtlil import RtlilModule
 from synth.sram import Macro
 
 FLIP_FLOP_WORDS = 16

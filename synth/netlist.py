@@ -9,7 +9,7 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
-from hw.verilog import modules_of
+from hw.emit.verilog import modules_of
 from synth import yosys
 from synth.flow import map_design
 from synth.liberty import Library
@@ -21,7 +21,7 @@ def netlist(component: wiring.Component, name: str, library: Library, flow: Flow
 
     Args:
         component: from hw, not yet elaborated.
-        name: of its top module, whose ports are those of hw.verilog.to_verilog.
+        name: of its top module, whose ports are those of hw.emit.verilog.to_verilog.
         library: the cells.
         flow: how it is mapped.
     """

@@ -4,9 +4,9 @@ from typing import Any
 
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
+from hw.bus.registers import REGISTERS, offsets
 from hw.config import EngineConfig
 from hw.job import Order
-from hw.registers import REGISTERS, offsets
 from tb.runner import parameters
 from tb.streams import Bench, set_value
 
@@ -18,7 +18,7 @@ START, HOST_INIT, INTERRUPT_ENABLE = 1, 2, 4
 
 
 class Host:
-    """Reads and writes words of `hw.axi_lite.ControlRegisters`, and checks the response."""
+    """Reads and writes words of `hw.bus.axi_lite.ControlRegisters`, and checks the response."""
 
     def __init__(self, dut: Any):
         self.bench = Bench(dut)

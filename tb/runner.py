@@ -14,8 +14,8 @@ from unittest import mock
 from amaranth.lib import wiring
 from cocotb_tools.runner import get_results, get_runner
 
-from hw.toolchain import verilator_environment
-from hw.verilog import to_verilog
+from hw.emit.toolchain import verilator_environment
+from hw.emit.verilog import to_verilog
 
 BUILD = Path(__file__).parent.parent / "build" / "tb"
 _PARAMETERS = "ORBIS_TB_PARAMETERS"

@@ -23,7 +23,7 @@ TESTED_WITHIN = {
     "quantize_pass.py": "test_qe.py",
     "ports.py": "signatures only",
     "toolchain.py": "every testbench builds with it",
-    "verilog.py": "software/tests/test_verilog.py",
+    "verilog.py": "software/tests/commands/test_verilog.py",
 }
 
 

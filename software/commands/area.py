@@ -8,10 +8,10 @@ import typer
 
 from software.commands.options import Preset
 from software.commands.output import print_summary, print_table
-from software.terminal import console, progress_bar
+from software.library.terminal import console, progress_bar
 
 if TYPE_CHECKING:
-    from hw.rtlil import RtlilModule
+    from hw.emit.rtlil import RtlilModule
     from synth.liberty import Library
     from synth.mapped import MappedDesign
     from synth.mapping import Flow
@@ -59,10 +59,10 @@ def area(
 
     Example: `orbis area --preset demo --plot build/area.png`
     """
+    from hw.emit.verilog import modules_of
     from hw.engine import DatmEngine
-    from hw.verilog import modules_of
-    from software.backends.presets import preset_config
-    from software.files import replacing, write_json
+    from software.library.backends.presets import preset_config
+    from software.library.files import replacing, write_json
     from synth import report
     from synth.builtin import builtin_library
     from synth.flow import TOP, find_unit
@@ -147,8 +147,8 @@ def map_with_progress(
     modules: "Sequence[RtlilModule]", library: "Library", flow: "Flow", top: str
 ) -> "MappedDesign":
     """Map a design with a bar that counts the modules, where stderr is a terminal."""
-    from software.errors import SetupError
-    from software.simulator.build import cache_folder
+    from software.library.errors import SetupError
+    from software.library.simulator.build import cache_folder
     from synth.flow import map_design
     from synth.mapped import short_path
     from synth.yosys import YosysError

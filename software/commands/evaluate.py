@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from software.commands.options import Folder, Weights
-from software.terminal import progress_bar
+from software.library.terminal import progress_bar
 
 
 def evaluate(
@@ -31,11 +31,11 @@ def evaluate(
     """
     from dataclasses import replace
 
-    from software.evaluation import page, report
-    from software.evaluation.plan import FULL, QUICK
-    from software.evaluation.workers import measure_all
-    from software.files import output_folder, replacing, write_json, write_text
-    from software.model import WEIGHTS
+    from software.demo.model import WEIGHTS
+    from software.library.files import output_folder, replacing, write_json, write_text
+    from software.study.evaluation import page, report
+    from software.study.evaluation.plan import FULL, QUICK
+    from software.study.evaluation.workers import measure_all
 
     plan = QUICK if quick else FULL
     plan = replace(plan, seeds=plan.seeds if seeds is None else seeds)

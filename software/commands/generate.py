@@ -25,16 +25,16 @@ def verilog(
 
     Example: `orbis verilog --preset demo -o build/verilog`
     """
-    from software.backends.presets import preset_config
-    from software.files import output_folder, replacing
+    from software.library.backends.presets import preset_config
+    from software.library.files import output_folder, replacing
 
     config = preset_config(preset, scale_group)
     folder = output_folder(output)
     name = f"orbis_{preset}"
     source, description = folder / f"{name}.v", folder / f"{name}.json"
     with replacing(source) as partial_source, replacing(description) as partial_description:
+        from hw.emit.verilog import describe, to_verilog
         from hw.engine import DatmEngine
-        from hw.verilog import describe, to_verilog
 
         engine = DatmEngine(config)
         partial_source.write_text(to_verilog(engine, name))

@@ -9,7 +9,7 @@ import typer
 from software.commands.area import liberty_files, map_with_progress
 from software.commands.options import Folder, Preset
 from software.commands.output import print_table
-from software.terminal import console
+from software.library.terminal import console
 
 
 def libraries(
@@ -30,10 +30,10 @@ def libraries(
 
     Example: `orbis libraries -l nangate45.lib.gz -l asap7/ -l sky130.lib.gz -o docs`
     """
+    from hw.emit.verilog import modules_of
     from hw.engine import DatmEngine
-    from hw.verilog import modules_of
-    from software.backends.presets import preset_config
-    from software.files import output_folder, write_json, write_text
+    from software.library.backends.presets import preset_config
+    from software.library.files import output_folder, write_json, write_text
     from synth import comparison
     from synth.builtin import builtin_library
     from synth.flow import TOP

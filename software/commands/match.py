@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from software.commands.output import print_json, print_summary
-from software.terminal import console
+from software.library.terminal import console
 
 if TYPE_CHECKING:
-    from software.backends import Matched
+    from software.library.backends import Matched
 
 Tokens = Annotated[
     Path, typer.Argument(metavar="TOKENS.npy", help="Tokens: float16 or float32, [N, D].")
@@ -53,7 +53,7 @@ def quantize(
     """
     import numpy as np
 
-    from software.files import load_tokens, replacing, save_arrays
+    from software.library.files import load_tokens, replacing, save_arrays
 
     with replacing(output) as partial:
         matrix = load_tokens(tokens)
@@ -128,7 +128,7 @@ def match(
     The same on the simulated engine: `orbis match tokens.npy --num-dst 128 --reduce 194
     --backend rtl -o pairs.npz`
     """
-    from software.files import load_init, load_tokens, replacing, save_arrays
+    from software.library.files import load_init, load_tokens, replacing, save_arrays
 
     if init is not None and seed is not None:
         raise ValueError(f"--seed {seed} and --init {init} exclude each other: give one of them.")
@@ -136,7 +136,7 @@ def match(
         first = None if init is None else load_init(init)
         matrix = load_tokens(tokens)
         from golden import epsilon_to_q16
-        from software.backends import make_backend
+        from software.library.backends import make_backend
 
         with console.status("Matching.") as status:
             matcher = make_backend(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from software.commands.output import print_json, print_summary, print_table
-from software.config import OrbisConfig
+from software.library.config import OrbisConfig
 
 _KINDS = {"sdpa": "SDPA", "projections": "projections", "feed_forward": "feed-forward"}
 
@@ -41,8 +41,8 @@ def plan(
 
     Example: `orbis plan --model cogvideox-5b --ratio 0.38`
     """
-    from software.plan import MODELS
-    from software.plan import plan as plan_model
+    from software.library.plan import MODELS
+    from software.library.plan import plan as plan_model
 
     if model is None and (frames, height, width) != (None, None, None):
         raise ValueError("a video's size needs --model: sizes that suit one model suit no other.")

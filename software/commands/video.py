@@ -10,13 +10,13 @@ import typer
 from software.commands.match import ScaleGroup
 from software.commands.options import Folder, Weights
 from software.commands.output import print_json, print_summary
-from software.terminal import progress_bar
+from software.library.terminal import progress_bar
 
 if TYPE_CHECKING:
-    from software.config import OrbisConfig
-    from software.diffusion import Denoised, Timing
-    from software.matchers import BsmMatcher, DatmMatcher
-    from software.prompt import Prompt
+    from software.demo.diffusion import Denoised, Timing
+    from software.demo.prompt import Prompt
+    from software.library.config import OrbisConfig
+    from software.library.matchers import BsmMatcher, DatmMatcher
 
 
 class Backend(StrEnum):
@@ -87,12 +87,12 @@ def video(
 
     Example: `orbis video --class bikes --backend rtl --steps 12 -o build/video`
     """
-    from software.config import OrbisConfig
-    from software.diffusion import TimeGrid, denoise
-    from software.files import output_folder, write_json
-    from software.matchers import DatmMatcher
-    from software.model import WEIGHTS, load_model
-    from software.sheet import write_gif, write_mp4, write_sheet
+    from software.demo.diffusion import TimeGrid, denoise
+    from software.demo.model import WEIGHTS, load_model
+    from software.demo.sheet import write_gif, write_mp4, write_sheet
+    from software.library.config import OrbisConfig
+    from software.library.files import output_folder, write_json
+    from software.library.matchers import DatmMatcher
 
     grid = TimeGrid(steps)
     prompt = _prompt(class_name, moment)
@@ -148,20 +148,20 @@ def train(
     """
     import logging
 
-    from software.files import output_folder
+    from software.library.files import output_folder
 
     if not 0 < minutes < math.inf:
         raise ValueError(f"minutes is {minutes}; it must be above 0.")
     folder = output_folder(output)
-    from software.train import TrainConfig, Trainer
+    from software.demo.train import TrainConfig, Trainer
 
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
     Trainer(folder, TrainConfig(minutes=minutes)).run()
 
 
 def _prompt(class_name: str, moment: float) -> "Prompt":
-    from software.clips import CLASSES
-    from software.prompt import Prompt
+    from software.demo.clips import CLASSES
+    from software.demo.prompt import Prompt
 
     if class_name not in CLASSES:
         raise ValueError(f"class is {class_name!r}; it must be one of {', '.join(CLASSES)}.")
@@ -173,10 +173,10 @@ def _matcher(
 ) -> "DatmMatcher | BsmMatcher | None":
     """The matcher that the options describe; None leaves the video unreduced."""
     from golden import validate
-    from software.backends import make_backend
-    from software.backends.presets import check_capacity, preset_config
-    from software.matchers import BsmMatcher, DatmMatcher
-    from software.model import GRID
+    from software.demo.model import GRID
+    from software.library.backends import make_backend
+    from software.library.backends.presets import check_capacity, preset_config
+    from software.library.matchers import BsmMatcher, DatmMatcher
 
     num_tokens = math.prod(GRID)
     if config.matcher == "datm":
@@ -199,7 +199,7 @@ def _matcher(
 
 def _quality(found: "Denoised", reference: "Denoised") -> dict[str, Any]:
     """Figures against the unreduced video; PSNR is null where the two are equal."""
-    from software.evaluation.runs import compare
+    from software.study.evaluation.runs import compare
 
     figures = compare(found, reference)
     return {

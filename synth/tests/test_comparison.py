@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from hw.config import PRESETS
-from hw.dau import Dau
-from hw.verilog import modules_of
+from hw.emit.verilog import modules_of
+from hw.pair.dau import Dau
 from synth.builtin import builtin_library
 from synth.comparison import as_json, as_markdown, compare, largest_deviation
 from synth.flow import TOP, map_design

@@ -11,10 +11,10 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.config import PRESETS
-from hw.dau import Dau
-from hw.links import Links
-from hw.nearest_member import NearestMember
-from hw.verilog import modules_of
+from hw.emit.verilog import modules_of
+from hw.pair.dau import Dau
+from hw.refine.links import Links
+from hw.refine.nearest_member import NearestMember
 from synth.builtin import write_builtin
 from synth.flow import TOP, find_unit, map_design
 from synth.liberty import Library, read_library

@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 from hw.config import PRESETS
-from hw.links import Links
-from hw.min_tree import MinTree
-from hw.toolchain import verilator_environment
+from hw.emit.toolchain import verilator_environment
+from hw.pair.min_tree import MinTree
+from hw.refine.links import Links
 from synth.builtin import builtin_library
 from synth.mapping import Flow
 from synth.netlist import netlist

@@ -1,0 +1,212 @@
+"""Control registers: the AXI4-Lite slave that holds the register map."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from hw.bus.axi import LITE_DATA_BITS, Axi4Lite, Response
+from hw.bus.registers import REGISTERS, WORD_BYTES, Register
+from hw.config import EngineConfig
+from hw.job import Order
+
+_WORD_SHIFT = exact_log2(WORD_BYTES)
+_BLOCK_FIELDS = ("busy", "done", "start", "pending", "interrupt_enable")
+"""Fields that the block keeps to itself; the others are its members or those of ``order``."""
+
+
+class ControlRegisters(wiring.Component):
+    """The registers of `hw.bus.registers` behind an AXI4-Lite slave; docs/registers.md has the rules.
+
+    Ports:
+        ``bus`` In `Axi4Lite`: one write and one read at a time; address and data of a write in
+            any order.
+        ``order`` Out `Order`: the job registers, constant while busy. ``start`` Out: one cycle.
+        ``finished`` In pulse: the job has ended. ``busy`` Out: from ``start`` to ``finished``.
+        ``interrupt`` Out: the line, a level.
+        ``bad_job``, ``nonfinite``, ``bus_error``, ``pairings``, ``moved_slots``, ``cycles_*`` In:
+            what the read-only registers of those names read.
+
+    A write whose address and data are both taken by cycle 0 takes effect, and has its response,
+    from cycle `write_latency`; a read taken on cycle 0 has its data from cycle `read_latency`.
+    An end of job and a write that clears ``pending`` in one cycle leave it set.
+    """
+
+    write_latency = 2
+    read_latency = 2
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        members = {
+            "bus": In(Axi4Lite()),
+            "order": Out(Order(config)),
+            "start": Out(1),
+            "finished": In(1),
+            "busy": Out(1),
+            "interrupt": Out(1),
+        }
+        for register in REGISTERS:
+            if register.access != "ro" or register.fixed is not None:
+                continue
+            for field in register.fields:
+                if field.name not in _BLOCK_FIELDS:
+                    members[field.name] = In(1)
+            if not register.fields:
+                members[register.member] = In(register.width(config))
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        self._done = Signal()
+        self._pending = Signal()
+        self._interrupt_enable = Signal()
+        m.d.comb += self.interrupt.eq(self._pending & self._interrupt_enable)
+        self._write(m)
+        # After the writes: in one cycle, the later assignment wins.
+        with m.If(self.start):
+            m.d.sync += [self.busy.eq(1), self._done.eq(0)]
+        with m.If(self.finished):
+            m.d.sync += [self.busy.eq(0), self._done.eq(1), self._pending.eq(1)]
+        self._read(m)
+        return m
+
+    def _field(self, name: str) -> Value:
+        """The signal of a one-bit field."""
+        own = {
+            "busy": self.busy,
+            "done": self._done,
+            "pending": self._pending,
+            "interrupt_enable": self._interrupt_enable,
+        }
+        if name in own:
+            return own[name]
+        return self.order[name] if name in self.order.shape().members else getattr(self, name)
+
+    def _value(self, register: Register) -> Value:
+        """The signal of a register without fields."""
+        job = register.access == "rw"
+        return self.order[register.member] if job else getattr(self, register.member)
+
+    def _write(self, m: Module) -> None:
+        """Hold address and data until both are here, then write once."""
+        bus = self.bus
+        address = Signal(len(bus.awaddr))
+        data = Signal(LITE_DATA_BITS)
+        strobed = Signal(LITE_DATA_BITS)  # A 1 for each bit of a strobed byte.
+        have_address = Signal()
+        have_data = Signal()
+        act = Signal()
+        m.d.comb += [
+            bus.awready.eq(~have_address),
+            bus.wready.eq(~have_data),
+            act.eq(have_address & have_data & ~bus.bvalid),
+        ]
+        with m.If(bus.awvalid & bus.awready):
+            m.d.sync += [address.eq(bus.awaddr), have_address.eq(1)]
+        with m.If(bus.wvalid & bus.wready):
+            m.d.sync += [
+                data.eq(bus.wdata),
+                strobed.eq(Cat(bit.replicate(8) for bit in bus.wstrb)),
+                have_data.eq(1),
+            ]
+        with m.If(bus.bvalid & bus.bready):
+            m.d.sync += bus.bvalid.eq(0)
+
+        response = Signal(Response, init=Response.DECERR)
+        m.d.sync += self.start.eq(0)
+        with m.Switch(address[_WORD_SHIFT:]):
+            for register in REGISTERS:
+                for word in range(register.words):
+                    with m.Case((register.offset >> _WORD_SHIFT) + word):
+                        self._write_word(m, register, word, data, strobed, act, response)
+        with m.If(act):
+            m.d.sync += [
+                have_address.eq(0),
+                have_data.eq(0),
+                bus.bvalid.eq(1),
+                bus.bresp.eq(response),
+            ]
+
+    def _write_word(
+        self,
+        m: Module,
+        register: Register,
+        word: int,
+        data: Signal,
+        strobed: Signal,
+        act: Signal,
+        response: Value,
+    ) -> None:
+        """What a write of one word does: nothing but SLVERR where the rules refuse it."""
+        if register.access == "ro":
+            m.d.comb += response.eq(Response.SLVERR)
+            return
+        low = word * LITE_DATA_BITS
+        mask = register.mask(self._config) >> low & ((1 << LITE_DATA_BITS) - 1)
+        # Busy follows the write of start by two cycles, in which a response still stalls the next.
+        locked = self.busy if register.access == "rw" else 0
+        refused = Signal(name=f"refused_{register.member}_{word}")
+        m.d.comb += [
+            refused.eq(locked | (data & strobed & ~mask).any()),
+            response.eq(Mux(refused, Response.SLVERR, Response.OKAY)),
+        ]
+        with m.If(act & ~refused):
+            for field in register.fields:
+                one = data[field.bit] & strobed[field.bit]
+                if field.access == "pulse":
+                    m.d.sync += self.start.eq(one)
+                elif field.access == "w1c":
+                    with m.If(one):
+                        m.d.sync += self._field(field.name).eq(0)
+                else:
+                    with m.If(strobed[field.bit]):
+                        m.d.sync += self._field(field.name).eq(data[field.bit])
+            if not register.fields and mask:
+                first, end = (mask & -mask).bit_length() - 1, mask.bit_length()
+                value = self._value(register)[low + first : low + end]
+                bits = strobed[first:end]
+                m.d.sync += value.eq((value & ~bits) | (data[first:end] & bits))
+
+    def _read(self, m: Module) -> None:
+        """Hold the address, then the word it picks."""
+        bus = self.bus
+        address = Signal(len(bus.araddr))
+        have_address = Signal()
+        counter_high = Signal(LITE_DATA_BITS)
+        m.d.comb += bus.arready.eq(~have_address)
+        with m.If(bus.arvalid & bus.arready):
+            m.d.sync += [address.eq(bus.araddr), have_address.eq(1)]
+        with m.If(bus.rvalid & bus.rready):
+            m.d.sync += bus.rvalid.eq(0)
+        with m.If(have_address & ~bus.rvalid):
+            m.d.sync += [
+                have_address.eq(0),
+                bus.rvalid.eq(1),
+                bus.rdata.eq(0),
+                bus.rresp.eq(Response.OKAY),
+            ]
+            with m.Switch(address[_WORD_SHIFT:]):
+                for register in REGISTERS:
+                    counter = register.access == "ro" and register.words > 1
+                    for word in range(register.words):
+                        with m.Case((register.offset >> _WORD_SHIFT) + word):
+                            if counter and word:
+                                m.d.sync += bus.rdata.eq(counter_high)
+                                continue
+                            value = self._word(register, word)
+                            m.d.sync += bus.rdata.eq(value)
+                            if counter:
+                                high = self._value(register)[LITE_DATA_BITS:]
+                                m.d.sync += counter_high.eq(high)
+                with m.Default():
+                    m.d.sync += bus.rresp.eq(Response.DECERR)
+
+    def _word(self, register: Register, word: int) -> Value:
+        """What a word of a register reads."""
+        if register.fixed is not None:
+            return Const(register.fixed_value(self._config), LITE_DATA_BITS)
+        if register.fields:
+            read = {f.bit: self._field(f.name) for f in register.fields if f.access != "pulse"}
+            return Cat(read.get(bit, Const(0, 1)) for bit in range(LITE_DATA_BITS))
+        low = word * LITE_DATA_BITS
+        return self._value(register)[low : low + LITE_DATA_BITS]

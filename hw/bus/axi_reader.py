@@ -1,0 +1,118 @@
+"""AXI reader: serves two read clients from one AXI4 read port."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
+
+from hw.blocks.stream_queue import StreamQueue
+from hw.bus.axi import BURST_INCR, Axi4Read, Response
+from hw.bus.burst_splitter import BurstSplitter
+from hw.bus.ports import ReadClient
+from hw.config import EngineConfig
+
+
+class AxiReader(wiring.Component):
+    """Turns the requests of clients A and B into bursts, and sorts the beats that come back.
+
+    A burst is issued only when its client's FIFO of fifo_beats beats has room for all of it, so
+    a beat is taken in the cycle it comes (RREADY is 1), a client may be as slow as it likes, and
+    never keeps the other one from its beats. Where both clients could issue, they take turns.
+    Bursts of A carry id 0, those of B id 1; beats of the two may come mixed in any way.
+
+    Ports: ``a``, ``b`` In `ReadClient`; ``axi`` Out `Axi4Read`; ``error`` Out: a response was not
+    OKAY since ``clear`` In was 1 (its beat is passed on all the same). A reset must reset the
+    memory side too: the beats of bursts from before it would be taken for new ones.
+
+    A request taken on cycle 0 is on AR from cycle `request_latency`, if nothing stands in front
+    of it; a beat on R on cycle 0 is offered to its client from cycle `beat_latency`. A burst a
+    cycle. One client alone takes a beat a cycle, its requests back to back, while memory's first
+    beat comes at most `covered_latency` cycles after AR; then one FIFO's worth of beats comes in
+    every latency + fifo_beats - covered_latency cycles. Two clients at once cover twice that.
+    """
+
+    request_latency = BurstSplitter.latency + 1
+    beat_latency = 2
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        super().__init__(
+            {
+                "a": In(ReadClient(config)),
+                "b": In(ReadClient(config)),
+                "axi": Out(Axi4Read(config)),
+                "clear": In(1),
+                "error": Out(1),
+            }
+        )
+
+    @property
+    def covered_latency(self) -> int:
+        """Most cycles from AR to the first beat on R at which one client gets a beat a cycle.
+
+        A place in the FIFO is in use from the grant of its burst, a cycle before AR, through
+        memory's latency, the way through the FIFO, and until the last beat of the burst, which
+        is freed with it, was taken and counted: all this may last fifo_beats cycles.
+        """
+        return self._config.fifo_beats - self._config.burst_beats - self.beat_latency - 1
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        config, axi = self._config, self.axi
+        clients = {"a": self.a, "b": self.b}
+        load = Signal()  # The AR register takes a burst, if there is one.
+        m.d.comb += load.eq(~axi.arvalid | axi.arready)
+
+        bursts, wanted, granted = [], [], []
+        for index, (name, client) in enumerate(clients.items()):
+            m.submodules[f"splitter_{name}"] = splitter = BurstSplitter(config)
+            connect(m, flipped(client.request), splitter.request)
+            m.submodules[f"fifo_{name}"] = fifo = StreamQueue(
+                config.bus_bytes * 8, depth=config.fifo_beats
+            )
+            connect(m, fifo.o, flipped(client.beat))
+            m.d.comb += [
+                fifo.i.payload.eq(axi.rdata),
+                fifo.i.valid.eq(axi.rvalid & (axi.rid == index)),
+            ]
+            places = range(config.fifo_beats + 1)
+            space = Signal(places, init=config.fifo_beats, name=f"space_{name}")
+            wants = Signal(name=f"wants_{name}")
+            grant = Signal(name=f"grant_{name}")
+            burst = splitter.burst
+            taken = client.beat.valid & client.beat.ready
+            m.d.comb += [
+                wants.eq(burst.valid & (burst.payload.length < space)),
+                burst.ready.eq(grant),
+            ]
+            m.d.sync += space.eq(space + taken - Mux(grant, burst.payload.length + 1, 0))
+            bursts.append(burst.payload)
+            wanted.append(wants)
+            granted.append(grant)
+
+        last = Signal()  # The client of the last grant.
+        chosen = Signal()
+        m.d.comb += [
+            chosen.eq(Mux(wanted[0] & wanted[1], ~last, wanted[1])),
+            granted[0].eq(load & wanted[0] & ~chosen),
+            granted[1].eq(load & wanted[1] & chosen),
+        ]
+        with m.If(load):
+            m.d.sync += axi.arvalid.eq(wanted[0] | wanted[1])
+            with m.If(wanted[0] | wanted[1]):
+                m.d.sync += [
+                    last.eq(chosen),
+                    axi.arid.eq(chosen),
+                    axi.araddr.eq(Mux(chosen, bursts[1].address, bursts[0].address)),
+                    axi.arlen.eq(Mux(chosen, bursts[1].length, bursts[0].length)),
+                ]
+        m.d.comb += [
+            axi.arsize.eq(exact_log2(config.bus_bytes)),
+            axi.arburst.eq(BURST_INCR),
+            axi.rready.eq(1),
+        ]
+        with m.If(axi.rvalid & (axi.rresp != Response.OKAY)):
+            m.d.sync += self.error.eq(1)
+        with m.Elif(self.clear):
+            m.d.sync += self.error.eq(0)
+        return m

@@ -1,0 +1,1 @@
+"""The pairing stage: every src token to its nearest dst slot."""

@@ -1,0 +1,164 @@
+"""DAU: the array of distance accumulation units, P dst x Q src x C channels a cycle."""
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.blocks.pipeline import delay, register, tree_sum
+from hw.config import EngineConfig
+
+_PARTIAL = 4
+"""Channels whose squares one register sums when a weight is shared."""
+
+
+def dst_word(config: EngineConfig) -> data.ArrayLayout:
+    """One chunk of each of the P dst of a tile: the unit of the packed dst stream."""
+    return data.ArrayLayout(src_word(config), config.dst_lanes)
+
+
+def src_word(config: EngineConfig) -> data.ArrayLayout:
+    """One chunk: C quantised channels of one token."""
+    return data.ArrayLayout(4, config.channel_lanes)
+
+
+def weight_word(config: EngineConfig) -> data.ArrayLayout:
+    """The weights of one chunk: one a channel, or one in all where scales are shared."""
+    return data.ArrayLayout(config.weight_bits, config.channel_lanes // config.scale_group)
+
+
+def distances(config: EngineConfig) -> data.ArrayLayout:
+    """A distance for each src lane and dst lane, indexed [src][dst]."""
+    row = data.ArrayLayout(config.distance_bits, config.dst_lanes)
+    return data.ArrayLayout(row, config.src_lanes)
+
+
+class DistanceElement(wiring.Component):
+    """Accumulates ``d = sum_c w_c * (a_c - b_c)^2`` over the chunks of one pair (design section 3).
+
+    Ports: ``a``, ``b`` In: a chunk of each token; ``weight`` In: the weights of the chunk
+    `weight_lag` cycles before; ``valid`` In: the chunk `flag_lag` cycles before counts; ``first``
+    In: it was the pair's first; ``distance`` Out: the sum so far.
+
+    What is the same for all pairs comes late, so that it is delayed once for all elements.
+    A chunk on cycle 0 is in ``distance`` on cycle `latency`. One chunk a cycle, no back-pressure.
+    Nothing overflows: ``distance`` holds max_channels of the largest weighted square.
+    """
+
+    latency = 4
+    flag_lag = latency - 1
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        self.weight_lag = 2 if config.scale_group > 1 else 1
+        super().__init__(
+            {
+                "a": In(src_word(config)),
+                "b": In(src_word(config)),
+                "weight": In(weight_word(config)),
+                "valid": In(1),
+                "first": In(1),
+                "distance": Out(config.distance_bits),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        weighted = self._shared_weight(m) if self._config.scale_group > 1 else self._weights(m)
+
+        # On cycle 3 the weighted sum of the chunk is known.
+        with m.If(self.valid):
+            m.d.sync += self.distance.eq(Mux(self.first, 0, self.distance) + weighted)
+        return m
+
+    def _squares(self, m: Module) -> list[Value]:
+        """The squared differences, 8 bits each: the magnitude is at most 15."""
+        squares: list[Value] = []
+        for c in range(self._config.channel_lanes):
+            difference = Signal(signed(5), name=f"difference_{c}")
+            magnitude = Signal(4, name=f"magnitude_{c}")
+            square = Signal(8, name=f"square_{c}")
+            m.d.comb += [
+                difference.eq(self.a[c] - self.b[c]),
+                magnitude.eq(Mux(difference < 0, -difference, difference)),
+                square.eq(magnitude * magnitude),
+            ]
+            squares.append(square)
+        return squares
+
+    def _weights(self, m: Module) -> Value:
+        """A weight per channel: squares, products and their sum, a register after each."""
+        products: list[Value] = []
+        for c, square in enumerate(self._squares(m)):
+            squared = Signal(8, name=f"squared_{c}")
+            product = Signal(8 + self._config.weight_bits, name=f"product_{c}")
+            m.d.sync += squared.eq(square)
+            m.d.sync += product.eq(squared * self.weight[c])
+            products.append(product)
+        return register(m, tree_sum(products), "weighted")
+
+    def _shared_weight(self, m: Module) -> Value:
+        """One weight: sum the squares first, so that there is one multiplier a chunk."""
+        squares = self._squares(m)
+        partial = [
+            register(m, tree_sum(squares[i : i + _PARTIAL]), f"partial_{i}")
+            for i in range(0, len(squares), _PARTIAL)
+        ]
+        total = register(m, tree_sum(partial), "total")
+        return register(m, total * self.weight[0], "weighted")
+
+
+class Dau(wiring.Component):
+    """Distances of P dst to Q src, C channels of each pair a cycle (design section 4).
+
+    Ports: ``chunk`` In, always-ready stream of ``dst`` (`dst_word`), ``src`` (a `src_word` a src
+    lane), ``weight`` (`weight_word`), ``first`` and ``last`` (of the tile's chunks); ``tile`` Out,
+    always-ready stream of `distances`, once a tile.
+
+    The distances of a tile whose last chunk comes on cycle 0 are valid on cycle `latency`, for
+    that cycle. One chunk a cycle, tiles back to back, idle cycles anywhere; no back-pressure.
+    """
+
+    latency = DistanceElement.latency
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        chunk = data.StructLayout(
+            {
+                "dst": dst_word(config),
+                "src": data.ArrayLayout(src_word(config), config.src_lanes),
+                "weight": weight_word(config),
+                "first": 1,
+                "last": 1,
+            }
+        )
+        super().__init__(
+            {
+                "chunk": In(stream.Signature(chunk, always_ready=True)),
+                "tile": Out(stream.Signature(distances(config), always_ready=True)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        config, chunk = self._config, self.chunk.payload
+        elements = {
+            (p, q): DistanceElement(config)
+            for q in range(config.src_lanes)
+            for p in range(config.dst_lanes)
+        }
+        weight = delay(m, chunk.weight.as_value(), elements[0, 0].weight_lag, "weight")
+        valid = delay(m, self.chunk.valid, DistanceElement.flag_lag, "valid")
+        first = delay(m, chunk.first, DistanceElement.flag_lag, "first")
+        for (p, q), element in elements.items():
+            m.submodules[f"element_{p}_{q}"] = element
+            m.d.comb += [
+                element.a.eq(chunk.dst[p]),
+                element.b.eq(chunk.src[q]),
+                element.weight.eq(weight),
+                element.valid.eq(valid),
+                element.first.eq(first),
+                self.tile.payload[q][p].eq(element.distance),
+            ]
+        last = self.chunk.valid & chunk.last
+        m.d.comb += self.tile.valid.eq(delay(m, last, self.latency, "last"))
+        return m

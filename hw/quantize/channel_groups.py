@@ -1,0 +1,82 @@
+"""Channel groups: reads the sorted channel records and shares a span in each group."""
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from hw.blocks.unpacker import Unpacker
+from hw.config import RECORD_BITS, EngineConfig
+from hw.quantize.fixed_point import SPAN_BITS
+
+_CHANNEL_FIELD = 20
+"""Bits of a channel record's channel; the inverted span is above it."""
+
+
+def channel_record(channel: Value, span: Value) -> Value:
+    """A word that sorts ascending by (largest span, lowest channel): {~R[63:20], channel[19:0]}."""
+    padding = Const(0, _CHANNEL_FIELD - len(channel))
+    return Cat(channel, padding, ~Cat(span, Const(0, RECORD_BITS - _CHANNEL_FIELD - len(span))))
+
+
+class ChannelGroups(wiring.Component):
+    """Gives each position its channel and its group's span (design section 3, shared scale).
+
+    Ports:
+        ``channels`` In: records to come, a multiple of G, constant while they do.
+        ``beat`` In stream: the sorted `channel_record` words.
+        ``leader`` Out stream: the span of each group's first, largest, channel; the group's
+        channels are placed after its transfer.
+        ``place`` Out, always-ready stream of ``position``, ``channel``, ``span`` (the leader's)
+        and ``last``: one for each record, in position order.
+
+    A group takes G + 1 cycles, as ``leader`` takes one of them.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        place = data.StructLayout(
+            {
+                "position": config.channel_bits,
+                "channel": config.channel_bits,
+                "span": SPAN_BITS,
+                "last": 1,
+            }
+        )
+        super().__init__(
+            {
+                "channels": In(range(config.max_channels + 1)),
+                "beat": In(stream.Signature(config.bus_bytes * 8)),
+                "leader": Out(stream.Signature(SPAN_BITS)),
+                "place": Out(stream.Signature(place, always_ready=True)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        config = self._config
+        m.submodules.unpacker = unpacker = Unpacker(
+            config.bus_bytes * 8, RECORD_BITS, config.max_channels
+        )
+        wiring.connect(m, wiring.flipped(self.beat), unpacker.beat)
+        record = unpacker.word.payload
+        place = self.place.payload
+        group_bits = exact_log2(config.scale_group)
+
+        led = Signal()
+        begins = record.index[:group_bits] == 0
+        m.d.comb += [
+            unpacker.words.eq(self.channels),
+            self.leader.payload.eq(~record.data[_CHANNEL_FIELD:]),
+            self.leader.valid.eq(unpacker.word.valid & begins & ~led),
+            unpacker.word.ready.eq(~begins | led),
+            self.place.valid.eq(unpacker.word.valid & unpacker.word.ready),
+            place.position.eq(record.index),
+            place.channel.eq(record.data),
+            place.last.eq(record.last),
+        ]
+        with m.If(self.leader.valid & self.leader.ready):
+            m.d.sync += [led.eq(1), place.span.eq(self.leader.payload)]
+        with m.Elif(self.place.valid):
+            m.d.sync += led.eq(0)
+        return m

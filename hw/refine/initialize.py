@@ -1,0 +1,81 @@
+"""Initialize: the first dst list, drawn by the sampler or given by the host."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from hw.blocks.unpacker import Unpacker
+from hw.bus.ports import ReadClient
+from hw.config import EngineConfig
+from hw.job import Job
+from hw.refine.dst_table import assignment
+from hw.refine.sampler import Sampler
+
+HOST_TOKEN_BITS = 32
+"""Bits of a token in the DST region."""
+
+
+class Initialize(wiring.Component):
+    """Assigns a token to each of the M slots, in slot order (design section 3, 'Init').
+
+    Ports: ``start`` In pulse, after which ``job``, ``seed`` and ``host_init`` In stay as they
+    are; ``read`` Out `ReadClient` of the DST region, used with ``host_init``; ``assign`` Out
+    stream of ``assignment``; ``done`` Out pulse, in the cycle in which the last slot is taken.
+
+    The host's list is trusted: tokens are distinct and below N. Its tokens are assigned one a cycle
+    as memory gives them, those of the sampler when it offers them.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "job": In(Job(config)),
+                "seed": In(32),
+                "host_init": In(1),
+                "read": Out(ReadClient(config)),
+                "assign": Out(stream.Signature(assignment(config))),
+                "done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        config = self._config
+        m.submodules.sampler = sampler = Sampler(config)
+        m.submodules.unpacker = unpacker = Unpacker(
+            config.bus_bytes * 8, HOST_TOKEN_BITS, config.max_dst
+        )
+        per_beat = config.bus_bytes * 8 // HOST_TOKEN_BITS
+        wiring.connect(m, wiring.flipped(self.read.beat), unpacker.beat)
+        asking = Signal()
+        slot = Signal(config.count_bits)
+        left = Signal(config.count_bits)
+        request, assign, word = self.read.request, self.assign, unpacker.word
+        token = Mux(self.host_init, word.payload.data, sampler.dst.payload)
+        m.d.comb += [
+            sampler.seed.eq(self.seed),
+            sampler.tokens.eq(self.job.tokens),
+            sampler.num_dst.eq(self.job.num_dst),
+            sampler.start.eq(self.start & ~self.host_init),
+            unpacker.words.eq(self.job.num_dst),
+            request.valid.eq(asking),
+            request.payload.address.eq(self.job.dst_address),
+            request.payload.beats.eq((self.job.num_dst + per_beat - 1) >> exact_log2(per_beat)),
+            # One expression for the whole payload: a slot's first token replaces none.
+            assign.payload.eq(Cat(slot[: config.slot_bits], token[: config.token_bits])),
+            assign.valid.eq(Mux(self.host_init, word.valid, sampler.dst.valid)),
+            word.ready.eq(assign.ready & self.host_init),
+            sampler.dst.ready.eq(assign.ready & ~self.host_init),
+        ]
+
+        with m.If(request.valid & request.ready):
+            m.d.sync += asking.eq(0)
+        with m.If(assign.valid & assign.ready):
+            m.d.sync += [slot.eq(slot + 1), left.eq(left - 1)]
+            m.d.comb += self.done.eq(left == 1)
+        with m.If(self.start):
+            m.d.sync += [asking.eq(self.host_init), slot.eq(0), left.eq(self.job.num_dst)]
+        return m

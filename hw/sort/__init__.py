@@ -1,0 +1,1 @@
+"""The sorting stage: records ascending, or the least of them."""

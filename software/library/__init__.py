@@ -1,0 +1,1 @@
+"""What people import: token reduction of diffusers' models, the matchers, the two backends."""

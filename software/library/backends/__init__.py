@@ -1,0 +1,106 @@
+"""Who does the matching: the golden model, or the simulated engine. One interface for both."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BackendName = Literal["golden", "rtl"]
+Progress = Callable[[int, int], None]
+"""``progress(cycles, pairings)``, called now and then while an engine runs."""
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What a backend returns; equal between backends, but for the cycles.
+
+    Attributes:
+        src: int64 [K], the tokens to drop, sorted by (loss, src).
+        dst: int64 [K], the token that stands in for each.
+        loss: [K], the distance of each pair: int64, or float32 where the tokens were floats.
+        medoids: int64 [M], all dst tokens in slot order.
+        loss_history: L of each pairing: ints, or floats where the tokens were floats.
+        iterations: pairings done.
+        cycles: clock cycles from start to done, None where nothing was clocked.
+        stage_cycles: clock cycles of each stage of the engine, by name; empty likewise.
+    """
+
+    src: "Tensor"
+    dst: "Tensor"
+    loss: "Tensor"
+    medoids: "Tensor"
+    loss_history: tuple[int | float, ...]
+    iterations: int
+    cycles: int | None = None
+    stage_cycles: Mapping[str, int] | None = None
+
+
+class MatchingBackend(Protocol):
+    """Matches token sets. How tokens are represented is fixed when a backend is made."""
+
+    def prepare(self) -> None:
+        """Do now what the first match would otherwise do: what takes long and needs no tokens."""
+        ...
+
+    def match(
+        self,
+        tokens: "Tensor",
+        num_dst: int,
+        reduce: int,
+        *,
+        seed: int = 0,
+        init: "Sequence[int] | Tensor | None" = None,
+        epsilon_q16: int = 66,
+        max_iterations: int = 20,
+    ) -> Matched:
+        """Find num_dst medoids and the reduce cheapest src (design section 3).
+
+        Args:
+            tokens: [N, D], float16, bfloat16 or float32.
+            num_dst: M, 1..N - 1.
+            reduce: K, 0..N - M.
+            seed: of the initial dst, 0..2^32 - 1; without effect where init is given.
+            init: M distinct token indices in slot order.
+            epsilon_q16: least relative change of L that goes on, in Q0.16.
+            max_iterations: most pairings, at least 1.
+
+        Raises:
+            ValueError: any of the above out of its range, or beyond what the backend holds.
+        """
+        ...
+
+
+def make_backend(
+    name: BackendName,
+    *,
+    bits: int | None = 4,
+    scale_group: int = 1,
+    preset: str | None = None,
+    progress: Progress | None = None,
+) -> MatchingBackend:
+    """Make a backend by name.
+
+    Args:
+        name: golden or rtl.
+        bits: 4, or None to match tokens as floats (golden only).
+        scale_group: G, channels that share a scale.
+        preset: the engine's sizes, ``demo`` by default; the golden backend, where one is named,
+            holds what that engine holds.
+        progress: called while an engine runs.
+
+    Raises:
+        ValueError: an unknown preset, a scale group that it cannot have, or bits with rtl.
+    """
+    if bits is None and scale_group != 1:
+        raise ValueError(f"scale_group is {scale_group}, but float tokens have no scale to share.")
+    if name == "rtl":
+        if bits is None:
+            raise ValueError("bits is float, but the rtl backend matches 4-bit tokens only.")
+        from software.library.backends.rtl import RtlBackend
+
+        return RtlBackend.of_preset(preset or "demo", scale_group, progress=progress)
+    from software.library.backends.golden import GoldenBackend
+
+    return GoldenBackend(bits=bits, scale_group=scale_group, preset=preset)

@@ -1,0 +1,73 @@
+"""What a transformer must be for its attention to be reduced."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from software.library.config import OrbisConfig
+from software.library.families import FAMILIES, Family, family_of
+
+
+def patchable(model: nn.Module, config: OrbisConfig) -> tuple[Family, dict[int, tuple[str, Any]]]:
+    """The model's family, and number, path and module of each layer to patch.
+
+    Raises:
+        ValueError: another family, a cache of diffusers in use, or layers that do not exist, have
+            another processor than the family's, or lie on devices of several types.
+    """
+    family = family_of(model)
+    if family is None:
+        known = ", ".join(each.name for each in FAMILIES)
+        raise ValueError(
+            f"{type(model).__name__} is not of a family whose attention can be reduced: {known}."
+        )
+    if getattr(model, "is_cache_enabled", False):
+        raise ValueError(
+            f"{type(model).__name__} has a cache enabled that skips attention layers; "
+            "disable_cache first."
+        )
+    layers = dict(enumerate(family.attentions(model).items()))
+    if config.layers is not None:
+        layers = {number: layers[number] for number in _known(config.layers, len(layers))}
+    _check_processors(family, layers)
+    _check_devices(layers)
+    return family, layers
+
+
+def _known(numbers: tuple[int, ...], count: int) -> Iterator[int]:
+    if not numbers:
+        raise ValueError("layers is empty, so nothing would be patched; None patches all.")
+    for number in numbers:
+        if not 0 <= number < count:
+            raise ValueError(f"layers lists {number}; the model has layers 0..{count - 1}.")
+        yield number
+
+
+def _check_processors(family: Family, layers: dict[int, tuple[str, Any]]) -> None:
+    for path, attn in layers.values():
+        processor = attn.processor
+        if type(processor).__name__ not in family.processors:
+            raise ValueError(
+                f"{path} has a {type(processor).__name__}; token reduction knows "
+                f"{' and '.join(family.processors)} only."
+            )
+        if getattr(attn, "fused_projections", False):
+            raise ValueError(f"{path} has fused projections; unfuse_qkv_projections first.")
+        if getattr(processor, "_parallel_config", None) is not None:
+            raise ValueError(
+                f"{path} splits its tokens over devices (context parallelism), which token "
+                "reduction does not support."
+            )
+
+
+def _check_devices(layers: dict[int, tuple[str, Any]]) -> None:
+    """Layers on several devices of one type are fine: each has its pairs where its tokens are."""
+    kinds = {
+        parameter.device.type for _, attn in layers.values() for parameter in attn.parameters()
+    }
+    if len(kinds) > 1:
+        raise ValueError(
+            f"the attention layers lie on {' and '.join(sorted(kinds))}; they must lie on devices "
+            "of one type."
+        )

@@ -1,0 +1,47 @@
+"""The simulator of an engine config: its Verilog, emitted once and kept, and the library of it."""
+
+import hashlib
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import hw
+from hw.config import EngineConfig
+from software.library.files import write_text
+from software.library.simulator.build import build_library, cache_folder
+
+WAVES = "WAVES"
+"""Environment variable: 1 makes simulators write waveforms."""
+
+TOP = "orbis_engine"
+
+
+def waves_wanted() -> bool:
+    """Whether the environment asks for waveforms."""
+    return os.environ.get(WAVES) == "1"
+
+
+def engine_library(config: EngineConfig, label: str = "an engine") -> Path:
+    """The library that simulates the engine of ``config``, built if it must be.
+
+    Elaboration takes seconds, so the Verilog is kept under a digest of the generator's sources
+    and the config; the library goes by the Verilog itself, so that a change of the sources that
+    changes no Verilog compiles nothing.
+
+    Raises:
+        SetupError: see `software.library.simulator.build.build_library`.
+    """
+    kept = cache_folder() / f"{_source_digest(config)}.v"
+    if not kept.exists():
+        from hw.emit.verilog import to_verilog
+        from hw.engine import DatmEngine
+
+        write_text(kept, to_verilog(DatmEngine(config), TOP))
+    return build_library(kept.read_text(), TOP, waves=waves_wanted(), label=label)
+
+
+def _source_digest(config: EngineConfig) -> str:
+    parts = [f"{config.hash:08x}", repr(config), version("amaranth")]
+    for source in sorted(Path(next(iter(hw.__path__))).glob("*.py")):
+        parts += [source.name, source.read_text()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

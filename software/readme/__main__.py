@@ -1,8 +1,0 @@
-"""``python -m software.readme``: refresh README.md."""
-
-from software.files import write_text
-from software.readme import ROOT, render
-
-if __name__ == "__main__":
-    path = ROOT / "README.md"
-    write_text(path, render(path.read_text(), ROOT / "docs"))

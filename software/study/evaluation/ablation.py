@@ -1,0 +1,52 @@
+"""Table 2: one choice of DATM changed at a time."""
+
+from typing import Any
+
+from software.study.evaluation.plan import Plan
+from software.study.evaluation.table import over_runs, whole_runs
+from software.study.evaluation.workers import Found, Task
+
+Choice = tuple[str, dict[str, Any]]
+
+CHOICES: dict[str, tuple[Choice, ...]] = {
+    "bits of a token's channel": (("4", {}), ("float", {"bits": None})),
+    "channels that share a scale (4 bits)": tuple(
+        (str(group), {"scale_group": group}) for group in (1, 8, 16, 32)
+    ),
+    "first dst": (
+        ("random at each match", {}),
+        ("those of the layer's last match (warm start)", {"warm_start": True}),
+    ),
+    "least change of the loss that goes on (epsilon)": tuple(
+        (f"{epsilon:g}", {"epsilon": epsilon}) for epsilon in (0.0, 0.001, 0.01, 0.1)
+    ),
+    "reduced steps after a full one": tuple(
+        (str(steps), {"rc_steps": steps}) for steps in (1, 2, 3, 5, 7)
+    ),
+    "dst, of all tokens": tuple(
+        (name, {"dst_fraction": fraction})
+        for name, fraction in (("1/8", 0.125), ("1/4", 0.25), ("3/8", 0.375))
+    ),
+    "what is reduced": (("Q, K and V", {}), ("Q alone", {"targets": "q"})),
+}
+"""By subject; everything else is as in ``OURS``, whose own choice is one of each subject's."""
+
+
+def tasks(plan: Plan) -> list[Task]:
+    """Every choice and run."""
+    return [
+        task for choices in CHOICES.values() for _, options in choices
+        for task in whole_runs(plan, plan.reduction(plan.ratio, **options))
+    ]  # fmt: skip
+
+
+def summary(plan: Plan, found: Found) -> list[dict[str, Any]]:
+    """A row a choice: ``subject``, ``choice``, whether it is ``ours``, and figures over runs."""
+    ours = plan.reduction(plan.ratio)
+    rows = []
+    for subject, choices in CHOICES.items():
+        for choice, options in choices:
+            config = plan.reduction(plan.ratio, **options)
+            figures = over_runs(plan, config, found)
+            rows.append({"subject": subject, "choice": choice, "ours": config == ours, **figures})
+    return rows

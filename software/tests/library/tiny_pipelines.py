@@ -1,0 +1,129 @@
+"""Diffusers pipelines of every family around the tiny transformers: no text encoder, no decoder.
+
+They run the real denoising loops, schedulers, guidance, cache contexts and resets, from prompt
+embeddings to latents.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from diffusers import (
+    CogVideoXDDIMScheduler,
+    CogVideoXPipeline,
+    CogVideoXTransformer3DModel,
+    FlowMatchEulerDiscreteScheduler,
+    HunyuanVideoPipeline,
+    LTXPipeline,
+    MochiPipeline,
+    WanPipeline,
+)
+from torch import Tensor
+
+from software.tests.library.tiny_models import TINY, normal, wan
+
+STEPS = 8
+PIXELS = {"num_frames": 9, "height": 64, "width": 80}
+
+
+@dataclass(frozen=True)
+class TinyPipeline:
+    """A pipeline, and the arguments of a call: what is common, and how guidance is turned on.
+
+    Attributes:
+        make: builds it.
+        given: arguments of every call.
+        guided: further ones with which it guides, by a second prompt.
+        passes: calls of the transformer a step then: 1 where guidance is one batch of two.
+    """
+
+    make: Callable[[], Any]
+    given: dict[str, Any]
+    guided: dict[str, Any]
+    passes: int
+
+    def pipe(self) -> Any:
+        """The pipeline, silent."""
+        pipe = self.make()
+        pipe.set_progress_bar_config(disable=True)
+        return pipe
+
+    def run(self, pipe: Any, *, guided: bool, **more: Any) -> Tensor:
+        """Latents of a call that takes ``STEPS`` steps."""
+        given = {**self.given, **(self.guided if guided else {}), **more}
+        found: Tensor = pipe(
+            num_inference_steps=STEPS, output_type="latent", return_dict=False,
+            generator=torch.Generator().manual_seed(0), **given,
+        )[0]  # fmt: skip
+        return found
+
+
+def _cogvideox() -> Any:
+    def build() -> Any:
+        return CogVideoXTransformer3DModel(
+            num_attention_heads=2, attention_head_dim=16, in_channels=4, out_channels=4,
+            time_embed_dim=8, text_embed_dim=16, num_layers=2, sample_width=10, sample_height=8,
+            sample_frames=9, patch_size=2, temporal_compression_ratio=4, max_text_seq_length=7,
+        )  # fmt: skip
+
+    model = replace(TINY["cogvideox"], build=build).model()
+    return CogVideoXPipeline(None, None, None, model, CogVideoXDDIMScheduler())
+
+
+def wan_pipeline(*, experts: int = 1) -> Any:
+    """Wan's pipeline; with two experts, Wan 2.2's: the second one takes over half-way."""
+    tiny = wan(channels=16)
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    second = {"transformer_2": tiny.model(), "boundary_ratio": 0.8} if experts == 2 else {}
+    return WanPipeline(None, None, None, scheduler, tiny.model(), **second)
+
+
+def _hunyuan_video() -> Any:
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=7.0)
+    model = TINY["hunyuanvideo"].model()
+    return HunyuanVideoPipeline(None, None, model, None, scheduler, None, None)
+
+
+def _ltx_video() -> Any:
+    model = TINY["ltx-video"].model()
+    return LTXPipeline(FlowMatchEulerDiscreteScheduler(), None, None, None, model)
+
+
+def _mochi() -> Any:
+    scheduler = FlowMatchEulerDiscreteScheduler(invert_sigmas=True)
+    return MochiPipeline(scheduler, None, None, None, TINY["mochi"].model())
+
+
+_PROMPT, _OTHER = normal(7, 1, 7, 16), normal(8, 1, 7, 16)
+_ALL, _SOME = torch.ones(1, 7, dtype=torch.bool), torch.arange(7)[None] < 4
+_MASKED = {"prompt_embeds": _PROMPT, "prompt_attention_mask": _ALL}
+_UNGUIDED = {"guidance_scale": 1.0}
+_NEGATIVE = {"negative_prompt_embeds": _OTHER, "guidance_scale": 4.0}
+_NEGATIVE_MASKED = {**_NEGATIVE, "negative_prompt_attention_mask": _SOME}
+
+PIPELINES: dict[str, TinyPipeline] = {
+    "cogvideox": TinyPipeline(
+        _cogvideox, {"prompt_embeds": _PROMPT, **_UNGUIDED, **PIXELS}, _NEGATIVE, 1
+    ),
+    "hunyuanvideo": TinyPipeline(
+        _hunyuan_video,
+        {**_MASKED, "pooled_prompt_embeds": normal(9, 1, 8), **PIXELS},
+        {"negative_prompt_embeds": _OTHER, "negative_pooled_prompt_embeds": normal(6, 1, 8),
+         "negative_prompt_attention_mask": _SOME, "true_cfg_scale": 4.0},
+        2,
+    ),
+    "wan": TinyPipeline(
+        wan_pipeline, {"prompt_embeds": _PROMPT, **_UNGUIDED, **PIXELS}, _NEGATIVE, 2
+    ),
+    "ltx-video": TinyPipeline(
+        _ltx_video,
+        {**_MASKED, **_UNGUIDED, "num_frames": 17, "height": 128, "width": 160},
+        _NEGATIVE_MASKED,
+        1,
+    ),
+    "mochi": TinyPipeline(
+        _mochi, {**_MASKED, **_UNGUIDED, "num_frames": 13, "height": 64, "width": 80},
+        _NEGATIVE_MASKED, 1,
+    ),
+}  # fmt: skip

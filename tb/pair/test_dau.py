@@ -1,0 +1,132 @@
+"""The DAU against golden distances: every tile's values, and the cycle in which they appear."""
+
+from dataclasses import replace
+
+import cocotb
+import pytest
+import torch
+
+from golden.dau import distances
+from golden.qe import Quantized
+from hw.config import PRESETS, EngineConfig
+from hw.pair.dau import Dau
+from tb.runner import parameters, simulate
+from tb.streams import Bench, Sink, Source, pack, unpack
+
+TILES = 60
+CONFIGS = {
+    "tiny": PRESETS["tiny"],
+    "tiny-shared": replace(PRESETS["tiny"], scale_group=4),
+    "demo": PRESETS["demo"],
+    "demo-shared": replace(PRESETS["demo"], scale_group=16),
+    "one-dst-lane": replace(PRESETS["tiny"], dst_lanes=1, src_lanes=4, channel_lanes=8),
+}
+
+
+def random_tile(config: EngineConfig, chunks: int, generator: torch.Generator) -> Quantized:
+    """Q src tokens, then P dst tokens, of ``chunks`` chunks; some tiles are all extremes."""
+    channels = chunks * config.channel_lanes
+    tokens = config.src_lanes + config.dst_lanes
+    q = torch.randint(0, 16, (tokens, channels), generator=generator)
+    if torch.randint(0, 4, (), generator=generator) == 0:
+        q = (q > 7) * 15
+    weight = torch.randint(0, 256, (channels // config.scale_group,), generator=generator)
+    if torch.randint(0, 4, (), generator=generator) == 0:
+        weight[:] = 255
+    return Quantized(
+        q=q.to(torch.uint8),
+        weight=weight.repeat_interleave(config.scale_group),
+        step=torch.ones(channels),
+        order=torch.arange(channels),
+    )
+
+
+def chunk_words(config: EngineConfig, tile: Quantized) -> list[int]:
+    """The stream words that carry ``tile`` through the DAU, chunk by chunk."""
+    lanes, sources = config.channel_lanes, config.src_lanes
+    rows = tile.q.tolist()
+    chunks = len(rows[0]) // lanes
+    words = []
+    for k in range(chunks):
+        span = slice(k * lanes, (k + 1) * lanes)
+        token_words = [pack(row[span], 4) for row in rows]
+        weight = pack(tile.weight[span].tolist()[:: config.scale_group], config.weight_bits)
+        weight_bits = config.weight_bits * lanes // config.scale_group
+        word = pack(token_words[sources:] + token_words[:sources], 4 * lanes)
+        tokens_bits = 4 * lanes * len(rows)
+        word |= weight << tokens_bits
+        word |= (k == 0) << tokens_bits + weight_bits
+        word |= (k == chunks - 1) << tokens_bits + weight_bits + 1
+        words.append(word)
+    return words
+
+
+async def check(dut: object, stall: float) -> None:
+    """Send tiles of every length; compare each tile's distances and cycle."""
+    config = EngineConfig(**parameters())
+    generator = torch.Generator().manual_seed(7)
+    bench = Bench(dut)
+    source = Source(bench, "chunk", stall=stall, seed=3)
+    sink = Sink(bench, "tile")
+    await bench.reset()
+    lengths = torch.randint(1, min(9, config.max_chunks) + 1, (TILES,), generator=generator)
+    lengths[-1] = config.max_chunks
+    tiles = [random_tile(config, int(n), generator) for n in lengths]
+    for tile in tiles:
+        source.put(chunk_words(config, tile))
+    await source.drain()
+    await bench.cycles(Dau.latency + 2)
+
+    tokens = torch.arange(config.src_lanes + config.dst_lanes)
+    src, dst = tokens[: config.src_lanes], tokens[config.src_lanes :]
+    expected = [distances(tile, src, dst).flatten().tolist() for tile in tiles]
+    pairs = config.src_lanes * config.dst_lanes
+    assert [unpack(word, config.distance_bits, pairs) for word in sink.words] == expected
+
+    ends = lengths.cumsum(0) - 1
+    last_cycles = [source.sent[int(end)][0] for end in ends]
+    assert [cycle for cycle, _ in sink.taken] == [cycle + Dau.latency for cycle in last_cycles]
+
+
+@cocotb.test()
+async def back_to_back(dut: object) -> None:
+    """A chunk every cycle."""
+    await check(dut, stall=0.0)
+
+
+@cocotb.test()
+async def with_gaps(dut: object) -> None:
+    """Idle cycles anywhere."""
+    await check(dut, stall=0.4)
+
+
+@cocotb.test()
+async def reset_within_a_tile(dut: object) -> None:
+    """After a reset in mid-tile no half-summed distance appears and the next tile is exact."""
+    config = EngineConfig(**parameters())
+    generator = torch.Generator().manual_seed(8)
+    bench = Bench(dut)
+    source = Source(bench, "chunk")
+    sink = Sink(bench, "tile")
+    await bench.reset()
+    dropped = random_tile(config, 3, generator)
+    source.put(chunk_words(config, dropped)[:2])
+    await source.drain()
+    await bench.reset()
+    await bench.cycles(Dau.latency + 2)
+    assert not sink.taken
+
+    tile = random_tile(config, 2, generator)
+    source.put(chunk_words(config, tile))
+    await sink.wait(1, limit=20)
+    src = torch.arange(config.src_lanes)
+    dst = torch.arange(config.dst_lanes) + config.src_lanes
+    pairs = config.src_lanes * config.dst_lanes
+    expected = distances(tile, src, dst).flatten().tolist()
+    assert unpack(sink.words[0], config.distance_bits, pairs) == expected
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_dau(name: str) -> None:
+    config = CONFIGS[name]
+    simulate(Dau(config), __name__, f"dau_{name.replace('-', '_')}", given=config.as_dict())

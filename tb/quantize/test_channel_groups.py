@@ -1,0 +1,72 @@
+"""Channel groups: each position's channel and its group's span, from sorted records."""
+
+from dataclasses import replace
+
+import cocotb
+import numpy as np
+import pytest
+
+from hw.config import PRESETS, EngineConfig
+from hw.quantize.channel_groups import ChannelGroups
+from hw.quantize.fixed_point import SPAN_BITS
+from tb.runner import parameters, simulate
+from tb.streams import Bench, Sink, Source, pack, set_value
+
+TINY = replace(PRESETS["tiny"], scale_group=4)
+CONFIGS = {"one-record": TINY, "four-records": replace(TINY, bus_bytes=32, max_channels=128)}
+
+
+async def check(dut: object, stall: float) -> None:
+    """Two jobs of unlike length; the leader's taker stalls."""
+    config = EngineConfig(**parameters())
+    rng = np.random.default_rng(9)
+    bench = Bench(dut)
+    source = Source(bench, "beat", stall=stall, seed=1)
+    leader = Sink(bench, "leader", stall=stall, seed=2)
+    place = Sink(bench, "place")
+    await bench.reset()
+    for channels in (config.max_channels, config.nibbles_per_beat):
+        leader.taken.clear()
+        place.taken.clear()
+        set_value(dut.channels, channels)  # type: ignore[attr-defined]
+        spans = rng.integers(0, 1 << SPAN_BITS, channels)
+        spans[: channels // 2] = spans[0]
+        pairs = sorted((-int(span), channel) for channel, span in enumerate(spans))
+        records = [((1 << 44) - 1 + minus << 20) | channel for minus, channel in pairs]
+        per_beat = config.records_per_beat
+        source.put(pack(records[i : i + per_beat], 64) for i in range(0, channels, per_beat))
+        found = await place.wait(channels, limit=5000)
+        leaders = [-minus for minus, _ in pairs[:: config.scale_group]]
+        assert leader.words == leaders
+        bits = config.channel_bits
+        assert found == [
+            position
+            | channel << bits
+            | leaders[position // config.scale_group] << 2 * bits
+            | (position == channels - 1) << 2 * bits + SPAN_BITS
+            for position, (_, channel) in enumerate(pairs)
+        ]
+        if stall == 0:
+            starts = [cycle for cycle, _ in leader.taken]
+            assert set(np.diff(starts)) == {config.scale_group + 1}
+
+
+@cocotb.test()
+async def without_stalls(dut: object) -> None:
+    """A group every G + 1 cycles."""
+    await check(dut, 0.0)
+
+
+@cocotb.test()
+async def with_stalls(dut: object) -> None:
+    """Late beats, and leaders that wait."""
+    await check(dut, 0.5)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_channel_groups(name: str) -> None:
+    config = CONFIGS[name]
+    simulate(
+        ChannelGroups(config), __name__, f"channel_groups_{name.replace('-', '_')}",
+        given=config.as_dict(),
+    )  # fmt: skip

@@ -1,0 +1,326 @@
+"""The quantise stage against the golden quantiser: levels, weights, places, and the cycles."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import cocotb
+import pytest
+import torch
+from torch import Tensor
+
+from golden.qe import Quantized, quantize
+from hw.config import PRESETS, EngineConfig
+from hw.quantize.qe import QuantizationEngine
+from tb.memory import LATENCY, Memory, ReadMemory, WriteMemory
+from tb.runner import parameters, simulate
+from tb.streams import Bench, Sink, set_value, unpack
+
+TINY = PRESETS["tiny"]
+CONFIGS = {
+    "tiny": TINY,
+    "tiny-bf16": replace(TINY, token_format="bf16"),
+    "tiny-shared": replace(TINY, scale_group=4),
+    "tiny-shared-bf16": replace(TINY, scale_group=4, token_format="bf16"),
+    "one-lane": replace(TINY, scale_group=4, quantize_lanes=1, weight_bits=5),
+    "all-lanes": replace(TINY, quantize_lanes=4, weight_bits=1),
+    "wide-shared": replace(TINY, bus_bytes=32, max_channels=128, scale_group=4, quantize_lanes=8),
+}
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass
+class Station:
+    """The engine with its memory, and the sorter that the engine lends it."""
+
+    bench: Bench
+    config: EngineConfig
+    stall: float = 0.0
+    seed: int = 0
+    memory: Memory = field(init=False)
+    reads: ReadMemory = field(init=False)
+    writes: WriteMemory = field(init=False)
+    weights: Sink = field(init=False)
+
+    def __post_init__(self) -> None:
+        config = self.config
+        row_bytes = 4 * config.max_row_beats * config.bus_bytes
+        self.tokens_address = 0
+        self.quantized_address = self.tokens_address + config.max_tokens * row_bytes
+        self.records_address = self.quantized_address + config.max_tokens * row_bytes // 4
+        size = self.records_address + 8 * config.max_channels
+        self.memory = Memory(size, seed=self.seed)
+        for name in ("start", "sort_done"):
+            getattr(self.bench.dut, name).value = 0
+        for name in ("tokens_address", "quantized_address", "records_address"):
+            set_value(getattr(self.bench.dut, name), getattr(self, name))
+        self.attach()
+        cocotb.start_soon(self._sorter())
+
+    def attach(self) -> None:
+        """Drive the ports that memory drives; again after a reset."""
+        options: dict[str, Any] = {"stall": self.stall, "seed": self.seed}
+        self.reads = ReadMemory(self.bench, "read", self.config, self.memory, **options)
+        self.writes = WriteMemory(self.bench, "write", self.config, self.memory, **options)
+        self.weights = Sink(self.bench, "weight")
+
+    async def _sorter(self) -> None:
+        dut = self.bench.dut
+        while True:
+            await self.bench.cycles()
+            dut.sort_done.value = 0
+            if dut.sort_start.value:
+                count = int(dut.sort_count.value)
+                content = self.memory.read(self.records_address, 8 * count)
+                words = sorted(unpack(int.from_bytes(content, "little"), 64, count))
+                ordered = b"".join(word.to_bytes(8, "little") for word in words)
+                self.memory.load(self.records_address, ordered)
+                dut.sort_done.value = 1
+
+    async def start(self, tokens: Tensor) -> None:
+        """Load ``tokens`` [N, D], rows padded to beats with zeros, and start the job."""
+        config, dut = self.config, self.bench.dut
+        count, channels = tokens.shape
+        row_beats = -(-channels // config.nibbles_per_beat)
+        padded = torch.zeros(count, row_beats * config.nibbles_per_beat, dtype=tokens.dtype)
+        padded[:, :channels] = tokens
+        content = padded.view(torch.int16).numpy().tobytes()
+        self.memory.load(self.tokens_address, content)
+        set_value(dut.tokens, count)
+        set_value(dut.row_beats, row_beats)
+        dut.start.value = 1
+        await self.bench.cycles()
+        dut.start.value = 0
+
+    async def done(self, limit: int = 400_000) -> int:
+        """Wait for ``done``; the cycles that it took."""
+        for cycle in range(limit):
+            await self.bench.cycles()
+            if self.bench.dut.done.value:
+                return cycle
+        raise AssertionError(f"not done in {limit} cycles")
+
+    async def run(self, tokens: Tensor) -> int:
+        """A whole job; its cycles."""
+        self.weights.taken.clear()
+        await self.start(tokens)
+        cycles = await self.done()
+        await self.bench.cycles()
+        return cycles
+
+    def check(self, tokens: Tensor) -> None:
+        """Compare levels, padding and weights in memory with the golden ones."""
+        config = self.config
+        expected = quantize(
+            tokens,
+            token_format=config.token_format,  # type: ignore[arg-type]
+            scale_group=config.scale_group,
+            weight_bits=config.weight_bits,
+        )
+        count, channels = tokens.shape
+        row_beats = -(-channels // config.nibbles_per_beat)
+        row = row_beats * config.bus_bytes
+        content = self.memory.read(self.quantized_address, count * row)
+        levels = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(count, row)
+        nibbles = torch.stack((levels & 15, levels >> 4), dim=2).flatten(1)
+        assert torch.equal(nibbles[:, :channels], expected.q)
+        assert not nibbles[:, channels:].any()
+
+        words = self.weights.words
+        chunks = row_beats * config.chunks_per_beat
+        address_bits = max(1, (config.max_chunks - 1).bit_length())
+        assert [word & ((1 << address_bits) - 1) for word in words] == list(range(chunks))
+        assert self._weights(words, address_bits) == self._golden_weights(expected, chunks)
+
+    def _weights(self, words: list[int], address_bits: int) -> list[int]:
+        config = self.config
+        count = config.channel_lanes // config.scale_group
+        return [
+            weight
+            for word in words
+            for weight in unpack(word >> address_bits, config.weight_bits, count)
+        ]
+
+    def _golden_weights(self, expected: Quantized, chunks: int) -> list[int]:
+        """One weight a channel of the padded row, or one a group."""
+        config = self.config
+        padded = torch.zeros(chunks * config.channel_lanes, dtype=torch.int64)
+        padded[: len(expected.weight)] = expected.weight
+        weights: list[int] = padded[:: config.scale_group].tolist()
+        return weights
+
+
+def station(dut: object, stall: float = 0.0, seed: int = 0) -> Station:
+    return Station(Bench(dut), EngineConfig(**parameters()), stall, seed)
+
+
+def ordinary(config: EngineConfig, count: int, channels: int, seed: int) -> Tensor:
+    """Normal values of very unlike spread and offset a channel, in the config's format."""
+    generator = torch.Generator().manual_seed(seed)
+    spread = torch.exp2(torch.randint(-9, 7, (channels,), generator=generator).float())
+    offset = torch.randn(channels, generator=generator) * 4
+    tokens = torch.randn(count, channels, generator=generator) * spread + offset
+    return tokens.to(DTYPES[config.token_format])
+
+
+def edges(config: EngineConfig, count: int, channels: int) -> Tensor:
+    """Each channel another kind of trouble."""
+    dtype = DTYPES[config.token_format]
+    limits = torch.finfo(dtype)
+    tokens = ordinary(config, count, channels, 5)
+    ramp = torch.arange(count, dtype=torch.float32)
+    kinds = [
+        torch.full((count,), 3.25),
+        torch.where(ramp % 2 == 0, 0.0, -0.0),
+        ramp * limits.smallest_normal / 16,
+        torch.where(ramp % 3 == 0, -limits.smallest_normal, limits.smallest_normal / 8),
+        ramp,
+        ramp * 0.5 - 7.5,
+        torch.where(ramp == 1, 1000.0, 0.001),
+        torch.full((count,), limits.max),
+        torch.where(ramp == 0, -0.0, ramp),
+        torch.where(ramp % 2 == 0, 1.0, 1.0 + limits.eps),
+        -ramp,
+    ]
+    for channel, kind in enumerate(kinds):
+        tokens[:, channel] = kind.to(dtype)
+    return tokens
+
+
+def extremes(config: EngineConfig, count: int, channels: int) -> Tensor:
+    """The format's whole range in one channel, beside subnormals."""
+    tokens = edges(config, count, channels)
+    limits = torch.finfo(tokens.dtype)
+    tokens[:, -1] = torch.linspace(-1, 1, count).to(tokens.dtype) * limits.max
+    tokens[0, -1], tokens[1, -1] = limits.min, limits.max
+    return tokens
+
+
+def random_bits(config: EngineConfig, count: int, channels: int, seed: int) -> Tensor:
+    """Finite values of any bit pattern."""
+    generator = torch.Generator().manual_seed(seed)
+    bits = torch.randint(-(1 << 15), 1 << 15, (count, channels), generator=generator)
+    tokens = bits.to(torch.int16).view(DTYPES[config.token_format])
+    return torch.where(torch.isfinite(tokens), tokens, torch.zeros_like(tokens))
+
+
+@cocotb.test()
+async def levels_weights_and_places(dut: object) -> None:
+    """Ordinary and edge jobs of every shape, one after another without a reset."""
+    engine = station(dut)
+    config = engine.config
+    await engine.bench.reset()
+    most, full = config.max_channels, config.max_tokens
+    constant = torch.full((3, most), -2.5, dtype=DTYPES[config.token_format])
+    jobs = [
+        ordinary(config, full, most, 1),
+        ordinary(config, 2, most - 5, 2),
+        ordinary(config, 21, config.nibbles_per_beat, 3),
+        edges(config, 16, most - 3),
+        extremes(config, 9, most),
+        random_bits(config, 30, most, 4),
+        random_bits(config, 2, 12, 5),
+        constant,
+    ]
+    for tokens in jobs:
+        await engine.run(tokens)
+        engine.check(tokens)
+        assert not engine.bench.dut.nonfinite.value
+
+
+@cocotb.test()
+async def stalls_change_nothing(dut: object) -> None:
+    """Memory that stalls at random on every channel."""
+    for stall in (0.3, 0.8):
+        engine = station(dut, stall, seed=int(stall * 10))
+        await engine.bench.reset()
+        tokens = random_bits(engine.config, 20, engine.config.max_channels, 6)
+        await engine.run(tokens)
+        engine.check(tokens)
+        engine.reads.stop()
+        engine.writes.stop()
+
+
+@cocotb.test()
+async def nonfinite_values_end_the_job(dut: object) -> None:
+    """A NaN or an infinity in any place: flag and done, nothing written, and no trace after."""
+    engine = station(dut)
+    config = engine.config
+    await engine.bench.reset()
+    clean = ordinary(config, 6, config.max_channels, 7)
+    for row, channel, value in ((0, 0, torch.nan), (5, -1, torch.inf), (3, 9, -torch.inf)):
+        tokens = clean.clone()
+        tokens[row, channel] = value
+        await engine.run(tokens)
+        assert dut.nonfinite.value  # type: ignore[attr-defined]
+        assert not engine.weights.words
+        assert not engine.writes.requests
+        await engine.bench.cycles(5)
+        assert dut.nonfinite.value  # type: ignore[attr-defined]
+    await engine.run(clean)
+    assert not dut.nonfinite.value  # type: ignore[attr-defined]
+    engine.check(clean)
+
+
+@cocotb.test()
+async def reset_at_any_time(dut: object) -> None:
+    """After a reset in each stage the next job's result is right."""
+    engine = station(dut)
+    config = engine.config
+    await engine.bench.reset()
+    dropped = random_bits(config, 12, config.max_channels, 8)
+    tokens = ordinary(config, 10, config.max_channels - 4, 9)
+    whole = await engine.run(dropped)
+    for part in (0.1, 0.3, 0.5, 0.7, 0.9):
+        await engine.start(dropped)
+        await engine.bench.cycles(int(part * whole))
+        engine.reads.stop()
+        engine.writes.stop()
+        engine.weights.stop()
+        await engine.bench.reset()
+        engine.attach()
+        await engine.run(tokens)
+        engine.check(tokens)
+
+
+@cocotb.test()
+async def stages_take_their_cycles(dut: object) -> None:
+    """Rows are read without a gap at the stages' rates, and a job takes the sum of its stages."""
+    engine = station(dut)
+    config = engine.config
+    await engine.bench.reset()
+    for count, row_beats in ((config.max_tokens, config.max_row_beats), (19, 1)):
+        tokens = ordinary(config, count, row_beats * config.nibbles_per_beat, 10)
+        first_beat = len(engine.reads.sent)
+        total = await engine.run(tokens)
+        engine.check(tokens)
+        stages = QuantizationEngine.cycles(config, count, row_beats)
+
+        beats = 4 * row_beats * count
+        cycles = [cycle for cycle, _ in engine.reads.sent[first_beat:]]
+        assert cycles[beats - 1] - cycles[0] == stages["statistics"] - 1
+        # What is still in the pipeline, or in the halves of the permuter, when the last beat goes.
+        inside = stages["quantize"] // count * (1 if config.scale_group == 1 else 3)
+        assert 0 <= stages["quantize"] - (cycles[-1] - cycles[-beats]) <= inside
+
+        # Memory is waited for before both passes and after the rows, and before and after a sort.
+        waits = LATENCY * (3 if config.scale_group == 1 else 5)
+        assert 0 <= total - sum(stages.values()) - waits <= QuantizationEngine.overhead
+
+
+def run_engine(name: str, config: EngineConfig, testcase: str | None = None) -> None:
+    simulate(
+        QuantizationEngine(config),
+        __name__,
+        f"qe_{name.replace('-', '_')}",
+        given=config.as_dict(),
+        testcase=testcase,
+    )
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_qe(name: str) -> None:
+    run_engine(name, CONFIGS[name])
+
+
+def test_qe_of_the_demo_preset() -> None:
+    run_engine("demo", PRESETS["demo"], "stages_take_their_cycles")

@@ -1,0 +1,122 @@
+"""The vector update unit against the golden update: winners, ties, and the cycle they appear."""
+
+from dataclasses import replace
+
+import cocotb
+import pytest
+import torch
+
+from golden.dau import Points
+from golden.qe import Quantized
+from golden.update import update
+from hw.config import PRESETS, EngineConfig
+from hw.refine.nearest_member import NearestMember, member_chunk
+from tb.jobs import Lookup, Sizes, random_quantized, weight_words
+from tb.runner import parameters, simulate
+from tb.streams import Bench, Sink, Source, pack
+
+CONFIGS = {
+    "tiny": PRESETS["tiny"],
+    "tiny-shared": replace(PRESETS["tiny"], scale_group=4),
+    "demo": PRESETS["demo"],
+}
+
+
+def group_words(sizes: Sizes, tokens: Quantized, slot: int, members: list[int]) -> list[int]:
+    """The two rounds over a group, its dst first; the others come in no order."""
+    config, words = sizes.config, []
+    lanes = config.channel_lanes
+    padded = torch.zeros(sizes.tokens, sizes.chunks * lanes, dtype=torch.int64)
+    padded[:, : sizes.channels] = tokens.q
+    rows = padded.tolist()
+    for scoring in (0, 1):
+        for token in members:
+            for k in range(sizes.chunks):
+                fields = {
+                    "q": rows[token][k * lanes : (k + 1) * lanes],
+                    "index": k,
+                    "count": len(members),
+                    "slot": slot,
+                    "token": token,
+                    "is_dst": token == members[0],
+                    "scoring": scoring,
+                    "first": k == 0,
+                    "last": k == sizes.chunks - 1,
+                    "first_member": token == members[0],
+                    "last_member": token == members[-1],
+                }
+                words.append(int(member_chunk(config).const(fields).as_value().value))
+    return words
+
+
+async def check(dut: object, stall: float) -> None:
+    """Groups of every size; with one weight table a run, since the groups share it."""
+    config = EngineConfig(**parameters())
+    generator = torch.Generator().manual_seed(21)
+    bench = Bench(dut)
+    weights = [0]
+    Lookup(
+        bench, "weight_chunk", "weight",
+        lambda chunk: weights[chunk] if chunk < len(weights) else 0,
+    )  # fmt: skip
+    source = Source(bench, "chunk", stall=stall, seed=2)
+    sink = Sink(bench, "winner")
+    await bench.reset()
+    lanes = config.channel_lanes
+    cases = [(1, 16), (lanes, 2), (lanes + 1, 16), (config.max_channels, 16), (2 * lanes, 1)]
+    for channels, levels in cases:
+        sizes = Sizes(config, min(config.max_tokens, 80), channels, 1)
+        tokens = random_quantized(sizes, generator, levels=levels)
+        weights[:] = weight_words(sizes, tokens.weight)
+        order = torch.randperm(sizes.tokens, generator=generator).tolist()
+        counts = [1, 2, 3, 3, 4, 7, 20]
+        groups, at = [], 0
+        for count in counts:
+            groups.append(order[at : at + count])
+            at += count
+        # What is in no group stays alone in a slot of its own.
+        dst = torch.tensor([group[0] for group in groups] + order[at:])
+        slots = torch.empty(sizes.tokens, dtype=torch.int64)
+        for slot, group in enumerate(groups):
+            slots[group] = slot
+        slots[order[at:]] = torch.arange(len(groups), len(dst))
+        expected = update(Points(tokens), slots, dst)[: len(groups)].tolist()
+
+        taken, sent, ends = len(sink.taken), len(source.sent), []
+        for slot, group in enumerate(groups):
+            words = group_words(sizes, tokens, slot, group)
+            source.put(words)
+            sent += len(words)
+            ends.append(sent - 1)
+        await source.drain()
+        await bench.cycles(NearestMember.latency + 2)
+        got = sink.taken[taken:]
+        bits = config.token_bits
+        assert [word for _, word in got] == [
+            slot | pack([group[0], winner], bits) << config.slot_bits
+            for slot, (group, winner) in enumerate(zip(groups, expected, strict=True))
+        ]
+        assert [cycle for cycle, _ in got] == [
+            source.sent[end][0] + NearestMember.latency for end in ends
+        ]
+
+
+@cocotb.test()
+async def back_to_back(dut: object) -> None:
+    """A chunk every cycle, rounds and groups without a gap."""
+    await check(dut, stall=0.0)
+
+
+@cocotb.test()
+async def with_gaps(dut: object) -> None:
+    """Idle cycles anywhere."""
+    await check(dut, stall=0.4)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_nearest_member(name: str) -> None:
+    config = CONFIGS[name]
+    component = NearestMember(config)
+    simulate(
+        component, __name__, f"nearest_member_{name.replace('-', '_')}", given=config.as_dict()
+    )
