@@ -79,4 +79,4 @@ def match_with(points: Points, dst: Tensor, reduce: int) -> Match:
     check_sizes(len(points.tokens), len(dst), reduce)
     pairing = pair(points, dst)
     src, stand_in, loss = cheapest(pairing, dst, reduce)
-    return Match(src, stand_in, loss, dst, (pairing.total,), 1, pairing.slot)
+    return Match(src, stand_in, loss, dst, (pairing.total,), 1)

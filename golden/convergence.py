@@ -3,8 +3,6 @@
 Source: design section 3, 'Convergence'; epsilon is an unsigned Q0.16 fraction.
 """
 
-from golden import validate
-
 
 def epsilon_to_q16(epsilon: float) -> int:
     """Convert a fraction to Q0.16, to nearest, half to even: 0..65535.
@@ -27,5 +25,6 @@ def converged(previous: int | float, current: int | float, epsilon_q16: int) -> 
         current: L of this pairing.
         epsilon_q16: 0..65535; 0 never converges.
     """
-    validate.check_epsilon_q16(epsilon_q16)
+    if not 0 <= epsilon_q16 <= 0xFFFF:
+        raise ValueError(f"epsilon_q16 is {epsilon_q16}; it must lie in 0..65535 (Q0.16).")
     return abs(previous - current) * 65536 < epsilon_q16 * previous

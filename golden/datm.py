@@ -4,7 +4,6 @@ Source: design section 3. With bits=4 every number is an exact integer and the e
 the same ones; with bits=None the same loop runs on the tokens as they are, in floats.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +11,8 @@ from torch import Tensor
 
 from golden import convergence, min_tree, sampler, validate
 from golden.dau import Points
-from golden.qe import Quantized, TokenFormat, quantize
+from golden.options import MatchOptions
+from golden.qe import Quantized, quantize
 from golden.topk import topk
 from golden.update import update
 
@@ -42,8 +42,7 @@ class Match:
         loss: [K], the distance of each pair: int64, or float32 where the tokens were floats.
         medoids: int64 [M], all dst tokens in slot order.
         loss_history: L of each pairing: ints, or floats where the tokens were floats.
-        iterations: pairings done.
-        slot: int64 [N], the slot of every token in the last pairing.
+        iterations: pairings done; the last one was with ``medoids``.
     """
 
     src: Tensor
@@ -52,7 +51,6 @@ class Match:
     medoids: Tensor
     loss_history: tuple[int | float, ...]
     iterations: int
-    slot: Tensor
 
 
 def pair(points: Points, dst: Tensor) -> Pairing:
@@ -90,65 +88,49 @@ def match(
     tokens: Tensor | Quantized,
     num_dst: int,
     reduce: int,
+    options: MatchOptions = MatchOptions(),
     *,
-    seed: int = 0,
-    init: Sequence[int] | Tensor | None = None,
-    epsilon_q16: int = 66,
-    max_iterations: int = 20,
     bits: int | None = 4,
-    scale_group: int = 1,
-    token_format: TokenFormat = "fp16",
-    weight_bits: int = 8,
 ) -> Match:
     """Match tokens: find num_dst medoids and the reduce cheapest src.
-
-    max_iterations=1 pairs with the initial dst and refines nothing: 'random dst' matching.
 
     Args:
         tokens: [N, D], float16, bfloat16 or float32, or tokens that are already quantised.
         num_dst: M, 1..N - 1.
         reduce: K, 0..N - M.
-        seed: of the initial dst, 0..2^32 - 1; without effect where init is given.
-        init: M distinct token indices in slot order, instead of a random choice.
-        epsilon_q16: least relative change of L that goes on, in Q0.16 (66 is 0.001); 0 goes on
-            until no slot moves.
-        max_iterations: most pairings, at least 1.
-        bits: 4, or None to match the float tokens unquantised.
-        scale_group: see golden.qe; only for bits=4 from float tokens, as the next two.
-        token_format: the format that tokens are rounded to before they are quantised.
-        weight_bits: width of the distance weights.
+        options: how to start and when to stop.
+        bits: 4, which quantises float tokens by the defaults of golden.qe.quantize; None matches
+            them as they are.
 
     Raises:
         ValueError: any of the above out of its range.
     """
-    validate.check_seed(seed)
-    validate.check_epsilon_q16(epsilon_q16)
-    validate.check_max_iterations(max_iterations)
     if bits not in (4, None):
         raise ValueError(f"bits is {bits}; it must be 4, or None for floats.")
     if isinstance(tokens, Quantized):
         if bits is None:
             raise ValueError("bits is None but the tokens are quantised; it must be 4 for them.")
     elif bits == 4:
-        tokens = quantize(
-            tokens, token_format=token_format, scale_group=scale_group, weight_bits=weight_bits
-        )
+        tokens = quantize(tokens)
     points = Points(tokens)
     num_tokens = len(points.tokens)
     validate.check_sizes(num_tokens, num_dst, reduce)
-    if init is None:
-        dst = sampler.sample(num_tokens, num_dst, seed)
+    if options.init is None:
+        dst = sampler.sample(num_tokens, num_dst, options.seed)
     else:
-        dst = torch.tensor(validate.check_init(init, num_tokens, num_dst), dtype=torch.int64)
+        listed = validate.check_init(options.init, num_tokens, num_dst)
+        dst = torch.tensor(listed, dtype=torch.int64)
     dst = dst.to(points.tokens.device)
 
     history: list[int | float] = []
     while True:
         pairing = pair(points, dst)
         history.append(pairing.total)
-        if len(history) == max_iterations:
+        if len(history) == options.max_iterations:
             break
-        if len(history) > 1 and convergence.converged(history[-2], history[-1], epsilon_q16):
+        if len(history) > 1 and convergence.converged(
+            history[-2], history[-1], options.epsilon_q16
+        ):
             break
         moved = update(points, pairing.slot, dst)
         if torch.equal(moved, dst):
@@ -156,4 +138,4 @@ def match(
         dst = moved
 
     src, stand_in, loss = cheapest(pairing, dst, reduce)
-    return Match(src, stand_in, loss, dst, tuple(history), len(history), pairing.slot)
+    return Match(src, stand_in, loss, dst, tuple(history), len(history))

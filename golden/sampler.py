@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from golden import validate
+from golden.options import check_seed
 
 _MASK = 0xFFFFFFFF
 _SEED_XOR = 0x9E3779B9
@@ -27,7 +28,7 @@ def xorshift32(state: int) -> Iterator[int]:
 
 def draws(seed: int) -> Iterator[int]:
     """Start the sampler's generator: seed whitened, never state 0, first 8 draws discarded."""
-    validate.check_seed(seed)
+    check_seed(seed)
     generator = xorshift32(seed ^ _SEED_XOR or 1)
     for _ in range(_DISCARDED):
         next(generator)

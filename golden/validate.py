@@ -87,12 +87,6 @@ def check_sizes(num_tokens: int, num_dst: int, reduce: int) -> None:
         )
 
 
-def check_seed(seed: int) -> None:
-    """Refuse a seed that is not an unsigned 32-bit number."""
-    if not 0 <= seed < 1 << 32:
-        raise ValueError(f"seed is {seed}; it must lie in 0..4294967295.")
-
-
 def check_init(init: Sequence[int] | Tensor, num_tokens: int, num_dst: int) -> list[int]:
     """Refuse an initial dst list that is not num_dst distinct tokens; return it as a list."""
     if isinstance(init, Tensor) and (
@@ -115,18 +109,6 @@ def check_init(init: Sequence[int] | Tensor, num_tokens: int, num_dst: int) -> l
             raise ValueError(f"init lists token {token} twice; its tokens must be distinct.")
         seen.add(token)
     return listed
-
-
-def check_epsilon_q16(epsilon_q16: int) -> None:
-    """Refuse an epsilon that is not an unsigned 16-bit fraction."""
-    if not 0 <= epsilon_q16 <= 0xFFFF:
-        raise ValueError(f"epsilon_q16 is {epsilon_q16}; it must lie in 0..65535 (Q0.16).")
-
-
-def check_max_iterations(max_iterations: int) -> None:
-    """Refuse a run without a pairing."""
-    if max_iterations < 1:
-        raise ValueError(f"max_iterations is {max_iterations}; it must be at least 1.")
 
 
 def check_scale(scale_group: int, weight_bits: int) -> None:

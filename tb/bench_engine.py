@@ -8,6 +8,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles
 
+from golden.options import MatchOptions
 from tb.jobs import MatchCase, random_tokens
 from tb.test_engine import EngineBench
 
@@ -24,7 +25,7 @@ async def timed(dut: Any) -> None:
     rig = EngineBench(dut)
     await rig.bench.reset()
     tokens = random_tokens(rig.config, 60, rig.config.max_channels // 2, 1)
-    case = MatchCase(rig.config, tokens, 15, 22, epsilon_q16=0)
+    case = MatchCase(rig.config, tokens, 15, 22, MatchOptions(seed=1, epsilon=0))
     case.load(rig.ram.write)
     await rig.start(case.order())
     rates = []

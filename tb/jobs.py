@@ -10,7 +10,8 @@ from cocotb.triggers import RisingEdge
 from torch import Tensor
 
 from golden.datm import Match, match
-from golden.qe import Quantized
+from golden.options import MatchOptions
+from golden.qe import Quantized, quantize
 from hw.config import EngineConfig
 from hw.job import Job
 from tb.streams import Bench, pack, set_value
@@ -148,10 +149,7 @@ class MatchCase:
     tokens: Tensor
     num_dst: int
     reduce: int
-    seed: int = 1
-    init: tuple[int, ...] | None = None
-    epsilon_q16: int = 66
-    max_pairings: int = 20
+    options: MatchOptions = MatchOptions(seed=1)
 
     @property
     def sizes(self) -> Sizes:
@@ -166,10 +164,10 @@ class MatchCase:
             "channels": self.tokens.shape[1],
             "num_dst": self.num_dst,
             "reduce": self.reduce,
-            "seed": self.seed,
-            "max_pairings": self.max_pairings,
-            "epsilon": self.epsilon_q16,
-            "host_init": int(self.init is not None),
+            "seed": self.options.seed,
+            "max_pairings": self.options.max_iterations,
+            "epsilon": self.options.epsilon_q16,
+            "host_init": int(self.options.init is not None),
             "tokens_address": TOKENS,
             "quantized_address": QUANTIZED,
             "packed_address": PACKED,
@@ -189,23 +187,18 @@ class MatchCase:
         rows[:, : self.tokens.shape[1]] = self.tokens
         values = rows.view(torch.int16).flatten().tolist()
         write(TOKENS, b"".join(value.to_bytes(2, "little", signed=True) for value in values))
-        if self.init is not None:
-            write(DST, b"".join(token.to_bytes(4, "little") for token in self.init))
+        if self.options.init is not None:
+            write(DST, b"".join(token.to_bytes(4, "little") for token in self.options.init))
 
     def expect(self) -> Match:
         """What the golden model makes of it."""
-        return match(
+        quantized = quantize(
             self.tokens,
-            self.num_dst,
-            self.reduce,
-            seed=self.seed,
-            init=self.init,
-            epsilon_q16=self.epsilon_q16,
-            max_iterations=self.max_pairings,
             scale_group=self.config.scale_group,
             token_format="bf16" if self.config.token_format == "bf16" else "fp16",
             weight_bits=self.config.weight_bits,
         )
+        return match(quantized, self.num_dst, self.reduce, self.options)
 
     def compare(self, read: Callable[[int, int], bytes], pairings: int) -> None:
         """Hold what the engine left in memory against the golden model."""
@@ -239,7 +232,8 @@ def match_cases(config: EngineConfig, most_tokens: int) -> list[MatchCase]:
     lanes, top = config.channel_lanes, config.max_channels
 
     def case(n: int, d: int, m: int, k: int, seed: int, **rest: Any) -> MatchCase:
-        return MatchCase(config, random_tokens(config, n, d, seed), m, k, seed=seed, **rest)
+        options = MatchOptions(seed=seed, **rest)
+        return MatchCase(config, random_tokens(config, n, d, seed), m, k, options)
 
     alike = torch.full((12, lanes + 1), 1.5).to(random_tokens(config, 2, 1, 0).dtype)
     pairs = random_tokens(config, 6, lanes, 3).repeat(3, 1)
@@ -247,12 +241,12 @@ def match_cases(config: EngineConfig, most_tokens: int) -> list[MatchCase]:
     return [
         case(2, 1, 1, 1, 1),
         case(9, 1, 8, 1, 2),
-        case(9, lanes - 1, 1, 8, 3, epsilon_q16=0),
+        case(9, lanes - 1, 1, 8, 3, epsilon=0),
         case(14, lanes + 1, 4, 0, 4),
-        case(n, top, n // 4, (3 * n) // 8, 5, epsilon_q16=0),
-        case(n, top - 1, n // 4, n - n // 4, 6, max_pairings=1),
-        case(n, 2 * lanes, 5, n - 5, 0x9E3779B9, max_pairings=2),
+        case(n, top, n // 4, (3 * n) // 8, 5, epsilon=0),
+        case(n, top - 1, n // 4, n - n // 4, 6, max_iterations=1),
+        case(n, 2 * lanes, 5, n - 5, 0x9E3779B9, max_iterations=2),
         case(n - 1, top, n // 2, 3, 7, init=tuple(range(n - 2, n - 2 - n // 2, -1))),
         MatchCase(config, alike, 3, 9),
-        MatchCase(config, pairs, 6, 12, epsilon_q16=0, init=(0, 1, 2, 3, 4, 6)),
+        MatchCase(config, pairs, 6, 12, MatchOptions(seed=1, epsilon=0, init=(0, 1, 2, 3, 4, 6))),
     ]

@@ -7,8 +7,12 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from golden import Reduction, match, match_asymrnr, match_bsm, quantize
-from golden.datm import Match
+from golden.asymrnr import match_asymrnr
+from golden.bsm import match_bsm
+from golden.datm import Match, match
+from golden.options import MatchOptions
+from golden.qe import quantize
+from golden.reduce import Reduction
 from golden.tests.cases import random_floats, random_levels
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
@@ -35,11 +39,14 @@ def test_quantize(options: dict[str, Any]) -> None:
     assert_equal(quantize(TOKENS.cuda(), **options), quantize(TOKENS, **options))
 
 
-@pytest.mark.parametrize("options", [{}, {"init": list(range(100, 275))}, {"weight_bits": 16}])
-def test_match(options: dict[str, Any]) -> None:
-    want = match(TOKENS, 175, 260, epsilon_q16=0, **options)
+@pytest.mark.parametrize("weight_bits", [8, 16])
+@pytest.mark.parametrize("init", [None, list(range(100, 275))])
+def test_match(init: list[int] | None, weight_bits: int) -> None:
+    options = MatchOptions(init=init, epsilon=0)
+    want = match(quantize(TOKENS, weight_bits=weight_bits), 175, 260, options)
     assert want.iterations > 2
-    assert_equal(match(TOKENS.cuda(), 175, 260, epsilon_q16=0, **options), want)
+    got = match(quantize(TOKENS.cuda(), weight_bits=weight_bits), 175, 260, options)
+    assert_equal(got, want)
 
 
 def test_ties_go_to_the_lowest_slot() -> None:
@@ -50,7 +57,7 @@ def test_ties_go_to_the_lowest_slot() -> None:
 
 def assert_near(got: Match, want: Match) -> None:
     # Sums of floats may be rounded in another order; these tokens have no pairs that nearly tie.
-    for name in ("src", "dst", "medoids", "slot"):
+    for name in ("src", "dst", "medoids"):
         assert torch.equal(on_cpu(getattr(got, name)), getattr(want, name)), name
     torch.testing.assert_close(on_cpu(got.loss), want.loss, rtol=1e-6, atol=0)
     assert got.loss_history == pytest.approx(want.loss_history)
@@ -58,8 +65,9 @@ def assert_near(got: Match, want: Match) -> None:
 
 def test_float_matching() -> None:
     # One pairing: an update may break a tie of rounded scores either way.
-    options: dict[str, Any] = {"bits": None, "max_iterations": 1}
-    assert_near(match(TOKENS.cuda(), 175, 260, **options), match(TOKENS, 175, 260, **options))
+    once = MatchOptions(max_iterations=1)
+    want = match(TOKENS, 175, 260, once, bits=None)
+    assert_near(match(TOKENS.cuda(), 175, 260, once, bits=None), want)
     want = match_bsm(TOKENS, (7, 10, 10), 300, generator=Generator().manual_seed(3))
     got = match_bsm(TOKENS.cuda(), (7, 10, 10), 300, generator=Generator().manual_seed(3))
     assert_near(got, want)

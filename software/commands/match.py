@@ -1,17 +1,19 @@
 """``orbis quantize`` and ``orbis match``: token matrices in, arrays out."""
 
 import time
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golden.options import MatchOptions
 from software.commands.output import print_json, print_summary
 from software.library.terminal import console
 
 if TYPE_CHECKING:
-    from software.library.backends import Matched
+    from golden.datm import Match
 
 Tokens = Annotated[
     Path, typer.Argument(metavar="TOKENS.npy", help="Tokens: float16 or float32, [N, D].")
@@ -57,9 +59,9 @@ def quantize(
 
     with replacing(output) as partial:
         matrix = load_tokens(tokens)
-        import golden
+        from golden.qe import quantize as quantize_tokens
 
-        found = golden.quantize(matrix, scale_group=scale_group)
+        found = quantize_tokens(matrix, scale_group=scale_group)
         save_arrays(
             partial,
             {
@@ -102,8 +104,10 @@ def match(
     ] = None,
     epsilon: Annotated[
         float, typer.Option(help="Least relative change of the total loss that goes on.")
-    ] = 0.001,
-    max_iterations: Annotated[int, typer.Option(help="Most pairings.")] = 20,
+    ] = MatchOptions.epsilon,
+    max_iterations: Annotated[int, typer.Option(help="Most pairings.")] = (
+        MatchOptions.max_iterations
+    ),
     bits: Annotated[Bits, typer.Option(help="4-bit tokens, or floats as they are.")] = Bits.four,
     scale_group: ScaleGroup = 1,
     preset: Annotated[
@@ -132,11 +136,17 @@ def match(
 
     if init is not None and seed is not None:
         raise ValueError(f"--seed {seed} and --init {init} exclude each other: give one of them.")
+    options = MatchOptions(
+        seed=MatchOptions.seed if seed is None else seed,
+        epsilon=epsilon,
+        max_iterations=max_iterations,
+    )
     with replacing(output) as partial:
-        first = None if init is None else load_init(init)
+        if init is not None:
+            options = replace(options, init=load_init(init))
         matrix = load_tokens(tokens)
-        from golden import epsilon_to_q16
         from software.library.backends import make_backend
+        from software.library.backends.clocked_match import ClockedMatch
 
         with console.status("Matching.") as status:
             matcher = make_backend(
@@ -149,15 +159,7 @@ def match(
                 ),
             )
             begun = time.perf_counter()
-            found = matcher.match(
-                matrix,
-                num_dst,
-                reduce,
-                seed=seed or 0,
-                init=first,
-                epsilon_q16=epsilon_to_q16(epsilon),
-                max_iterations=max_iterations,
-            )
+            found = matcher.match(matrix, num_dst, reduce, options)
             seconds = time.perf_counter() - begun
         save_arrays(partial, _arrays(found))
     summary: dict[str, Any] = {
@@ -171,16 +173,18 @@ def match(
         "reduced_loss": found.loss.sum().item(),
         "seconds": round(seconds, 3),
     }
-    if found.cycles is not None:
+    if isinstance(found, ClockedMatch):
         summary["cycles"] = found.cycles
-        summary["stage_cycles"] = dict(found.stage_cycles or {})
+        summary["stage_cycles"] = found.stage_cycles
     summary["output"] = str(output)
     (print_json if as_json else print_summary)(summary)
 
 
-def _arrays(found: "Matched") -> dict[str, Any]:
+def _arrays(found: "Match") -> dict[str, Any]:
     """The arrays of OUT.npz."""
     import numpy as np
+
+    from software.library.backends.clocked_match import ClockedMatch
 
     exact = not found.loss.is_floating_point()
     arrays: dict[str, Any] = {
@@ -191,8 +195,8 @@ def _arrays(found: "Matched") -> dict[str, Any]:
         "loss_history": np.array(found.loss_history, dtype=np.int64 if exact else np.float64),
         "iterations": found.iterations,
     }
-    if found.cycles is not None:
-        stages = found.stage_cycles or {}
+    if isinstance(found, ClockedMatch):
+        stages = found.stage_cycles
         arrays["cycles"] = found.cycles
         arrays["stage_cycles"] = np.array(list(stages.values()), dtype=np.int64)
         arrays["stages"] = np.array(list(stages))

@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from golden.options import MatchOptions
+
 Guide = Literal["output", "input", "query_value"]
 MatcherName = Literal["datm", "random", "bsm", "bsm2d", "asymrnr"]
 Targets = Literal["qkv", "q"]
@@ -91,8 +93,8 @@ class OrbisConfig:
     num_steps: int | None = None
     num_dst: int | None = None
     dst_fraction: float = 0.25
-    epsilon: float = 0.001
-    max_iterations: int = 20
+    epsilon: float = MatchOptions.epsilon
+    max_iterations: int = MatchOptions.max_iterations
     bits: int | None = 4
     scale_group: int = 1
     warm_start: bool = False
@@ -101,7 +103,7 @@ class OrbisConfig:
     targets: Targets = "qkv"
     layers: tuple[int, ...] | None = None
     proportional: bool = True
-    seed: int = 0
+    seed: int = MatchOptions.seed
 
     def __post_init__(self) -> None:
         self._check_ranges()
@@ -132,11 +134,9 @@ class OrbisConfig:
             raise ValueError(
                 f"dst_fraction is {self.dst_fraction}; it must be above 0 and below 1."
             )
-        if not 0 <= self.epsilon < 1:
-            raise ValueError(f"epsilon is {self.epsilon}; it must be at least 0 and below 1.")
         for name, least in (
             ("rc_steps", 0), ("last_full_steps", 0), ("num_steps", 1), ("num_dst", 1),
-            ("max_iterations", 1), ("scale_group", 1), ("seed", 0),
+            ("scale_group", 1), ("max_iterations", 1), ("seed", 0),
         ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not isinstance(value, int):
@@ -154,8 +154,14 @@ class OrbisConfig:
             raise ValueError(
                 f"scale_group is {self.scale_group}, but float tokens have no scale to share."
             )
-        if not self.seed < 1 << 32:
-            raise ValueError(f"seed is {self.seed}; it must lie in 0..{(1 << 32) - 1}.")
+        _ = self.match_options  # checks what it holds
+
+    @property
+    def match_options(self) -> MatchOptions:
+        """How each match starts and when it stops."""
+        return MatchOptions(
+            seed=self.seed, epsilon=self.epsilon, max_iterations=self.max_iterations
+        )
 
     def counts(self, grid: tuple[int, int, int]) -> tuple[int, int]:
         """M and K for a video's tokens.

@@ -7,15 +7,18 @@ batch and in two passes match alike.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from golden import Match, epsilon_to_q16, match_asymrnr, match_bsm
-from golden.asymrnr import HeadMatch
-from software.library.backends import Matched, MatchingBackend, make_backend
+from golden.asymrnr import HeadMatch, match_asymrnr
+from golden.bsm import match_bsm
+from golden.datm import Match
+from golden.options import MatchOptions
+from software.library.backends import MatchingBackend, make_backend
+from software.library.backends.clocked_match import ClockedMatch
 from software.library.config import BLOCKS, OrbisConfig
 
 Block = tuple[int, int, int]
@@ -43,7 +46,8 @@ class Request:
 
 
 Matcher = Callable[[Any, Request], Any]
-"""``matcher(shown, request)``: index pairs (software.library.reduction.rows.Pairs), or two: Q's and KV's.
+"""``matcher(shown, request)``: index pairs (`software.library.reduction.rows.Pairs`), or two of
+them: Q's and KV's.
 
 ``shown`` is float32 [N, D], or for guide ``query_value`` a pair of float32 [H, N, d].
 """
@@ -60,9 +64,8 @@ class DatmMatcher:
 
     Attributes:
         backend: does the matching.
-        seed: of the initial dst tokens.
-        max_iterations: most pairings; 1 leaves the random dst as they are.
-        epsilon_q16: least relative change of the loss that goes on, in Q0.16.
+        options: when to stop; each match draws its initial dst from a seed of its own, made from
+            this one.
         warm_start: start from the dst of the last match of the layer and video.
         calls: matchings done.
         iterations: pairings done, over all matchings.
@@ -70,29 +73,24 @@ class DatmMatcher:
     """
 
     backend: MatchingBackend
-    seed: int = 0
-    max_iterations: int = 20
-    epsilon_q16: int = 66
+    options: MatchOptions = MatchOptions()
     warm_start: bool = False
     calls: int = 0
     iterations: int = 0
     cycles: int = 0
 
-    def __call__(self, shown: Tensor, request: Request) -> Matched:
+    def __call__(self, shown: Tensor, request: Request) -> Match:
         """Match one layer's tokens, float32 [N, D]."""
         before = request.previous if self.warm_start else None
-        found = self.backend.match(
-            shown,
-            request.num_dst,
-            request.reduce,
-            seed=draw_seed(self.seed, request.layer, request.step),
+        options = replace(
+            self.options,
+            seed=draw_seed(self.options.seed, request.layer, request.step),
             init=None if before is None else before.medoids,
-            epsilon_q16=self.epsilon_q16,
-            max_iterations=self.max_iterations,
         )
+        found = self.backend.match(shown, request.num_dst, request.reduce, options)
         self.calls += 1
         self.iterations += found.iterations
-        self.cycles += found.cycles or 0
+        self.cycles += found.cycles if isinstance(found, ClockedMatch) else 0
         return found
 
 
@@ -148,10 +146,7 @@ def make_matcher(config: OrbisConfig) -> Matcher:
         kind = AsymRnRMatcher if config.matcher == "asymrnr" else BsmMatcher
         return kind(config.seed, BLOCKS[config.matcher])
     backend = make_backend("golden", bits=config.bits, scale_group=config.scale_group)
-    return DatmMatcher(
-        backend,
-        config.seed,
-        1 if config.matcher == "random" else config.max_iterations,
-        epsilon_to_q16(config.epsilon),
-        config.warm_start and config.matcher == "datm",
-    )
+    options = config.match_options
+    if config.matcher == "random":
+        return DatmMatcher(backend, replace(options, max_iterations=1))
+    return DatmMatcher(backend, options, config.warm_start)

@@ -10,7 +10,7 @@ from hw.bus.registers import REGISTERS, as_json, c_header, markdown, offsets
 from hw.config import PRESETS
 from hw.job import Order
 
-DOCS = Path(__file__).parent.parent / "docs" / "registers.md"
+DOCS = Path(__file__).parents[2] / "docs" / "registers.md"
 OFFSETS = offsets()
 
 

@@ -1,40 +1,18 @@
 """Who does the matching: the golden model, or the simulated engine. One interface for both."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from golden.options import MatchOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from golden.datm import Match
+
 BackendName = Literal["golden", "rtl"]
 Progress = Callable[[int, int], None]
 """``progress(cycles, pairings)``, called now and then while an engine runs."""
-
-
-@dataclass(frozen=True)
-class Matched:
-    """What a backend returns; equal between backends, but for the cycles.
-
-    Attributes:
-        src: int64 [K], the tokens to drop, sorted by (loss, src).
-        dst: int64 [K], the token that stands in for each.
-        loss: [K], the distance of each pair: int64, or float32 where the tokens were floats.
-        medoids: int64 [M], all dst tokens in slot order.
-        loss_history: L of each pairing: ints, or floats where the tokens were floats.
-        iterations: pairings done.
-        cycles: clock cycles from start to done, None where nothing was clocked.
-        stage_cycles: clock cycles of each stage of the engine, by name; empty likewise.
-    """
-
-    src: "Tensor"
-    dst: "Tensor"
-    loss: "Tensor"
-    medoids: "Tensor"
-    loss_history: tuple[int | float, ...]
-    iterations: int
-    cycles: int | None = None
-    stage_cycles: Mapping[str, int] | None = None
 
 
 class MatchingBackend(Protocol):
@@ -49,22 +27,15 @@ class MatchingBackend(Protocol):
         tokens: "Tensor",
         num_dst: int,
         reduce: int,
-        *,
-        seed: int = 0,
-        init: "Sequence[int] | Tensor | None" = None,
-        epsilon_q16: int = 66,
-        max_iterations: int = 20,
-    ) -> Matched:
+        options: MatchOptions = MatchOptions(),
+    ) -> "Match":
         """Find num_dst medoids and the reduce cheapest src (design section 3).
 
         Args:
             tokens: [N, D], float16, bfloat16 or float32.
             num_dst: M, 1..N - 1.
             reduce: K, 0..N - M.
-            seed: of the initial dst, 0..2^32 - 1; without effect where init is given.
-            init: M distinct token indices in slot order.
-            epsilon_q16: least relative change of L that goes on, in Q0.16.
-            max_iterations: most pairings, at least 1.
+            options: how to start and when to stop.
 
         Raises:
             ValueError: any of the above out of its range, or beyond what the backend holds.

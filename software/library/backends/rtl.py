@@ -1,7 +1,6 @@
 """The simulated engine as a backend: what a driver of the real one would do, over its registers."""
 
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +8,16 @@ import torch
 from torch import Tensor
 
 from golden import validate
+from golden.options import MatchOptions
 from golden.qe import round_to_format
 from hw.bus.registers import ID, REGISTERS, offsets
 from hw.config import EngineConfig
-from software.library.backends import Matched, Progress
+from software.library.backends import Progress
+from software.library.backends.clocked_match import ClockedMatch
 from software.library.backends.layout import Layout
 from software.library.backends.presets import check_capacity, preset_config
 from software.library.errors import SimulationError
+from software.library.extras import require
 from software.library.simulator import Simulator
 from software.library.simulator.engine import engine_library, waves_wanted
 
@@ -47,6 +49,9 @@ class RtlBackend:
         stall: probability that a memory channel holds back in a cycle.
         seed: of the stalls.
         progress: called now and then while a job runs.
+
+    Raises:
+        SetupError: the extra ``rtl`` is not installed.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class RtlBackend:
         seed: int = 0,
         progress: Progress | None = None,
     ):
+        require("rtl")
         self.config = config
         self._label = label
         self._latency, self._stall, self._seed = latency, stall, seed
@@ -98,26 +104,20 @@ class RtlBackend:
         tokens: Tensor,
         num_dst: int,
         reduce: int,
-        *,
-        seed: int = 0,
-        init: Sequence[int] | Tensor | None = None,
-        epsilon_q16: int = 66,
-        max_iterations: int = 20,
-    ) -> Matched:
+        options: MatchOptions = MatchOptions(),
+    ) -> ClockedMatch:
         """See `software.library.backends.MatchingBackend.match`.
 
         Raises:
             SetupError: the simulator cannot be built.
             SimulationError: the engine did not finish, or reported an error.
         """
-        validate.check_seed(seed)
-        validate.check_epsilon_q16(epsilon_q16)
-        validate.check_max_iterations(max_iterations)
         rounded = round_to_format(tokens, "bf16" if self.config.token_format == "bf16" else "fp16")
         num_tokens, channels = rounded.shape
         validate.check_sizes(num_tokens, num_dst, reduce)
+        init = options.init
         first = None if init is None else validate.check_init(init, num_tokens, num_dst)
-        check_capacity(self.config, num_tokens, channels, num_dst, max_iterations)
+        check_capacity(self.config, num_tokens, channels, num_dst, options.max_iterations)
 
         layout = Layout(self.config, num_tokens, channels, num_dst)
         job = {
@@ -125,9 +125,9 @@ class RtlBackend:
             "CHANNELS": channels,
             "NUM_DST": num_dst,
             "REDUCE": reduce,
-            "SEED": seed,
-            "EPSILON": epsilon_q16,
-            "MAX_PAIRINGS": max_iterations,
+            "SEED": options.seed,
+            "EPSILON": options.epsilon_q16,
+            "MAX_PAIRINGS": options.max_iterations,
         }
         with self._lock:
             simulator = self._powered(layout.size)
@@ -193,10 +193,10 @@ class RtlBackend:
         slow = 8 / (1 - self._stall) ** 2
         return int(slow * (job["MAX_PAIRINGS"] * a_pairing + quantizing)) + 1_000_000
 
-    def _result(self, simulator: Simulator, layout: Layout, reduce: int) -> Matched:
+    def _result(self, simulator: Simulator, layout: Layout, reduce: int) -> ClockedMatch:
         iterations = simulator.read_register(_OFFSETS["PAIRINGS"])
         src, dst, loss = layout.records(simulator.memory, reduce)
-        return Matched(
+        return ClockedMatch(
             src=torch.from_numpy(src),
             dst=torch.from_numpy(dst),
             loss=torch.from_numpy(loss),

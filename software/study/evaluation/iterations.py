@@ -1,6 +1,6 @@
 """What each pairing of DATM gains, from random dst and from those of the match before."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,10 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
-from golden import Quantized, epsilon_to_q16, match, quantize, sample
+from golden.datm import match
+from golden.options import MatchOptions
+from golden.qe import Quantized, quantize
+from golden.sampler import sample
 from software.demo.diffusion import TimeGrid
 from software.demo.model import GRID
 from software.library.config import OrbisConfig
@@ -49,11 +52,10 @@ class Curves:
                 first = self._follow(points, cold, rows["cold"])
                 if before is not None:
                     self._follow(points, before, rows["warm"], first)
-                epsilon = epsilon_to_q16(self.config.epsilon)
-                before = match(
-                    points, num_dst, 0, init=cold if before is None else before,
-                    epsilon_q16=epsilon, max_iterations=self.config.max_iterations,
-                ).medoids  # fmt: skip
+                options = replace(
+                    self.config.match_options, init=cold if before is None else before
+                )
+                before = match(points, num_dst, 0, options).medoids
         return {start: np.mean(found, axis=0).tolist() for start, found in rows.items() if found}
 
     def _follow(
@@ -68,7 +70,7 @@ class Curves:
                 losses.append(losses[-1])
                 moved.append(0.0)
                 continue
-            found = match(points, len(dst), 0, init=dst, epsilon_q16=0, max_iterations=2)
+            found = match(points, len(dst), 0, MatchOptions(init=dst, epsilon=0, max_iterations=2))
             losses.append(float(found.loss_history[0]))
             moved.append(float((found.medoids != dst).double().mean()))
             dst = found.medoids

@@ -4,7 +4,7 @@ FasterPAM (Schubert and Rousseeuw, 2021) swaps medoids until no swap helps; it i
 package's, which only tests need otherwise. Both see the same float tokens and squared distances.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,7 +14,8 @@ from diffusers import CogVideoXTransformer3DModel
 from numpy.typing import NDArray
 from torch import Tensor
 
-from golden import epsilon_to_q16, match, sample
+from golden.datm import match
+from golden.sampler import sample
 from software.demo.diffusion import TimeGrid
 from software.demo.model import GRID
 from software.library.config import OrbisConfig
@@ -56,11 +57,8 @@ class Losses:
             num_dst, reduce = self.config.counts(GRID)
             squared = torch.cdist(tokens.double(), tokens.double()).square().numpy()
             seed = draw_seed(self.run.seed, layer, step)
-            found = match(
-                tokens, num_dst, 0, seed=seed, bits=None,
-                epsilon_q16=epsilon_to_q16(self.config.epsilon),
-                max_iterations=self.config.max_iterations,
-            )  # fmt: skip
+            options = replace(self.config.match_options, seed=seed)
+            found = match(tokens, num_dst, 0, options, bits=None)
             random = sample(len(tokens), num_dst, seed)
             best = _fasterpam(squared, num_dst, seed)
             for name, dst in zip(MATCHINGS, (best, found.medoids, random), strict=True):

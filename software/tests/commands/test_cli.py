@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-import golden
+from golden.datm import match as golden_match
+from golden.options import MatchOptions
+from golden.qe import quantize as golden_quantize
 from hw.config import PRESETS
 from software.commands.cli import app
 from software.library.errors import SimulationError
 from software.library.files import load_tokens
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def orbis(*arguments: object) -> Result:
@@ -51,7 +53,7 @@ def test_match_writes_what_golden_finds(tokens: Path, tmp_path: Path) -> None:
     output = tmp_path / "pairs.npz"
     result = orbis("match", tokens, "--num-dst", 12, "--reduce", 20, "--seed", 5, "-o", output)
     assert result.exit_code == 0, result.output
-    expected = golden.match(load_tokens(tokens), 12, 20, seed=5)
+    expected = golden_match(load_tokens(tokens), 12, 20, MatchOptions(seed=5))
     with np.load(output) as found:
         assert set(found) == {"src", "dst", "loss", "medoids", "loss_history", "iterations"}
         for name in ("src", "dst", "loss", "medoids"):
@@ -66,7 +68,7 @@ def test_match_of_floats(tokens: Path, tmp_path: Path) -> None:
     output = tmp_path / "pairs.npz"
     result = orbis("match", tokens, "--num-dst", 9, "--reduce", 7, "--bits", "float", "-o", output)
     assert result.exit_code == 0, result.output
-    expected = golden.match(load_tokens(tokens), 9, 7, bits=None)
+    expected = golden_match(load_tokens(tokens), 9, 7, bits=None)
     with np.load(output) as found:
         assert found["loss"].dtype == np.float32
         assert np.array_equal(found["loss"], expected.loss.numpy())
@@ -79,10 +81,9 @@ def test_options_reach_the_matching(tokens: Path, tmp_path: Path) -> None:
     result = orbis("match", tokens, "--num-dst", 3, "--reduce", 57, "--init", first, "--epsilon", 0,
                    "--max-iterations", 2, "--scale-group", 4, "--json", "-o", output)  # fmt: skip
     assert result.exit_code == 0, result.output
-    expected = golden.match(
-        load_tokens(tokens), 3, 57, init=[50, 3, 17], epsilon_q16=0, max_iterations=2,
-        scale_group=4,
-    )  # fmt: skip
+    quantized = golden_quantize(load_tokens(tokens), scale_group=4)
+    options = MatchOptions(init=[50, 3, 17], epsilon=0, max_iterations=2)
+    expected = golden_match(quantized, 3, 57, options)
     summary = json.loads(result.stdout)
     assert summary["loss_history"] == list(expected.loss_history)
     assert summary["reduced_loss"] == expected.loss.sum()
@@ -102,7 +103,7 @@ def test_quantize(tokens: Path, tmp_path: Path) -> None:
     output = tmp_path / "q.npz"
     result = orbis("quantize", tokens, "--scale-group", 4, "--json", "-o", output)
     assert result.exit_code == 0, result.output
-    expected = golden.quantize(load_tokens(tokens), scale_group=4)
+    expected = golden_quantize(load_tokens(tokens), scale_group=4)
     with np.load(output) as found:
         assert set(found) == {"q", "step", "weight", "order"}
         dtypes = {"q": np.uint8, "step": np.float32, "weight": np.uint16, "order": np.int64}
@@ -295,7 +296,8 @@ def test_usage_errors_exit_alike(tokens: Path) -> None:
 def test_a_killed_run_leaves_no_output(tokens: Path, tmp_path: Path) -> None:
     large, output = tmp_path / "large.npy", tmp_path / "out.npz"
     np.save(large, np.random.default_rng(3).standard_normal((20_000, 64)).astype(np.float16))
-    command = [sys.executable, "-c", "from software.commands.cli import main; main()", "match", str(large),
+    program = "from software.commands.cli import main; main()"
+    command = [sys.executable, "-c", program, "match", str(large),
                "--num-dst", "5000", "--reduce", "1", "-o", str(output)]  # fmt: skip
     run = subprocess.Popen(command, cwd=ROOT)
     for _ in range(600):
@@ -320,7 +322,7 @@ def test_presets() -> None:
 
 
 def test_version_and_help() -> None:
-    assert orbis("--version").stdout == "orbis 0.1.0\n"
+    assert orbis("--version").stdout == "orbis 0.2.0\n"
     assert orbis().exit_code == 2
     for command in ("match", "quantize", "verilog"):
         assert f"Example: orbis {command}" in orbis(command, "--help").stdout

@@ -14,7 +14,7 @@ from hw.bus.registers import REGISTERS
 from hw.config import PRESETS
 from software.commands.cli import app
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def write(folder: Path, hash_seed: str, *options: str) -> None:

@@ -1,7 +1,6 @@
 import torch
 
 from software.demo.clips import (
-    CLASSES,
     FILES,
     Clip,
     clip_folder,
@@ -10,6 +9,7 @@ from software.demo.clips import (
     window_sets,
     windows,
 )
+from software.demo.prompt import CLASSES
 
 
 def made_clip(frames: int, cut_before: int | None = None) -> Clip:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from golden.options import MatchOptions
 from software.demo.diffusion import TimeGrid, denoise
 from software.demo.model import build_model, velocity
 from software.demo.prompt import Prompt
@@ -67,7 +68,7 @@ def test_reduction_is_reported_and_reproducible(guide: Guide) -> None:
     config = OrbisConfig(warmup_steps=1, guide=guide, seed=4)
     results = []
     for _ in range(2):
-        matcher = DatmMatcher(make_backend("golden"), seed=4)
+        matcher = DatmMatcher(make_backend("golden"), MatchOptions(seed=4))
         results.append(
             denoise(
                 model, Prompt(1), 4, TimeGrid(6), config=config, matcher=matcher,

@@ -3,8 +3,7 @@ import math
 import pytest
 import torch
 
-from software.demo.clips import CLASSES
-from software.demo.prompt import MOMENT_WAVES, TEXT_CHANNELS, TEXT_TOKENS, Prompt, embed
+from software.demo.prompt import CLASSES, MOMENT_WAVES, TEXT_CHANNELS, TEXT_TOKENS, Prompt, embed
 
 
 def test_words_differ_between_classes_and_places() -> None:

@@ -6,13 +6,13 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
+from software.demo.mp4 import write_mp4
 from software.demo.sheet import (
     CAPTION,
     MARGIN,
     contact_sheet,
     difference,
     write_gif,
-    write_mp4,
     write_sheet,
 )
 

@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 from typer.testing import CliRunner
 
+from golden.datm import Match
+from golden.options import MatchOptions
 from hw.config import PRESETS
 from hw.emit.verilog import to_verilog
 from hw.engine import DatmEngine
 from software.commands.cli import app
 from software.demo.tokens import PATH as SHIPPED_TOKENS
-from software.library.backends import Matched, make_backend
+from software.library.backends import make_backend
+from software.library.backends.clocked_match import ClockedMatch
 from software.library.backends.golden import GoldenBackend
 from software.library.backends.layout import Layout
 from software.library.backends.rtl import STAGES, RtlBackend
@@ -37,21 +40,10 @@ class Case:
     tokens: Tensor
     num_dst: int
     reduce: int
-    seed: int = 0
-    init: list[int] | None = None
-    epsilon_q16: int = 66
-    max_iterations: int = 20
+    options: MatchOptions = MatchOptions()
 
-    def run(self, backend: GoldenBackend | RtlBackend) -> Matched:
-        return backend.match(
-            self.tokens,
-            self.num_dst,
-            self.reduce,
-            seed=self.seed,
-            init=self.init,
-            epsilon_q16=self.epsilon_q16,
-            max_iterations=self.max_iterations,
-        )
+    def run(self, backend: GoldenBackend | RtlBackend) -> Match:
+        return backend.match(self.tokens, self.num_dst, self.reduce, self.options)
 
 
 def values(shape: tuple[int, int], kind: str, generator: torch.Generator) -> Tensor:
@@ -94,10 +86,12 @@ def random_case(number: int) -> Case:
         tokens=values((num_tokens, channels), KINDS[number % len(KINDS)], generator),
         num_dst=num_dst,
         reduce=reduce,
-        seed=draw(0, 2**32 - 1),
-        init=chosen if draw(0, 1) else None,
-        epsilon_q16=(0, 66, 6554, 65535)[draw(0, 3)],
-        max_iterations=(1, 2, 20, TINY.max_pairings)[draw(0, 3)],
+        options=MatchOptions(
+            seed=draw(0, 2**32 - 1),
+            init=chosen if draw(0, 1) else None,
+            epsilon=(0, 66, 6554, 65535)[draw(0, 3)] / 65536,
+            max_iterations=(1, 2, 20, TINY.max_pairings)[draw(0, 3)],
+        ),
     )
 
 
@@ -107,6 +101,8 @@ def edge_case(name: str) -> Case:
 
     def tokens(num_tokens: int, channels: int, kind: str = "scales") -> Tensor:
         return values((num_tokens, channels), kind, generator)
+
+    to_the_end = MatchOptions(epsilon=0, max_iterations=32)
 
     return {
         "smallest": lambda: Case(tokens(2, 1), 1, 1),
@@ -119,9 +115,11 @@ def edge_case(name: str) -> Case:
         "few values": lambda: Case(tokens(64, 2, "few"), 9, 40),
         "K = 0": lambda: Case(tokens(40, 20), 9, 0),
         "K = N - M": lambda: Case(tokens(40, 20), 9, 31),
-        "no room left": lambda: Case(tokens(64, 32), 32, 32, epsilon_q16=0, max_iterations=32),
-        "last seed": lambda: Case(tokens(40, 20), 9, 12, seed=2**32 - 1),
-        "init backwards": lambda: Case(tokens(40, 20), 9, 12, init=list(range(39, 30, -1))),
+        "no room left": lambda: Case(tokens(64, 32), 32, 32, to_the_end),
+        "last seed": lambda: Case(tokens(40, 20), 9, 12, MatchOptions(seed=2**32 - 1)),
+        "init backwards": lambda: Case(
+            tokens(40, 20), 9, 12, MatchOptions(init=list(range(39, 30, -1)))
+        ),
     }[name]()
 
 
@@ -130,7 +128,7 @@ EDGES = ("smallest", "N = M + 1", "D = 1", "D beyond the lanes", "D beyond a bea
          "init backwards")  # fmt: skip
 
 
-def assert_equal(found: Matched, expected: Matched) -> None:
+def assert_equal(found: Match, expected: Match) -> None:
     """Every array and number that both backends give."""
     for name in ("src", "dst", "loss", "medoids"):
         array, wanted = getattr(found, name), getattr(expected, name)
@@ -181,6 +179,8 @@ def test_merged_modules_change_no_result_and_no_cycle(monkeypatch: pytest.Monkey
     for case, expected in zip(cases, merged, strict=True):
         found = case.run(engine)
         assert_equal(found, expected)
+        assert isinstance(found, ClockedMatch)
+        assert isinstance(expected, ClockedMatch)
         assert found.stage_cycles == expected.stage_cycles
     engine.close()
 
@@ -190,7 +190,7 @@ def test_random_cases_reach_everything() -> None:
     cases = [random_case(number) for number in range(RANDOM_CASES)]
     assert {len(case.tokens) - case.num_dst == case.reduce for case in cases} == {True, False}
     assert {case.reduce == 0 for case in cases} == {True, False}
-    assert {case.init is None for case in cases} == {True, False}
+    assert {case.options.init is None for case in cases} == {True, False}
     iterations = [case.run(GoldenBackend()).iterations for case in cases]
     assert min(iterations) == 1
     assert max(iterations) >= 4
@@ -265,7 +265,8 @@ def test_an_engine_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_progress_is_told() -> None:
     told: list[tuple[int, int]] = []
-    case = replace(random_case(3), epsilon_q16=0)
+    case = random_case(3)
+    case = replace(case, options=replace(case.options, epsilon=0))
     engine = RtlBackend(TINY, latency=20_000, progress=lambda *news: told.append(news))
     assert_equal(case.run(engine), case.run(GoldenBackend()))
     assert told == sorted(told)

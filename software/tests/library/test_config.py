@@ -1,7 +1,5 @@
 """Which steps are full, how many tokens go, and what a config refuses."""
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -66,7 +64,7 @@ def test_a_warm_up_may_be_a_share_of_the_run() -> None:
         ({"ratio": float("nan")}, "ratio is nan; it must lie"),
         ({"ratio": 0.8}, r"ratio is 0.8, but dst_fraction 0.25 leaves at most 0.75"),
         ({"dst_fraction": 1.0}, "dst_fraction is 1.0; it must be above 0 and below 1"),
-        ({"epsilon": 1.0}, "epsilon is 1.0; it must be at least 0 and below 1"),
+        ({"epsilon": 1.0}, r"epsilon is 1.0; it must lie in 0\.\.65535/65536"),
         ({"rc_steps": -1}, "rc_steps is -1; it must be at least 0"),
         ({"warmup_steps": 0}, "warmup_steps is 0; it must be a whole number of at least 1, or a"),
         ({"warmup_steps": 1.5}, "warmup_steps is 1.5; it must be a whole number"),
@@ -89,16 +87,3 @@ def test_a_warm_up_may_be_a_share_of_the_run() -> None:
 def test_what_cannot_be_is_refused_in_a_sentence(options: dict[str, Any], rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
         OrbisConfig(**options)
-
-
-def test_the_package_is_imported_without_torch_until_something_is_applied() -> None:
-    program = (
-        "import sys, software; software.OrbisConfig(ratio=0.5);"
-        "print('torch' in sys.modules, software.apply_orbis.__module__, 'torch' in sys.modules)"
-    )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    assert result.stdout.split() == [b"False", b"software.library.reduction.apply", b"True"]
-    import software
-
-    with pytest.raises(AttributeError, match="has no attribute 'orbit'"):
-        _ = software.orbit

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from software import files
+from software.library import files
 
 
 def saved(path: Path, array: object) -> Path:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden import match_bsm
+from golden.bsm import match_bsm
 from software.library.backends import make_backend
 from software.library.config import OrbisConfig
 from software.library.matchers import (

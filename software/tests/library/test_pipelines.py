@@ -17,7 +17,7 @@ from software.library.reduction import apply_orbis, orbis_summary, remove_orbis
 from software.tests.library.tiny_pipelines import PIPELINES, STEPS, wan_pipeline
 
 CONFIG = OrbisConfig(warmup_steps=2, last_full_steps=1)
-SCRIPT = Path(__file__).parents[2] / "docs" / "reduce_tokens.py"
+SCRIPT = Path(__file__).parents[3] / "docs" / "reduce_tokens.py"
 
 
 @pytest.mark.parametrize("guided", [False, True])
