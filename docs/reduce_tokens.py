@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 from diffusers import DiffusionPipeline
 
-from software import OrbisConfig, apply_orbis, orbis_summary, remove_orbis
-from software.demo.sheet import write_mp4
+from orbis import OrbisConfig, apply_orbis, orbis_summary, remove_orbis, write_mp4
 
 model, prompt, output = sys.argv[1:]
 device = "cuda" if torch.cuda.is_available() else "cpu"

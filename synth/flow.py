@@ -1,9 +1,9 @@
 """Maps a design to a cell library, module by module.
 
-Structurally identical modules are one before they are mapped (hw.emit.module_merge), so each is mapped
-once and counted by its instances; hierarchy is kept, and nothing is optimised across it, unless
-the design is flattened first. Memories that are SRAM are not mapped (synth.memories). What the
-figures are not: synth.report.caveats.
+Structurally identical modules are one before they are mapped (hw.emit.module_merge), so each is
+mapped once and counted by its instances; hierarchy is kept, and nothing is optimised across it,
+unless the design is flattened first. Memories that are SRAM are not mapped (synth.memories). What
+the figures are not: synth.report.caveats.
 """
 
 import os

@@ -1,1 +1,1 @@
-"""Parts that any unit may be made of: queues, packers, pipelines. They know no stage and no memory."""
+"""Parts that any unit may be made of: queues, packers, pipelines. They know no stage."""

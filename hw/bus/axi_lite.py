@@ -16,7 +16,7 @@ _BLOCK_FIELDS = ("busy", "done", "start", "pending", "interrupt_enable")
 
 
 class ControlRegisters(wiring.Component):
-    """The registers of `hw.bus.registers` behind an AXI4-Lite slave; docs/registers.md has the rules.
+    """The registers of `hw.bus.registers` behind an AXI4-Lite slave, as docs/registers.md says.
 
     Ports:
         ``bus`` In `Axi4Lite`: one write and one read at a time; address and data of a write in

@@ -1,6 +1,6 @@
 """The register map: one table, from which the register block, docs and drivers follow.
 
-``python -m hw.bus.registers`` prints docs/registers.md; ``python -m hw.bus.registers header`` the C header.
+``python -m hw.bus.registers`` prints docs/registers.md, and with ``header`` the C header.
 """
 
 import sys

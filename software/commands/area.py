@@ -59,6 +59,9 @@ def area(
 
     Example: `orbis area --preset demo --plot build/area.png`
     """
+    from software.library.extras import require
+
+    require("synth", *(["study"] if plot_output else []))
     from hw.emit.verilog import modules_of
     from hw.engine import DatmEngine
     from software.library.backends.presets import preset_config

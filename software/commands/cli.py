@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from software.commands import area, evaluate, generate, libraries, match, plan, video
-from software.library.errors import RefusingGroup
+from software.commands.refusal import RefusingGroup
 
 app = typer.Typer(
     cls=RefusingGroup,
@@ -22,7 +22,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"orbis {version('orbis-engine')}")
+        typer.echo(f"orbis {version('orbis')}")
         raise typer.Exit
 
 

@@ -31,6 +31,9 @@ def evaluate(
     """
     from dataclasses import replace
 
+    from software.library.extras import require
+
+    require("study")
     from software.demo.model import WEIGHTS
     from software.library.files import output_folder, replacing, write_json, write_text
     from software.study.evaluation import page, report

@@ -26,8 +26,10 @@ def verilog(
     Example: `orbis verilog --preset demo -o build/verilog`
     """
     from software.library.backends.presets import preset_config
+    from software.library.extras import require
     from software.library.files import output_folder, replacing
 
+    require("rtl")
     config = preset_config(preset, scale_group)
     folder = output_folder(output)
     name = f"orbis_{preset}"

@@ -30,6 +30,9 @@ def libraries(
 
     Example: `orbis libraries -l nangate45.lib.gz -l asap7/ -l sky130.lib.gz -o docs`
     """
+    from software.library.extras import require
+
+    require("synth")
     from hw.emit.verilog import modules_of
     from hw.engine import DatmEngine
     from software.library.backends.presets import preset_config

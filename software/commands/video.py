@@ -87,9 +87,13 @@ def video(
 
     Example: `orbis video --class bikes --backend rtl --steps 12 -o build/video`
     """
+    from software.library.extras import require
+
+    require("video", *(["rtl"] if backend is Backend.rtl else []))
     from software.demo.diffusion import TimeGrid, denoise
     from software.demo.model import WEIGHTS, load_model
-    from software.demo.sheet import write_gif, write_mp4, write_sheet
+    from software.demo.mp4 import write_mp4
+    from software.demo.sheet import write_gif, write_sheet
     from software.library.config import OrbisConfig
     from software.library.files import output_folder, write_json
     from software.library.matchers import DatmMatcher
@@ -148,7 +152,10 @@ def train(
     """
     import logging
 
+    from software.library.extras import require
     from software.library.files import output_folder
+
+    require("study", "video")
 
     if not 0 < minutes < math.inf:
         raise ValueError(f"minutes is {minutes}; it must be above 0.")
@@ -160,8 +167,7 @@ def train(
 
 
 def _prompt(class_name: str, moment: float) -> "Prompt":
-    from software.demo.clips import CLASSES
-    from software.demo.prompt import Prompt
+    from software.demo.prompt import CLASSES, Prompt
 
     if class_name not in CLASSES:
         raise ValueError(f"class is {class_name!r}; it must be one of {', '.join(CLASSES)}.")
@@ -194,7 +200,7 @@ def _matcher(
     made = make_backend(
         "rtl" if backend is Backend.rtl else "golden", scale_group=config.scale_group, preset=preset
     )
-    return DatmMatcher(made, config.seed)
+    return DatmMatcher(made, config.match_options)
 
 
 def _quality(found: "Denoised", reference: "Denoised") -> dict[str, Any]:

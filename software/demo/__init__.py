@@ -1,1 +1,1 @@
-"""The shipped demo model: a small video diffusion transformer, its clips, its training, its videos."""
+"""The shipped demo model: a small video diffusion transformer, its clips, training and videos."""

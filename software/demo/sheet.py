@@ -1,4 +1,4 @@
-"""Videos as files that a person can look at: contact sheet, side-by-side sheet, mp4 and gif.
+"""Videos as pictures that a person can look at: contact sheet, side-by-side sheet, gif.
 
 Every video is float32 [F, 3, H, W] in -1..1; each writer leaves a whole file or none.
 """
@@ -6,8 +6,6 @@ Every video is float32 [F, 3, H, W] in -1..1; each writer leaves a whole file or
 from collections.abc import Sequence
 from pathlib import Path
 
-import av
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -77,17 +75,3 @@ def write_gif(path: Path, video: Tensor, fps: int = FPS) -> None:
         first.save(
             partial, format="GIF", save_all=True, append_images=rest, duration=1000 // fps, loop=0
         )
-
-
-def write_mp4(path: Path, video: Tensor, fps: int = FPS) -> None:
-    """Write an H.264 mp4 of near-lossless quality."""
-    images = to_images(video)
-    with replacing(path) as partial, av.open(str(partial), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=fps)
-        stream.width, stream.height = images[0].size
-        stream.pix_fmt = "yuv420p"  # the one that every player shows
-        stream.options = {"crf": "12"}
-        for image in images:
-            frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())

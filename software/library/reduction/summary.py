@@ -25,14 +25,6 @@ class OrbisSummary:
     layers: tuple[str, ...]
     usage: Usage
 
-    @classmethod
-    def of(cls, hooks: Mapping[str, TransformerHook]) -> "OrbisSummary":
-        """Sum up what the hooks on a pipeline's transformers did, by their names in it."""
-        layers = [f"{name}.{path}" for name, hook in hooks.items() for path in hook.layers.values()]
-        first = next(iter(hooks.values()))
-        usage = sum((hook.usage for hook in hooks.values()), Usage())
-        return cls(first.config, _described(first), tuple(layers), usage)
-
     def __str__(self) -> str:
         """Some lines of text."""
         config, usage = self.config, self.usage
@@ -52,6 +44,14 @@ class OrbisSummary:
                 f" {usage.matching_seconds:.2f} s (host time)",
             ]
         )
+
+
+def sum_up(hooks: Mapping[str, TransformerHook]) -> OrbisSummary:
+    """What the hooks on a pipeline's transformers did, by their names in it."""
+    layers = [f"{name}.{path}" for name, hook in hooks.items() for path in hook.layers.values()]
+    first = next(iter(hooks.values()))
+    usage = sum((hook.usage for hook in hooks.values()), Usage())
+    return OrbisSummary(first.config, _described(first), tuple(layers), usage)
 
 
 def _described(hook: TransformerHook) -> str:

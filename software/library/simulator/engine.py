@@ -42,6 +42,7 @@ def engine_library(config: EngineConfig, label: str = "an engine") -> Path:
 
 def _source_digest(config: EngineConfig) -> str:
     parts = [f"{config.hash:08x}", repr(config), version("amaranth")]
-    for source in sorted(Path(next(iter(hw.__path__))).glob("*.py")):
-        parts += [source.name, source.read_text()]
+    folder = Path(next(iter(hw.__path__)))
+    for source in sorted(folder.rglob("*.py")):
+        parts += [str(source.relative_to(folder)), source.read_text()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

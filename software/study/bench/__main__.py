@@ -1,4 +1,4 @@
-"""Measure speed: ``make bench`` or ``python -m software.study.bench``; the tables, and JSON if asked."""
+"""Measure speed, ``python -m software.study.bench``: tables, and JSON if asked."""
 
 import argparse
 import json

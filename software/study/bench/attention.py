@@ -16,8 +16,8 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
-from golden import sample
 from golden.datm import other_tokens
+from golden.sampler import sample
 from software.commands.output import print_summary, print_table
 from software.demo.diffusion import TimeGrid, denoise
 from software.demo.model import load_model

@@ -2,8 +2,8 @@
 
 A pairing of N tokens of D channels with M slots needs the inner products of (N - M) x D with D x M
 values. ``measure`` times it against exactly that in float32, by turns, on as many threads. Each
-size and case has a process of its own (``python -m software.study.bench.pairing``), so that its peak
-memory is its own.
+size and case has a process of its own (``python -m software.study.bench.pairing``), so that its
+peak memory is its own.
 """
 
 import json
@@ -18,9 +18,10 @@ from typing import Any
 
 import torch
 
-from golden import Quantized, quantize, sample
 from golden.datm import other_tokens, pair
 from golden.dau import Points
+from golden.qe import Quantized, quantize
+from golden.sampler import sample
 from software.commands.output import print_table
 
 _SEED = 1

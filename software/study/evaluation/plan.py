@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from software.demo.clips import CLASSES
 from software.demo.diffusion import TimeGrid
-from software.demo.prompt import Prompt
+from software.demo.prompt import CLASSES, Prompt
 from software.library.config import OrbisConfig
 
 
@@ -31,7 +30,7 @@ class Plan:
 
     Attributes:
         seeds: number of seeds, from 0 up; each runs every class once.
-        labels: classes, as indices into ``software.demo.clips.CLASSES``.
+        labels: classes, as indices into ``software.demo.prompt.CLASSES``.
         moments: moments of the classes; they rotate, so that as many seeds as moments see each
             moment of each class once.
         ratios: shares of the video tokens that reduced steps drop, ascending.

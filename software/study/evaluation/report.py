@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from software.demo.clips import CLASSES
+from software.demo.prompt import CLASSES
 from software.study.evaluation import (
     ablation,
     headline,

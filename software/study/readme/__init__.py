@@ -1,4 +1,4 @@
-"""Writes the measured figures into README.md: ``python -m software.study.readme`` (``make figures``).
+"""Writes the measured figures into README.md: ``python -m software.study.readme``.
 
 README holds marks, ``<!-- figures: NAME -->`` up to ``<!-- end -->``; what stands between them
 comes from the JSON files in docs/, which the commands made that each section names. A test holds
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from software.study.readme import area, quality, speed
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 _SECTION = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
