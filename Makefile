@@ -16,7 +16,7 @@ GATE_TESTS := tb/pair/test_dau.py tb/pair/test_min_tree.py tb/sort/test_topk.py
 .DELETE_ON_ERROR:
 
 demo: verilog ## Denoise a video while the simulated engine matches its tokens (the default)
-	$(BIN)/orbis video --backend rtl --class $(CLASS) --steps $(DEMO_STEPS) --seed $(SEED) -o $(BUILD)/video
+	$(BIN)/orbis video --backend rtl --class $(CLASS) --steps $(DEMO_STEPS) --warm-up 1 --seed $(SEED) -o $(BUILD)/video
 	@echo
 	@echo "The videos side by side:  $(BUILD)/video/sheet.png (and video.mp4, video.gif)"
 	@echo "The metrics:              $(BUILD)/video/metrics.json"

@@ -37,19 +37,19 @@ def evaluate(
     from software.demo.model import WEIGHTS
     from software.library.files import output_folder, replacing, write_json, write_text
     from software.study.evaluation import page, report
-    from software.study.evaluation.plan import FULL, QUICK
+    from software.study.evaluation.experiment import FULL, QUICK
     from software.study.evaluation.workers import measure_all
 
-    plan = QUICK if quick else FULL
-    plan = replace(plan, seeds=plan.seeds if seeds is None else seeds)
+    experiment = QUICK if quick else FULL
+    experiment = replace(experiment, seeds=experiment.seeds if seeds is None else seeds)
     jobs = (os.cpu_count() or 1) if jobs is None else jobs
-    tasks = report.tasks(plan)
+    tasks = report.tasks(experiment)
     folder = output_folder(output)
     with progress_bar("measure", len(tasks)) as advance:
         found = measure_all(weights or WEIGHTS, tasks, jobs, advance)
-    result = report.summary(plan, found)
+    result = report.summary(experiment, found)
     picture = page.headline_picture(result)
-    html = page.render(plan, found, result, picture)
+    html = page.render(experiment, found, result, picture)
     write_json(folder / "evaluation.json", result)
     with replacing(folder / "evaluation.png") as partial:
         partial.write_bytes(picture)

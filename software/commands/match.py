@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golden.options import MatchOptions
+from software.commands.options import ScaleGroup
 from software.commands.output import print_json, print_summary
 from software.library.terminal import console
 
@@ -20,10 +21,6 @@ Tokens = Annotated[
 ]
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="OUT.npz", help="Where to write the arrays.")
-]
-ScaleGroup = Annotated[
-    int,
-    typer.Option(metavar="G", help="Channels that share a scale; 1 is a scale per channel."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 

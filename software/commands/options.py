@@ -10,3 +10,15 @@ Preset = Annotated[str, typer.Option(metavar="P", help="The engine's sizes (see 
 Weights = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of another model than the shipped one.")
 ]
+ScaleGroup = Annotated[
+    int,
+    typer.Option(metavar="G", help="Channels that share a scale; 1 is a scale per channel."),
+]
+Ratio = Annotated[
+    float,
+    typer.Option(metavar="R", help="Share of the video tokens that reduced steps drop."),
+]
+RcSteps = Annotated[int, typer.Option(metavar="K", help="Reduced steps after each full one.")]
+WarmUp = Annotated[
+    float, typer.Option(metavar="K", help="Full steps first; below 1, a share of all, rounded up.")
+]

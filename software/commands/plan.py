@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from software.commands.options import Ratio, RcSteps, WarmUp
 from software.commands.output import print_json, print_summary, print_table
 from software.library.config import OrbisConfig
 
@@ -14,15 +15,9 @@ def plan(
     model: Annotated[
         str | None, typer.Option(metavar="NAME", help="A published model; all if not named.")
     ] = None,
-    ratio: Annotated[
-        float, typer.Option(metavar="R", help="Share of the video tokens that reduced steps drop.")
-    ] = OrbisConfig.ratio,
-    rc_steps: Annotated[
-        int, typer.Option(metavar="K", help="Reduced steps after each full one.")
-    ] = OrbisConfig.rc_steps,
-    warm_up: Annotated[
-        float, typer.Option(metavar="K", help="Full steps first; below 1, a share of all.")
-    ] = OrbisConfig.warmup_steps,
+    ratio: Ratio = OrbisConfig.ratio,
+    rc_steps: RcSteps = OrbisConfig.rc_steps,
+    warm_up: WarmUp = OrbisConfig.warmup_steps,
     dst_fraction: Annotated[
         float, typer.Option(metavar="F", help="Dst tokens, of the video tokens.")
     ] = OrbisConfig.dst_fraction,
@@ -41,8 +36,7 @@ def plan(
 
     Example: `orbis plan --model cogvideox-5b --ratio 0.38`
     """
-    from software.library.plan import MODELS
-    from software.library.plan import plan as plan_model
+    from software.library.workload import MODELS, workload
 
     if model is None and (frames, height, width) != (None, None, None):
         raise ValueError("a video's size needs --model: sizes that suit one model suit no other.")
@@ -50,7 +44,7 @@ def plan(
         ratio=ratio, rc_steps=rc_steps, warmup_steps=warm_up, dst_fraction=dst_fraction
     )
     found = [
-        plan_model(name, config, steps=steps, frames=frames, height=height, width=width)
+        workload(name, config, steps=steps, frames=frames, height=height, width=width)
         for name in (MODELS if model is None else [model])
     ]
     if as_json:

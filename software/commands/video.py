@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from software.commands.match import ScaleGroup
-from software.commands.options import Folder, Weights
+from software.commands.options import Folder, Ratio, RcSteps, ScaleGroup, WarmUp, Weights
 from software.commands.output import print_json, print_summary
+from software.library.config import OrbisConfig
 from software.library.terminal import progress_bar
 
 if TYPE_CHECKING:
     from software.demo.diffusion import Denoised, Timing
     from software.demo.prompt import Prompt
-    from software.library.config import OrbisConfig
     from software.library.matchers import BsmMatcher, DatmMatcher
 
 
@@ -52,28 +51,28 @@ def video(
     guide: Annotated[
         GuideName, typer.Option(help="Match attention's output, or the layer's input.")
     ] = GuideName.output,
-    ratio: Annotated[
-        float, typer.Option(help="Share of the video tokens that a reduced step drops.")
-    ] = 0.38,
+    ratio: Ratio = OrbisConfig.ratio,
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 50,
-    seed: Annotated[int, typer.Option(help="Seed of the noise and of the matching.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the noise and of the matching.")
+    ] = OrbisConfig.seed,
     class_name: Annotated[
         str, typer.Option("--class", help="What to show: bunny, bikes or carphone.")
     ] = "bunny",
     moment: Annotated[
         float, typer.Option(help="Where in its clip the video starts: 0 to 1.")
     ] = 0.4,
-    warm_up: Annotated[int, typer.Option(help="Full steps at the start.")] = 1,
-    rc_steps: Annotated[int, typer.Option(help="Reduced steps after each full one.")] = 3,
+    warm_up: WarmUp = OrbisConfig.warmup_steps,
+    rc_steps: RcSteps = OrbisConfig.rc_steps,
     proportional: Annotated[
         bool, typer.Option(help="Count a dst once for each token that it stands for, or plainly"
                            " drop the others.")
-    ] = True,
+    ] = OrbisConfig.proportional,
     num_dst: Annotated[
         int | None, typer.Option(metavar="M", help="Dst tokens of DATM; a quarter of all if not"
                                  " given.")
     ] = None,
-    scale_group: ScaleGroup = 1,
+    scale_group: ScaleGroup = OrbisConfig.scale_group,
     preset: Annotated[
         str | None, typer.Option(metavar="P", help="The engine's sizes; demo by default.")
     ] = None,
@@ -94,7 +93,6 @@ def video(
     from software.demo.model import WEIGHTS, load_model
     from software.demo.mp4 import write_mp4
     from software.demo.sheet import write_gif, write_sheet
-    from software.library.config import OrbisConfig
     from software.library.files import output_folder, write_json
     from software.library.matchers import DatmMatcher
 
@@ -175,7 +173,7 @@ def _prompt(class_name: str, moment: float) -> "Prompt":
 
 
 def _matcher(
-    backend: Backend, config: "OrbisConfig", preset: str | None, channels: int
+    backend: Backend, config: OrbisConfig, preset: str | None, channels: int
 ) -> "DatmMatcher | BsmMatcher | None":
     """The matcher that the options describe; None leaves the video unreduced."""
     from golden import validate

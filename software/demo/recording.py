@@ -11,7 +11,7 @@ from torch import Tensor
 
 from software.demo.diffusion import Denoised, TimeGrid, denoise
 from software.demo.prompt import Prompt
-from software.library.families import Call, CogVideoX
+from software.library.families import AttentionCall, CogVideoX
 
 Tokens = dict[tuple[int, int], Tensor]
 """float32 [N, D] by (step, layer)."""
@@ -49,7 +49,7 @@ def recording(model: CogVideoXTransformer3DModel) -> Iterator[Recorded]:
 
         def keep_output(_: Any, args: Any, layer: int = layer, steps: Iterator[int] = left) -> None:
             text = args[0].shape[1] - len(found.inputs[0, layer])
-            call = Call(args[0][:, text:], args[0][:, :text])
+            call = AttentionCall(args[0][:, text:], args[0][:, :text])
             rows = family.video_rows(args[0], call)
             found.outputs[next(steps), layer] = rows[0].detach().float().clone()
 

@@ -54,7 +54,7 @@ class OrbisConfig:
         rc_steps: reduced steps after each full one; 0 reduces nothing.
         warmup_steps: full steps first, at least 1: a number, or below 1 a share of the run, rounded
             up. A quarter by default (13 of 50): a video's layout is decided in them
-            (software/study/evaluation/plan.py).
+            (software/study/evaluation/experiment.py).
         last_full_steps: full steps at the end of a run.
         num_steps: steps of a run, for where nobody else tells: a transformer without its pipeline,
             if ``warmup_steps`` is a share or ``last_full_steps`` is not 0.

@@ -86,4 +86,4 @@ def test_the_face_is_imported_without_torch_until_a_name_needs_it() -> None:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert result.stdout.split() == [b"False", b"False", b"True", b"False", b"True", b"True"]
     with pytest.raises(AttributeError, match="has no attribute 'orbit'"):
-        _ = orbis.orbit  # type: ignore[attr-defined]
+        _ = orbis.orbit

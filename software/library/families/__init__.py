@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from software.library.families.base import Call, Family, Grid, merge_heads, split_heads
+from software.library.families.base import AttentionCall, Family, Grid, merge_heads, split_heads
 from software.library.families.cogvideox import CogVideoX
 from software.library.families.hunyuan_video import HunyuanVideo
 from software.library.families.ltx_video import LTXVideo
@@ -11,7 +11,7 @@ from software.library.families.wan import Wan
 
 __all__ = [
     "FAMILIES",
-    "Call",
+    "AttentionCall",
     "CogVideoX",
     "Family",
     "Grid",

@@ -36,7 +36,7 @@ _ADDITIVE = (
 
 
 @dataclass(frozen=True)
-class Call:
+class AttentionCall:
     """What an attention layer is called with.
 
     Attributes:
@@ -137,7 +137,7 @@ class Family:
             split_heads(attn.add_v_proj(text), attn.heads),
         )
 
-    def key_mask(self, call: Call) -> Tensor | None:
+    def key_mask(self, call: AttentionCall) -> Tensor | None:
         """Which keys of the joint sequence take part, bool [B, 1, 1, N + T]; None if all do."""
         if call.mask is None:
             return None
@@ -179,7 +179,7 @@ class Family:
             mixed = layer(mixed)
         return mixed
 
-    def text_out(self, attn: Any, mixed: Tensor, call: Call) -> Tensor:
+    def text_out(self, attn: Any, mixed: Tensor, call: AttentionCall) -> Tensor:
         """Project SDPA's output of the text rows [B, T, D]."""
         return attn.to_add_out(mixed) if getattr(attn, "to_add_out", None) else mixed
 
@@ -192,7 +192,7 @@ class Family:
         module: nn.Module = attn.to_out[0]
         return module
 
-    def video_rows(self, mixed: Tensor, call: Call) -> Tensor:
+    def video_rows(self, mixed: Tensor, call: AttentionCall) -> Tensor:
         """The video's part of what ``watched`` was given."""
         return mixed
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from software.library.families.base import Call, Grid, TorchFamily, numbered
+from software.library.families.base import AttentionCall, Grid, TorchFamily, numbered
 
 
 class CogVideoX(TorchFamily):
@@ -26,10 +26,10 @@ class CogVideoX(TorchFamily):
         size, frames_a_patch = model.config.patch_size, model.config.patch_size_t or 1
         return frames // frames_a_patch, height // size, width // size
 
-    def text_out(self, attn: Any, mixed: Tensor, call: Call) -> Tensor:
+    def text_out(self, attn: Any, mixed: Tensor, call: AttentionCall) -> Tensor:
         """As the video's."""
         return self.video_out(attn, mixed)
 
-    def video_rows(self, mixed: Tensor, call: Call) -> Tensor:
+    def video_rows(self, mixed: Tensor, call: AttentionCall) -> Tensor:
         """What comes after the text."""
         return mixed[:, call.text_tokens :]

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from software.library.families.base import Call, Family, Grid, numbered
+from software.library.families.base import AttentionCall, Family, Grid, numbered
 
 
 class HunyuanVideo(Family):
@@ -29,7 +29,7 @@ class HunyuanVideo(Family):
         size = model.config.patch_size
         return model.config.patch_size_t, size, size
 
-    def key_mask(self, call: Call) -> Tensor | None:
+    def key_mask(self, call: AttentionCall) -> Tensor | None:
         """As it is: false for the text's padding."""
         return call.mask
 

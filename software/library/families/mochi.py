@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from software.library.families.base import Call, Rotary, TorchFamily, numbered
+from software.library.families.base import AttentionCall, Rotary, TorchFamily, numbered
 
 
 class Mochi(TorchFamily):
@@ -28,7 +28,7 @@ class Mochi(TorchFamily):
         cos, sin = (part[None] if rows is None else part[rows] for part in rotary)
         return cos.transpose(1, 2), sin.transpose(1, 2)
 
-    def key_mask(self, call: Call) -> Tensor | None:
+    def key_mask(self, call: AttentionCall) -> Tensor | None:
         """All of the video, and the text as its mask says."""
         text = _text_mask(call)
         if bool(text.all()):
@@ -36,7 +36,7 @@ class Mochi(TorchFamily):
         video = text.new_ones(len(text), call.video.shape[1])
         return torch.cat([video, text], dim=1)[:, None, None]
 
-    def text_out(self, attn: Any, mixed: Tensor, call: Call) -> Tensor:
+    def text_out(self, attn: Any, mixed: Tensor, call: AttentionCall) -> Tensor:
         """The rows that take part come first, then zeros; all are projected."""
         text = _text_mask(call)
         order = text.byte().argsort(dim=1, descending=True, stable=True)
@@ -44,7 +44,7 @@ class Mochi(TorchFamily):
         return super().text_out(attn, mixed, call)
 
 
-def _text_mask(call: Call) -> Tensor:
+def _text_mask(call: AttentionCall) -> Tensor:
     """Bool [B, T]."""
     assert call.mask is not None
     return call.mask.flatten(1).bool()

@@ -1,8 +1,8 @@
 """Token reduction of diffusers' video transformers.
 
-Hooks on the transformer say which calls are full (hook, run), an attention processor in the place
-of each layer's own attends over fewer rows (attention, rows), and apply puts them there and takes
-them away. What differs between model families is in software.library.families.
+Hooks on the transformer say which calls are full (hook, step_counter), an attention processor in
+the place of each layer's own attends over fewer rows (attention, rows), and apply puts them there
+and takes them away. What differs between model families is in software.library.families.
 """
 
 from software.library.reduction.apply import (

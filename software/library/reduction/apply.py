@@ -19,7 +19,7 @@ from software.library.matchers import Matcher, make_matcher
 from software.library.reduction.attention import ReducedAttention
 from software.library.reduction.hook import TransformerHook
 from software.library.reduction.patchable import patchable
-from software.library.reduction.run import Run
+from software.library.reduction.step_counter import StepCounter
 from software.library.reduction.summary import OrbisSummary, sum_up
 from software.library.reduction.usage import Usage
 
@@ -37,10 +37,10 @@ class AppliedOrbis:
     """
 
     def __init__(
-        self, models: dict[str, nn.Module], hooks: dict[str, TransformerHook], run: Run
+        self, models: dict[str, nn.Module], hooks: dict[str, TransformerHook], counter: StepCounter
     ) -> None:
         self.models = models
-        self._hooks, self._run = hooks, run
+        self._hooks, self._counter = hooks, counter
 
     @property
     def usage(self) -> Usage:
@@ -49,7 +49,7 @@ class AppliedOrbis:
 
     def reset(self) -> None:
         """Begin the next run at its first step. A pipeline does so by itself when it ends."""
-        self._run.reset()
+        self._counter.reset()
 
     def remove(self) -> None:
         """Give the models their attention back; doing so twice is harmless."""
@@ -105,15 +105,15 @@ def apply_orbis(
     for model in models.values():
         if _hook_of(model):
             raise ValueError(f"{_title(model)} is patched already; remove_orbis undoes it.")
-    planned = {name: patchable(model, config) for name, model in models.items()}
-    run, hooks = Run(timesteps), {}
+    found = {name: patchable(model, config) for name, model in models.items()}
+    counter, hooks = StepCounter(timesteps), {}
     matcher = matcher or make_matcher(config)
-    for name, (family, layers) in planned.items():
+    for name, (family, layers) in found.items():
         paths = {number: path for number, (path, _) in layers.items()}
-        hook = TransformerHook(config, family, paths, matcher, run, num_steps)
+        hook = TransformerHook(config, family, paths, matcher, counter, num_steps)
         hooks[name] = hook
         _put(models[name], hook, [attn for _, attn in layers.values()])
-    return AppliedOrbis(models, hooks, run)
+    return AppliedOrbis(models, hooks, counter)
 
 
 def remove_orbis(pipe_or_transformer: Any) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from software.library.config import Guide
-from software.library.families import Call, Family, merge_heads
+from software.library.families import AttentionCall, Family, merge_heads
 from software.library.reduction.rows import LayerRows, Rows
 
 left_out_of_compile: Callable[[Any], Any] = torch.compiler.disable(  # type: ignore[no-untyped-call]
@@ -87,12 +87,12 @@ class ReducedAttention:
     ) -> Any:
         """Attend; arguments and results are those of the layer's own processor."""
         begun, matching = time.perf_counter(), 0.0
-        call = Call(hidden_states, encoder_hidden_states, attention_mask, image_rotary_emb)
+        call = AttentionCall(hidden_states, encoder_hidden_states, attention_mask, image_rotary_emb)
         batch, tokens = hidden_states.shape[:2]
-        plan = self.steps.rows(self.layer, tokens)
-        dropped = batch * plan.dropped if plan else 0
-        if plan and dropped:
-            found = self._reduced(attn, call, plan)
+        rows = self.steps.rows(self.layer, tokens)
+        dropped = batch * rows.dropped if rows else 0
+        if rows and dropped:
+            found = self._reduced(attn, call, rows)
         elif self.steps.matching:
             found, shown = self._watched(attn, call)
             matching = self.steps.match(self.layer, shown)
@@ -102,10 +102,10 @@ class ReducedAttention:
         self.steps.note(self.layer, batch * tokens, dropped, seconds)
         return found
 
-    def _original(self, attn: Any, call: Call) -> Any:
+    def _original(self, attn: Any, call: AttentionCall) -> Any:
         return self.original(attn, call.video, call.text, call.mask, call.rotary)
 
-    def _watched(self, attn: Any, call: Call) -> tuple[Any, list[Shown]]:
+    def _watched(self, attn: Any, call: AttentionCall) -> tuple[Any, list[Shown]]:
         """The layer's own result, and what the matcher wants to see of each video."""
         family, guide = self.family, self.steps.guide
         if guide == "output":
@@ -122,32 +122,32 @@ class ReducedAttention:
         value = family.value(attn, call.video).detach().float()
         return found, list(zip(query, value, strict=True))
 
-    def _reduced(self, attn: Any, call: Call, plan: LayerRows) -> Any:
+    def _reduced(self, attn: Any, call: AttentionCall, rows: LayerRows) -> Any:
         """The layer's result from fewer rows."""
-        family, rows = self.family, plan.key_value
+        family, query_rows, key_rows = self.family, rows.query, rows.key_value
         video = (
-            self._turned(family.query, attn, call, plan.query),
-            self._turned(family.key, attn, call, rows),
-            rows.take_heads(family.value(attn, rows.take(call.video))),
+            self._turned(family.query, attn, call, query_rows),
+            self._turned(family.key, attn, call, key_rows),
+            key_rows.take_heads(family.value(attn, key_rows.take(call.video))),
         )
         query, key, value = video
         if call.text is not None:
             query, key, value = map(self._join, video, family.text_qkv(attn, call.text))
-        mask = self._mask(call, rows, query.dtype)
+        mask = self._mask(call, key_rows, query.dtype)
         mixed = family.sdpa(self.original, query, key, value, mask)
         kept, text = self._split(mixed, video[0].shape[-2], -2)
-        restored = merge_heads(plan.query.restore_heads(kept))
-        out = plan.query.restore(family.video_out(attn, restored))
+        restored = merge_heads(query_rows.restore_heads(kept))
+        out = query_rows.restore(family.video_out(attn, restored))
         if call.text is None:
             return family.result(out, None)
         return family.result(out, family.text_out(attn, merge_heads(text), call))
 
-    def _turned(self, project: Any, attn: Any, call: Call, rows: Rows) -> Tensor:
+    def _turned(self, project: Any, attn: Any, call: AttentionCall, rows: Rows) -> Tensor:
         """Q or K of the video rows that are kept, [B, H, S, d]."""
         angles = None if call.rotary is None else self.family.angles(call.rotary, rows.index)
         return rows.take_heads(project(attn, rows.take(call.video), angles))
 
-    def _mask(self, call: Call, rows: Rows, dtype: torch.dtype) -> Tensor | None:
+    def _mask(self, call: AttentionCall, rows: Rows, dtype: torch.dtype) -> Tensor | None:
         """What SDPA is given: the model's mask over the keys that are kept, and their bias."""
         mask = self.family.key_mask(call)
         if mask is not None:

@@ -4,7 +4,7 @@ from diffusers.hooks import ModelHook
 from diffusers.hooks.hooks import BaseState, CacheContext, StateManager
 from torch import nn
 
-from software.library.reduction.run import Run
+from software.library.reduction.step_counter import StepCounter
 
 
 class ContextHook(ModelHook):
@@ -12,9 +12,9 @@ class ContextHook(ModelHook):
 
     _is_stateful = True
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, counter: StepCounter) -> None:
         super().__init__()
-        self._run = run
+        self._counter = counter
         self._manager = StateManager(BaseState)  # diffusers looks for one among the attributes
 
     @property
@@ -28,5 +28,5 @@ class ContextHook(ModelHook):
     def reset_state(self, module: nn.Module) -> nn.Module:
         """End the run; pipelines call it when they end."""
         self._manager.reset()
-        self._run.reset()
+        self._counter.reset()
         return module

@@ -28,7 +28,7 @@ from software.library.matchers import Matcher, Request
 from software.library.reduction.attention import Shown, left_out_of_compile
 from software.library.reduction.context import ContextHook
 from software.library.reduction.rows import LayerRows, Rows, rows_of
-from software.library.reduction.run import Moment, Run
+from software.library.reduction.step_counter import Moment, StepCounter
 from software.library.reduction.usage import Usage
 
 _ALL = LayerRows(Rows(), Rows())
@@ -68,8 +68,8 @@ class Kept:
 
 
 @dataclass
-class Call:
-    """The call that is under way."""
+class TransformerCall:
+    """The call of the transformer that is under way."""
 
     kept: Kept
     step: int
@@ -96,15 +96,15 @@ class TransformerHook:
         family: Family,
         layers: Mapping[int, str],
         matcher: Matcher,
-        run: Run,
+        counter: StepCounter,
         num_steps: Callable[[], int | None],
     ) -> None:
         self.config, self.family, self.layers = config, family, dict(layers)
         self.guide, self.proportional = config.guide, config.proportional
-        self.context, self.usage = ContextHook(run), Usage()
-        self.matcher, self._run, self._num_steps = matcher, run, num_steps
+        self.context, self.usage = ContextHook(counter), Usage()
+        self.matcher, self._counter, self._num_steps = matcher, counter, num_steps
         self._kept: dict[str, Kept] = {}
-        self._call: Call | None = None
+        self._call: TransformerCall | None = None
         self._signature: inspect.Signature | None = None
         self._handles: list[Any] = []
 
@@ -136,18 +136,18 @@ class TransformerHook:
             context and context.step_index,
             shape.grid,
         )
-        name = self._run.place(self, moment)
+        name = self._counter.place(self, moment)
         steps = (context and context.num_inference_steps) or self._num_steps()
         kept = self._kept.get(name)
-        if kept is None or kept.run != self._run.number:
+        if kept is None or kept.run != self._counter.run:
             self._check(model, steps)
-        if kept is None or (kept.run, kept.shape) != (self._run.number, shape):
-            kept = Kept(self._run.number, shape, *self.config.counts(shape.grid))
+        if kept is None or (kept.run, kept.shape) != (self._counter.run, shape):
+            kept = Kept(self._counter.run, shape, *self.config.counts(shape.grid))
             self._kept[name] = kept
-        step = self._run.step
+        step = self._counter.step
         since = None if kept.last_match is None else step - kept.last_match
         full = self.config.is_full(step, since, steps)
-        self._call = Call(kept, step, full, full and self.config.matches(step, steps))
+        self._call = TransformerCall(kept, step, full, full and self.config.matches(step, steps))
 
     def _check(self, model: nn.Module, steps: int | None) -> None:
         """Refuse at the first call of a run what would fail, or be of no effect, in a later one."""

@@ -144,7 +144,7 @@ def _gather(rows: Tensor, index: Tensor) -> Tensor:
 
 
 def rows_of(pairs: Sequence[Pairs], num_tokens: int, device: torch.device) -> Rows:
-    """Plan the rows that each video's pairs among its N tokens leave, for tokens on a device.
+    """The rows that each video's pairs among its N tokens leave, for tokens on a device.
 
     Raises:
         ValueError: malformed pairs (see golden.reduce), or videos with more pairs than others.
@@ -158,12 +158,12 @@ def rows_of(pairs: Sequence[Pairs], num_tokens: int, device: torch.device) -> Ro
                 for name in ("src", "dst"))  # fmt: skip
     if not src.shape[-1]:
         return Rows()
-    plans = [
+    reductions = [
         Reduction.of(num_tokens, *each)
         for each in zip(src.flatten(0, -2), dst.flatten(0, -2), strict=True)
     ]
     kept, restored, copies = (
-        torch.stack([getattr(plan, part) for plan in plans]).view(*src.shape[:-1], -1)
+        torch.stack([getattr(each, part) for each in reductions]).view(*src.shape[:-1], -1)
         for part in ("kept", "restored", "copies")
     )
     return (SharedRows if src.dim() == 2 else HeadRows)(kept, restored, copies)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from software.study.evaluation.plan import Plan
+from software.study.evaluation.experiment import Experiment
 from software.study.evaluation.table import over_runs, whole_runs
 from software.study.evaluation.workers import Found, Task
 
@@ -32,21 +32,21 @@ CHOICES: dict[str, tuple[Choice, ...]] = {
 """By subject; everything else is as in ``OURS``, whose own choice is one of each subject's."""
 
 
-def tasks(plan: Plan) -> list[Task]:
+def tasks(experiment: Experiment) -> list[Task]:
     """Every choice and run."""
     return [
         task for choices in CHOICES.values() for _, options in choices
-        for task in whole_runs(plan, plan.reduction(plan.ratio, **options))
+        for task in whole_runs(experiment, experiment.reduction(experiment.ratio, **options))
     ]  # fmt: skip
 
 
-def summary(plan: Plan, found: Found) -> list[dict[str, Any]]:
+def summary(experiment: Experiment, found: Found) -> list[dict[str, Any]]:
     """A row a choice: ``subject``, ``choice``, whether it is ``ours``, and figures over runs."""
-    ours = plan.reduction(plan.ratio)
+    ours = experiment.reduction(experiment.ratio)
     rows = []
     for subject, choices in CHOICES.items():
         for choice, options in choices:
-            config = plan.reduction(plan.ratio, **options)
-            figures = over_runs(plan, config, found)
+            config = experiment.reduction(experiment.ratio, **options)
+            figures = over_runs(experiment, config, found)
             rows.append({"subject": subject, "choice": choice, "ours": config == ours, **figures})
     return rows

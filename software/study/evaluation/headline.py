@@ -12,7 +12,7 @@ from software.study.evaluation.runs import mean_and_error
 
 LEVELS = {False: (48.0, 45.0), True: (40.0, 35.0)}
 """PSNR, in dB, at which reductions are compared, with proportional attention and with a plain drop
-(True): round numbers that both compared methods of the full plan reach within its ratios."""
+(True): round numbers that both compared methods of the full experiment reach within its ratios."""
 PAPER_MULTIPLE = 2
 
 Bound = Literal["exact", "above", "below"]

@@ -16,7 +16,7 @@ from software.demo.diffusion import TimeGrid
 from software.demo.model import GRID
 from software.library.config import OrbisConfig
 from software.library.matchers import draw_seed
-from software.study.evaluation.plan import Plan, Run
+from software.study.evaluation.experiment import Experiment, Run
 from software.study.evaluation.runs import unreduced
 from software.study.evaluation.workers import Found, Task
 
@@ -79,19 +79,19 @@ class Curves:
         return first
 
 
-def _task(plan: Plan, run: Run) -> Curves:
-    config = plan.reduction(plan.ratio)
-    return Curves(run, plan.grid, tuple(plan.matching_steps), config)
+def _task(experiment: Experiment, run: Run) -> Curves:
+    config = experiment.reduction(experiment.ratio)
+    return Curves(run, experiment.grid, tuple(experiment.matching_steps), config)
 
 
-def tasks(plan: Plan) -> list[Task]:
+def tasks(experiment: Experiment) -> list[Task]:
     """Every run."""
-    return [_task(plan, run) for run in plan.runs]
+    return [_task(experiment, run) for run in experiment.runs]
 
 
-def summary(plan: Plan, found: Found) -> dict[str, Any]:
+def summary(experiment: Experiment, found: Found) -> dict[str, Any]:
     """Means over runs, by start: ``loss`` and ``moved``, a number a pairing."""
-    measured = [found[_task(plan, run)] for run in plan.runs]
+    measured = [found[_task(experiment, run)] for run in experiment.runs]
     result: dict[str, Any] = {}
     for start in STARTS:
         loss, moved = torch.tensor([row[start] for row in measured]).double().mean(0).tolist()

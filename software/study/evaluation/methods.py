@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from software.library.config import OrbisConfig
-from software.study.evaluation.plan import Plan
+from software.study.evaluation.experiment import Experiment
 
 OURS = "DATM 4-bit on output"
 """The method whose claims are checked."""
@@ -32,9 +32,9 @@ class Method:
         """Whether src are dropped without counting their dst for more."""
         return not self.options.get("proportional", True)
 
-    def config(self, plan: Plan, ratio: float) -> OrbisConfig:
+    def config(self, experiment: Experiment, ratio: float) -> OrbisConfig:
         """Its reduction at a ratio, but for the run's seed."""
-        return plan.reduction(ratio, **self.options)
+        return experiment.reduction(ratio, **self.options)
 
 
 _PROPORTIONAL = (

@@ -20,7 +20,7 @@ from software.demo.diffusion import TimeGrid
 from software.demo.model import GRID
 from software.library.config import OrbisConfig
 from software.library.matchers import draw_seed
-from software.study.evaluation.plan import Plan, Run
+from software.study.evaluation.experiment import Experiment, Run
 from software.study.evaluation.runs import unreduced
 from software.study.evaluation.workers import Found, Task
 
@@ -90,25 +90,27 @@ def pair_losses(squared: NDArray[np.float64], dst: Tensor, reduce: int) -> list[
     return [float(nearest[:reduce].sum()), float(nearest.sum())]
 
 
-def _task(plan: Plan, run: Run, fraction: float) -> Losses:
-    config = plan.reduction(plan.ratio, dst_fraction=fraction)
-    return Losses(run, plan.grid, tuple(plan.matching_steps), config)
+def _task(experiment: Experiment, run: Run, fraction: float) -> Losses:
+    config = experiment.reduction(experiment.ratio, dst_fraction=fraction)
+    return Losses(run, experiment.grid, tuple(experiment.matching_steps), config)
 
 
-def tasks(plan: Plan) -> list[Task]:
+def tasks(experiment: Experiment) -> list[Task]:
     """Every run and number of dst; nothing where FasterPAM is missing."""
     if missing():
         return []
-    return [_task(plan, run, fraction) for run in plan.runs for fraction in DST_FRACTIONS]
+    return [
+        _task(experiment, run, fraction) for run in experiment.runs for fraction in DST_FRACTIONS
+    ]
 
 
-def summary(plan: Plan, found: Found) -> dict[str, Any]:
+def summary(experiment: Experiment, found: Found) -> dict[str, Any]:
     """Excess over FasterPAM's sums, mean over runs, layers and steps; or why it is ``missing``."""
     if reason := missing():
         return {"missing": reason}
     rows = []
     for fraction in DST_FRACTIONS:
-        measured = [found[_task(plan, run, fraction)] for run in plan.runs]
+        measured = [found[_task(experiment, run, fraction)] for run in experiment.runs]
         sums = {
             name: np.array([row for each in measured for row in each[name]]) for name in MATCHINGS
         }

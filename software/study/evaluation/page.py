@@ -7,11 +7,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from software.study.evaluation.arrows import pairs_picture
 from software.study.evaluation.curves import loss_picture, psnr_picture
+from software.study.evaluation.experiment import Experiment
 from software.study.evaluation.maps import likeness_picture, maps_picture
 from software.study.evaluation.methods import OURS
 from software.study.evaluation.pairs import video
 from software.study.evaluation.pictures import to_png, to_uri
-from software.study.evaluation.plan import Plan
 from software.study.evaluation.similarity import maps_task
 from software.study.evaluation.workers import Found
 
@@ -24,22 +24,22 @@ def headline_picture(result: dict[str, Any]) -> bytes:
     return to_png(psnr_picture(result["methods"], levels))
 
 
-def render(plan: Plan, found: Found, result: dict[str, Any], headline: bytes) -> str:
+def render(experiment: Experiment, found: Found, result: dict[str, Any], headline: bytes) -> str:
     """The page as HTML.
 
     Args:
-        plan: what was measured.
+        experiment: what was measured.
         found: what workers found; pictures need more than the figures.
         result: the figures (software.study.evaluation.report.summary).
         headline: the headline's picture.
     """
-    shown = maps_task(plan)
+    shown = maps_task(experiment)
     layer, maps = found[shown]
     pictures = {
         "psnr": headline,
         "maps": to_png(maps_picture(maps)),
         "likeness": to_png(likeness_picture(result["similarity"])),
-        "pairs": to_png(pairs_picture(video(plan, found), result["pairs"]["methods"])),
+        "pairs": to_png(pairs_picture(video(experiment, found), result["pairs"]["methods"])),
         "loss": to_png(loss_picture(result["iterations"])),
     }
     environment = Environment(

@@ -14,8 +14,8 @@ from software.demo.diffusion import TimeGrid
 from software.demo.model import GRID, predict
 from software.library.config import OrbisConfig
 from software.library.matchers import Request, make_matcher
+from software.study.evaluation.experiment import Experiment, Run
 from software.study.evaluation.methods import METHODS, OURS
-from software.study.evaluation.plan import Plan, Run
 from software.study.evaluation.runs import unreduced
 from software.study.evaluation.similarity import middle_layer
 from software.study.evaluation.workers import Found, Task
@@ -51,32 +51,38 @@ class PairsOf:
         return pairs, video.clamp(-1, 1).numpy()
 
 
-def _task(plan: Plan, name: str) -> PairsOf:
+def _task(experiment: Experiment, name: str) -> PairsOf:
     method = next(method for method in METHODS if method.name == name)
-    run = plan.runs[-1]
-    return PairsOf(run, plan.grid, plan.shown_step, method.config(plan, plan.ratio))
+    run = experiment.runs[-1]
+    return PairsOf(
+        run, experiment.grid, experiment.shown_step, method.config(experiment, experiment.ratio)
+    )
 
 
-def tasks(plan: Plan) -> list[Task]:
+def tasks(experiment: Experiment) -> list[Task]:
     """The methods shown, in one run."""
-    return [_task(plan, name) for name in SHOWN]
+    return [_task(experiment, name) for name in SHOWN]
 
 
-def video(plan: Plan, found: Found) -> Tensor:
+def video(experiment: Experiment, found: Found) -> Tensor:
     """The frames that pairs are drawn on, [F, 3, H, W]."""
-    return torch.as_tensor(found[_task(plan, OURS)][1])
+    return torch.as_tensor(found[_task(experiment, OURS)][1])
 
 
-def summary(plan: Plan, found: Found) -> dict[str, Any]:
+def summary(experiment: Experiment, found: Found) -> dict[str, Any]:
     """For each method its ``pairs``, the share of them in one frame, and the largest group."""
     per_frame = GRID[1] * GRID[2]
     methods = {}
     for name in SHOWN:
-        pairs = found[_task(plan, name)][0]
+        pairs = found[_task(experiment, name)][0]
         same = sum(src // per_frame == dst // per_frame for src, dst in pairs)
         methods[name] = {
             "within_a_frame": round(same / len(pairs), 4),
             "largest_group": 1 + max(Counter(dst for _, dst in pairs).values()),
             "pairs": pairs,
         }
-    return {"run": str(_task(plan, OURS).run), "step": plan.shown_step, "methods": methods}
+    return {
+        "run": str(_task(experiment, OURS).run),
+        "step": experiment.shown_step,
+        "methods": methods,
+    }

@@ -14,31 +14,31 @@ from software.study.evaluation import (
     similarity,
     table,
 )
-from software.study.evaluation.plan import Plan
+from software.study.evaluation.experiment import Experiment
 from software.study.evaluation.workers import Found, Task
 
 
-def tasks(plan: Plan) -> list[Task]:
+def tasks(experiment: Experiment) -> list[Task]:
     """Everything that is to be measured, each once: sections share tasks."""
     sections = (table, ablation, similarity, pairs, iterations, optimum)
-    return list(dict.fromkeys(task for section in sections for task in section.tasks(plan)))
+    return list(dict.fromkeys(task for section in sections for task in section.tasks(experiment)))
 
 
-def summary(plan: Plan, found: Found) -> dict[str, Any]:
+def summary(experiment: Experiment, found: Found) -> dict[str, Any]:
     """All figures, as evaluation.json holds them."""
-    methods = table.summary(plan, found)
+    methods = table.summary(experiment, found)
     return {
-        "config": asdict(plan),
+        "config": {**asdict(experiment), "warm_up": experiment.warm_up},
         "runs": [
             {"class": CLASSES[run.prompt.label], "moment": run.prompt.moment, "seed": run.seed}
-            for run in plan.runs
+            for run in experiment.runs
         ],
         "lpips_missing": lpips.missing(),
         "headline": headline.summary(methods),
         "methods": methods,
-        "ablation": ablation.summary(plan, found),
-        "similarity": similarity.summary(plan, found),
-        "pairs": pairs.summary(plan, found),
-        "iterations": iterations.summary(plan, found),
-        "optimum": optimum.summary(plan, found),
+        "ablation": ablation.summary(experiment, found),
+        "similarity": similarity.summary(experiment, found),
+        "pairs": pairs.summary(experiment, found),
+        "iterations": iterations.summary(experiment, found),
+        "optimum": optimum.summary(experiment, found),
     }

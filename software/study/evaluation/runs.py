@@ -14,7 +14,7 @@ from software.library.config import OrbisConfig
 from software.library.matchers import DatmMatcher, make_matcher
 from software.library.reduction import apply_orbis
 from software.study.evaluation import lpips
-from software.study.evaluation.plan import Run
+from software.study.evaluation.experiment import Run
 from software.study.metrics import psnr, ssim
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from software.demo.diffusion import TimeGrid
-from software.study.evaluation.plan import Plan, Run
+from software.study.evaluation.experiment import Experiment, Run
 from software.study.evaluation.runs import unreduced
 from software.study.evaluation.workers import Found, Task
 from software.study.metrics import map_likeness, similarity_map
@@ -74,21 +74,23 @@ def _shown(
     return tokens.outputs[step - 1, layer], tokens.inputs[step, layer]
 
 
-def maps_task(plan: Plan) -> Maps:
+def maps_task(experiment: Experiment) -> Maps:
     """The maps that are shown."""
-    return Maps(plan.runs[0], plan.grid, plan.shown_step)
+    return Maps(experiment.runs[0], experiment.grid, experiment.shown_step)
 
 
-def tasks(plan: Plan) -> list[Task]:
+def tasks(experiment: Experiment) -> list[Task]:
     """Likeness in every run, maps of one."""
-    return [maps_task(plan), *(Likeness(run, plan.grid) for run in plan.runs)]
+    return [maps_task(experiment), *(Likeness(run, experiment.grid) for run in experiment.runs)]
 
 
-def summary(plan: Plan, found: Found) -> dict[str, Any]:
+def summary(experiment: Experiment, found: Found) -> dict[str, Any]:
     """For each guide and measure its mean and ``by_layer_and_step``, over runs."""
     result: dict[str, Any] = {"first_step": 1, "paper": PAPER}
     for guide in GUIDES:
-        stacked = np.array([found[Likeness(run, plan.grid)][guide] for run in plan.runs])
+        stacked = np.array(
+            [found[Likeness(run, experiment.grid)][guide] for run in experiment.runs]
+        )
         means = stacked.mean(axis=0)  # [layers, steps - 1, measures]
         result[guide] = {
             measure: {

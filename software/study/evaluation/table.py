@@ -5,34 +5,37 @@ from statistics import fmean
 from typing import Any
 
 from software.library.config import OrbisConfig
+from software.study.evaluation.experiment import Experiment
 from software.study.evaluation.methods import METHODS
-from software.study.evaluation.plan import Plan
 from software.study.evaluation.runs import StepAlone, WholeRun, mean_and_error
 from software.study.evaluation.workers import Found, Task
 
 
-def tasks(plan: Plan) -> list[Task]:
-    """Every method, ratio and run; one step alone at the plan's one ratio."""
+def tasks(experiment: Experiment) -> list[Task]:
+    """Every method, ratio and run; one step alone at the experiment's one ratio."""
     whole = [
-        task for method in METHODS for ratio in plan.ratios
-        for task in whole_runs(plan, method.config(plan, ratio))
+        task for method in METHODS for ratio in experiment.ratios
+        for task in whole_runs(experiment, method.config(experiment, ratio))
     ]  # fmt: skip
-    return [*whole, *(task for method in METHODS
-                      for task in _steps(plan, method.config(plan, plan.ratio)))]  # fmt: skip
+    alone = [
+        task for method in METHODS
+        for task in _steps(experiment, method.config(experiment, experiment.ratio))
+    ]  # fmt: skip
+    return [*whole, *alone]
 
 
-def whole_runs(plan: Plan, config: OrbisConfig) -> list[WholeRun]:
+def whole_runs(experiment: Experiment, config: OrbisConfig) -> list[WholeRun]:
     """The reduced runs of one way of reducing."""
-    return [WholeRun(run, config, plan.grid) for run in plan.runs]
+    return [WholeRun(run, config, experiment.grid) for run in experiment.runs]
 
 
-def _steps(plan: Plan, config: OrbisConfig) -> list[StepAlone]:
-    return [StepAlone(run, config, plan.grid) for run in plan.runs]
+def _steps(experiment: Experiment, config: OrbisConfig) -> list[StepAlone]:
+    return [StepAlone(run, config, experiment.grid) for run in experiment.runs]
 
 
-def over_runs(plan: Plan, config: OrbisConfig, found: Found) -> dict[str, Any]:
+def over_runs(experiment: Experiment, config: OrbisConfig, found: Found) -> dict[str, Any]:
     """Figures of one way of reducing: means, the error of PSNR's, and PSNR run by run."""
-    rows = [found[task] for task in whole_runs(plan, config)]
+    rows = [found[task] for task in whole_runs(experiment, config)]
     psnrs = [row["psnr"] for row in rows]
     mean, error = mean_and_error(psnrs)
     others = {name: _mean([row[name] for row in rows]) for name in rows[0] if name != "psnr"}
@@ -41,7 +44,7 @@ def over_runs(plan: Plan, config: OrbisConfig, found: Found) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def summary(plan: Plan, found: Found) -> list[dict[str, Any]]:
+def summary(experiment: Experiment, found: Found) -> list[dict[str, Any]]:
     """A row a method: ``name``, ``plain``, ``baseline``, ``ratios`` and ``step_psnr``."""
     return [
         {
@@ -49,11 +52,14 @@ def summary(plan: Plan, found: Found) -> list[dict[str, Any]]:
             "plain": method.plain,
             "baseline": method.baseline,
             "ratios": [
-                {"ratio": ratio, **over_runs(plan, method.config(plan, ratio), found)}
-                for ratio in plan.ratios
+                {"ratio": ratio, **over_runs(experiment, method.config(experiment, ratio), found)}
+                for ratio in experiment.ratios
             ],
             "step_psnr": _mean(
-                [found[task] for task in _steps(plan, method.config(plan, plan.ratio))]
+                [
+                    found[task]
+                    for task in _steps(experiment, method.config(experiment, experiment.ratio))
+                ]
             ),
         }
         for method in METHODS

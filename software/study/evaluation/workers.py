@@ -16,7 +16,7 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 
 from software.demo.model import load_model
-from software.study.evaluation.plan import Run
+from software.study.evaluation.experiment import Run
 
 Found = dict["Task", Any]
 """What was measured, by task."""

@@ -16,12 +16,12 @@ from software.commands.cli import app
 from software.demo.model import build_model
 from software.study.evaluation import lpips, optimum, page, report
 from software.study.evaluation.ablation import CHOICES
+from software.study.evaluation.experiment import FULL, QUICK, Experiment
 from software.study.evaluation.methods import METHODS
-from software.study.evaluation.plan import FULL, QUICK, Plan
 from software.study.evaluation.workers import Found, measure_all
 
-SMALL = Plan(
-    seeds=1, labels=(0, 2), moments=(0.4,), ratios=(0.2, 0.38), steps=4, warm_up=1, rc_steps=1
+SMALL = Experiment(
+    seeds=1, labels=(0, 2), moments=(0.4,), ratios=(0.2, 0.38), steps=4, warmup_steps=1, rc_steps=1
 )
 REDUCED_STEPS = 2
 FILES = ["evaluation.html", "evaluation.json", "evaluation.png"]
@@ -156,7 +156,7 @@ def test_what_is_missing_is_said(
 def test_the_command_writes_the_same_with_two_jobs(
     measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("software.study.evaluation.plan.QUICK", SMALL)
+    monkeypatch.setattr("software.study.evaluation.experiment.QUICK", SMALL)
     done = orbis("--quick", "--weights", measured.weights, "--jobs", 2, "-o", tmp_path)
     assert done.exit_code == 0, done.output
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
@@ -199,11 +199,11 @@ def test_refusals(options: list[object], rule: str, tmp_path: Path) -> None:
 
 def test_plans_that_measure_nothing_are_refused() -> None:
     with pytest.raises(ValueError, match="labels is empty"):
-        Plan(labels=())
+        Experiment(labels=())
     with pytest.raises(ValueError, match=r"ratio is 0.38; it must be one of \(0.2,\)"):
-        Plan(ratios=(0.2,))
+        Experiment(ratios=(0.2,))
     with pytest.raises(ValueError, match="6 steps with 2 full ones at the start match 1 times"):
-        Plan(steps=6, warm_up=2)
+        Experiment(steps=6, warmup_steps=2)
 
 
 def test_the_full_plan_sees_every_moment_of_every_class() -> None:

@@ -133,7 +133,7 @@ def work(model: VideoModel, video_tokens: int, dropped: int = 0) -> dict[str, in
     return found
 
 
-def plan(
+def workload(
     name: str,
     config: OrbisConfig,
     *,

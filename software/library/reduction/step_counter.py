@@ -3,7 +3,7 @@
 A pipeline may call its transformer once a step (guidance in one batch), twice (one pass for each
 prompt, each in a cache context of its own or in none), and change the transformer on the way
 (Wan 2.2). So the time that a call is given tells the step, unless the pipeline's cache context
-does; one Run serves all transformers of a pipeline.
+does; one counter serves all transformers of a pipeline.
 """
 
 from collections.abc import Callable
@@ -29,23 +29,23 @@ class Moment:
     grid: Grid
 
 
-class Run:
-    """The run that is under way.
+class StepCounter:
+    """Counts the steps of the run that is under way, and the runs.
 
     Attributes:
-        number: counts runs; what belongs to another number is of no use any more.
+        run: the run's number; what belongs to another run is of no use any more.
         step: the step's number from 0; -1 before the first call.
     """
 
     def __init__(self, timesteps: Callable[[], object]) -> None:
         """``timesteps`` returns an object that is another one in each run; None if unknown."""
         self._timesteps = timesteps
-        self.number = -1
+        self.run = -1
         self.reset()
 
     def reset(self) -> None:
         """Let the next call begin a run."""
-        self.number += 1
+        self.run += 1
         self.step = -1
         self._mark: object = None
         self._grid: Grid | None = None

@@ -25,7 +25,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Experiment:
     """What is measured.
 
     Attributes:
@@ -36,8 +36,8 @@ class Plan:
         ratios: shares of the video tokens that reduced steps drop, ascending.
         ratio: the one of them that everything but the table of ratios is measured at.
         steps: Euler steps.
-        warm_up: full steps at the start, about a quarter, in which the layout is decided. Chosen on
-            seeds that are not measured.
+        warmup_steps: full steps at the start, in which the layout is decided; see `OrbisConfig`,
+            whose default was chosen on seeds that are not measured.
         rc_steps: reduced steps after each full one.
         dst_fraction: M of DATM and of the random dst, as a share of the video tokens.
 
@@ -49,11 +49,11 @@ class Plan:
     labels: tuple[int, ...] = tuple(range(len(CLASSES)))
     moments: tuple[float, ...] = (0.1, 0.4, 0.7)
     ratios: tuple[float, ...] = (0.2, 0.3, 0.38, 0.5, 0.6)
-    ratio: float = 0.38
+    ratio: float = OrbisConfig.ratio
     steps: int = 50
-    warm_up: int = 13
-    rc_steps: int = 3
-    dst_fraction: float = 0.25
+    warmup_steps: float = OrbisConfig.warmup_steps
+    rc_steps: int = OrbisConfig.rc_steps
+    dst_fraction: float = OrbisConfig.dst_fraction
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -83,13 +83,18 @@ class Plan:
         return TimeGrid(self.steps)
 
     def reduction(self, ratio: float, **options: Any) -> OrbisConfig:
-        """The reduction of a method: this plan's schedule, and options of its own."""
+        """The reduction of a method: this experiment's schedule, and options of its own."""
         return OrbisConfig(
             **{
-                "ratio": ratio, "rc_steps": self.rc_steps, "warmup_steps": self.warm_up,
+                "ratio": ratio, "rc_steps": self.rc_steps, "warmup_steps": self.warmup_steps,
                 "num_steps": self.steps, "dst_fraction": self.dst_fraction, **options,
             }
         )  # fmt: skip
+
+    @property
+    def warm_up(self) -> int:
+        """Full steps at the start of every run."""
+        return self.reduction(self.ratio).warmup(self.steps)
 
     @property
     def matching_steps(self) -> list[int]:
@@ -104,6 +109,6 @@ class Plan:
         return self.matching_steps[len(self.matching_steps) // 2]
 
 
-FULL = Plan()
+FULL = Experiment()
 QUICK = replace(FULL, seeds=1, labels=(0, 2), ratios=(0.2, 0.38, 0.6))
 """The same sections with fewer runs and ratios."""

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from software.commands.cli import app
 from software.library.config import OrbisConfig
-from software.library.plan import MODELS, plan, work
+from software.library.workload import MODELS, work, workload
 
 # What a model's config changes of its class's defaults.
 CLASSES: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
@@ -82,7 +82,7 @@ def test_sdpa_falls_with_the_square_of_the_tokens_that_are_left() -> None:
 
 
 def test_a_plan_adds_up() -> None:
-    found = plan("cogvideox-2b", OrbisConfig(ratio=0.4, warmup_steps=6), steps=50)
+    found = workload("cogvideox-2b", OrbisConfig(ratio=0.4, warmup_steps=6), steps=50)
     assert found["dropped"] == 7020
     assert found["num_dst"] == 4388
     # Steps 5, 9, ..., 49 are full as well.
@@ -91,12 +91,12 @@ def test_a_plan_adds_up() -> None:
     assert found["tokens_dropped_over_all_steps"] == pytest.approx(0.4 * 33 / 50)
     full, reduced = (sum(found[f"{kind}_step_mac"].values()) for kind in ("full", "reduced"))
     assert found["work_saved"] == pytest.approx(1 - (17 * full + 33 * reduced) / (50 * full))
-    assert plan("cogvideox-2b", OrbisConfig(warmup_steps=60))["work_saved"] == 0
+    assert workload("cogvideox-2b", OrbisConfig(warmup_steps=60))["work_saved"] == 0
 
 
 def test_the_command_prints_what_the_plan_says() -> None:
     result = CliRunner().invoke(app, ["plan", "--model", "wan2.1-1.3b", "--frames", "41", "--json"])
-    assert json.loads(result.stdout) == plan("wan2.1-1.3b", OrbisConfig(), frames=41)
+    assert json.loads(result.stdout) == workload("wan2.1-1.3b", OrbisConfig(), frames=41)
     everything = CliRunner().invoke(app, ["plan"])
     assert all(name in everything.stdout for name in MODELS)
 
