@@ -1,8 +1,6 @@
 """BSM, bipartite soft matching: the baseline with one random dst in each block of the video.
 
-Source: design sections 1 and 5. The dst is drawn once, uniformly in its 3-D block of frames, rows
-and columns; every other token is a src, goes to its nearest dst by squared L2 distance, in floats,
-and the closest pairs are taken. No dst is ever refined.
+Source: docs/definition.md, 'Rivals'.
 """
 
 from math import prod

@@ -1,6 +1,6 @@
 """Convergence test: stop when the total pair loss hardly changes any more.
 
-Source: design section 3, 'Convergence'; epsilon is an unsigned Q0.16 fraction.
+Source: docs/definition.md, 'Convergence'; epsilon is an unsigned Q0.16 fraction.
 """
 
 

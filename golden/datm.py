@@ -1,6 +1,6 @@
 """DATM, distribution-aware token matching: init, pairing, dst update, convergence, top-k.
 
-Source: design section 3. With bits=4 every number is an exact integer and the engine's RTL gives
+Source: docs/definition.md. With bits=4 every number is an exact integer and the engine's RTL gives
 the same ones; with bits=None the same loop runs on the tokens as they are, in floats.
 """
 

@@ -1,6 +1,6 @@
 """Distance accumulation: weighted squared distances between tokens, a tile at a time.
 
-Source: design section 3, 'Distance': d(i, j) = sum_c w_c (q[i,c] - q[j,c])^2, exact.
+Source: docs/definition.md, 'Distance': d(i, j) = sum_c w_c (q[i,c] - q[j,c])^2, exact.
 
 The nearest dst y of a src x is that of least |y|^2 - 2 <x, y>, the distance less |x|^2: that is
 what a tile holds. The inner products are a matrix multiplication.

@@ -1,6 +1,6 @@
 """Min tree: the nearest dst slot of each src, merged over blocks of slots.
 
-Source: design section 3, 'Pairing': least distance, a tie goes to the lowest slot.
+Source: docs/definition.md, 'Pairing': least distance, a tie goes to the lowest slot.
 """
 
 from dataclasses import dataclass

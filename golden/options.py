@@ -1,6 +1,6 @@
 """Match options: what DATM starts from and when it stops, with the project's one set of defaults.
 
-Source: design section 3, 'Init' and 'Convergence'. Loads without torch.
+Source: docs/definition.md, 'Init' and 'Convergence'. Loads without torch.
 """
 
 from collections.abc import Sequence

@@ -1,20 +1,6 @@
 """Quantisation engine: tokens to 4-bit channel-wise levels, in exact integers.
 
-Source: design section 3, 'Quantise'. What that section leaves to the golden model is fixed here:
-
-* Fixed point. Every token value becomes an integer X times a unit that all channels share.
-  FP16: the unit is 2^-24 and X is exact.
-  BF16: E is the largest unbiased exponent (zero and subnormals count as -126) of max(|lo|, |hi|)
-  over the channels with lo != hi, the unit is 2^(E - 39), and X = value / unit rounded toward zero.
-  Channels with lo == hi are *constant*: X = 0 whatever their value, so |X| < 2^40 in both formats.
-  -0.0 equals +0.0.
-* Span. R = X_hi - X_lo per channel, below 2^41. A BF16 channel whose span rounds to 0 is constant.
-* Order. Scale group G = 1 keeps the channels in place. G > 1 sorts them by R, largest first, the
-  lower channel first where R is equal; each run of G positions (the last may be shorter) is a group
-  and uses the R of its first, largest, member for q and for the weight.
-* Level. q = (30 (X - X_lo) + R) div (2 R), 0 where R = 0.
-* Weight. With W = 2^weight_bits - 1, s = max(0, bit_length(R_max) - 16), r = R >> s and
-  m = R_max >> s: w = (2 W r^2 + m^2) div (2 m^2), all 0 where R_max = 0.
+Source: docs/definition.md, 'Quantise' and 'Shared scale'.
 """
 
 import math
@@ -142,7 +128,7 @@ def quantize(
     scale_group: int = 1,
     weight_bits: int = 8,
 ) -> Quantized:
-    """Quantise tokens to 4 bits a channel; the rules are in the module's docstring.
+    """Quantise tokens to 4 bits a channel.
 
     Args:
         tokens: [N, D], float16, bfloat16 or float32; first rounded to token_format.

@@ -1,7 +1,7 @@
 """Reduce and restore: drop src rows before attention, copy their dst's rows back after it.
 
-Source: design section 3, 'Reduce / restore'. The two index lists are computed once for a match and
-reused at every reduced step; both directions are then one gather, and no input is written to.
+Source: docs/definition.md, 'Reduce and restore'. The two index lists are computed once for a match
+and reused at every reduced step; both directions are then one gather, and no input is written to.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Initial dst list: M of N tokens, uniformly at random, from a 32-bit seed.
 
-Source: design section 3, 'Init': xorshift32 draws drive selection sampling (Knuth, The Art of
+Source: docs/definition.md, 'Init': xorshift32 draws drive selection sampling (Knuth, The Art of
 Computer Programming, volume 2, section 3.4.2, Algorithm S).
 """
 

@@ -1,6 +1,6 @@
 """Top-k: the K cheapest pairs.
 
-Source: design section 3, 'Top-k': ordered by (loss, src).
+Source: docs/definition.md, 'Top-k': ordered by (loss, src).
 """
 
 import torch

@@ -1,7 +1,6 @@
 """Dst update: each slot moves to the member of its group that is nearest to the group's mean.
 
-Source: design section 3, 'Dst update'. The nearest member minimises n |x|^2 - 2 <x, S>: n members,
-S their sum, products weighted. A tie keeps the current dst, else takes the lowest token index.
+Source: docs/definition.md, 'Dst update'.
 
 All of it is float64, which is exact for 4-bit tokens: S is at most 15 N, n |x|^2 at most 225 N
 times the sum of the weights and 2 <x, S> at most twice that, which the check of quantised tokens

@@ -1,6 +1,6 @@
 """Boundary checks of the golden model: each raises ValueError, one sentence with value and rule.
 
-Source: design section 3, 'Bad input'. Inner functions trust what passed here.
+Source: docs/definition.md, 'Bad input'. Inner functions trust what passed here.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LEVELS = 16
-"""Levels of a quantised channel; design section 3 fixes 4 bits."""
+"""Levels of a quantised channel; docs/definition.md, 'Limits', fixes 4 bits."""
 
 RECORD_DST_BITS = 17
 RECORD_SRC_BITS = 17

@@ -28,7 +28,7 @@ LOSS_WORD_BITS = 64
 
 
 class Datm(wiring.Component):
-    """Runs matching jobs (design section 3) on two read ports and a write port.
+    """Runs matching jobs (docs/definition.md) on two read ports and a write port.
 
     Ports:
         ``start`` In pulse, after which ``order`` In stays as it is until ``done`` Out pulses.

@@ -1,4 +1,4 @@
-"""The matching engine: DATM behind AXI4 memory and AXI4-Lite registers (design section 4)."""
+"""The matching engine: DATM behind AXI4 memory and AXI4-Lite registers."""
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring

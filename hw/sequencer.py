@@ -1,4 +1,4 @@
-"""Sequencer: the order in which the stages of DATM run (design section 3)."""
+"""Sequencer: the order in which the stages of DATM run."""
 
 from typing import Any
 

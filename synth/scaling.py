@@ -1,7 +1,7 @@
 """Technology scaling between 45, 28 and 7 nm, and the budget that the engine's area must keep.
 
-Source: DeepScaleTool (Sarangi and Baas, ISCAS 2021), as factors relative to 45 nm; the design's
-section 4 gives the instance that they are applied to.
+Source: DeepScaleTool (Sarangi and Baas, ISCAS 2021), as factors relative to 45 nm. The instance
+that they are applied to is the paper's: 470.9 mm2 for 38 of them, 2.4 % of it the engine.
 """
 
 AREA = {45: 1.0, 28: 0.35, 7: 0.011}

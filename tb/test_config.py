@@ -103,7 +103,7 @@ ACCEPTED: list[dict[str, Any]] = [
     {"dst_lanes": 4},
 ]
 
-# By hand from design section 3 and the presets' sizes.
+# By hand from docs/definition.md, 'Exactness', and the presets' sizes.
 DERIVED = {
     "tiny": {
         "token_bits": 6, "count_bits": 7, "slot_bits": 5, "channel_bits": 5, "distance_bits": 21,

@@ -1,4 +1,4 @@
-"""Brute force in Python's own integers and fractions, straight from design section 3.
+"""Brute force in Python's own integers and fractions, straight from docs/definition.md.
 
 Slow, unblocked, and free of torch: what the golden model is compared with.
 """

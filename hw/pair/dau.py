@@ -33,7 +33,9 @@ def distances(config: EngineConfig) -> data.ArrayLayout:
 
 
 class DistanceElement(wiring.Component):
-    """Accumulates ``d = sum_c w_c * (a_c - b_c)^2`` over the chunks of one pair (design section 3).
+    """Accumulates ``d = sum_c w_c * (a_c - b_c)^2`` over the chunks of one pair.
+
+    Source: docs/definition.md, 'Distance'.
 
     Ports: ``a``, ``b`` In: a chunk of each token; ``weight`` In: the weights of the chunk
     `weight_lag` cycles before; ``valid`` In: the chunk `flag_lag` cycles before counts; ``first``
@@ -108,7 +110,7 @@ class DistanceElement(wiring.Component):
 
 
 class Dau(wiring.Component):
-    """Distances of P dst to Q src, C channels of each pair a cycle (design section 4).
+    """Distances of P dst to Q src, C channels of each pair a cycle.
 
     Ports: ``chunk`` In, always-ready stream of ``dst`` (`dst_word`), ``src`` (a `src_word` a src
     lane), ``weight`` (`weight_word`), ``first`` and ``last`` (of the tile's chunks); ``tile`` Out,

@@ -16,8 +16,8 @@ def nearest(config: EngineConfig) -> data.StructLayout:
 class MinTree(wiring.Component):
     """The least (distance, slot) over the P dst of a tile, merged with each src's running least.
 
-    A tie goes to the lowest slot (design section 3): tiles come in slot order, so a later tile
-    wins only where it is strictly nearer.
+    A tie goes to the lowest slot (docs/definition.md, 'Pairing'): tiles come in slot order, so a
+    later tile wins only where it is strictly nearer.
 
     Ports: ``tile`` In, always-ready stream of ``distances`` ([src][dst]), ``base`` (slot of dst
     lane 0, a multiple of P), ``valid_dst`` (a bit a dst lane; lane 0's is always 1), ``first``

@@ -1,4 +1,4 @@
-"""Pairing: every src token to its nearest dst slot (design section 3, 'Pairing')."""
+"""Pairing: every src token to its nearest dst slot (docs/definition.md, 'Pairing')."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring

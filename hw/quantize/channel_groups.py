@@ -20,7 +20,7 @@ def channel_record(channel: Value, span: Value) -> Value:
 
 
 class ChannelGroups(wiring.Component):
-    """Gives each position its channel and its group's span (design section 3, shared scale).
+    """Gives each position its channel and its group's span (docs/definition.md, 'Shared scale').
 
     Ports:
         ``channels`` In: records to come, a multiple of G, constant while they do.

@@ -15,7 +15,9 @@ _LARGEST_FP16_EXPONENT = 30
 
 
 class ChannelScan(wiring.Component):
-    """The span R of every channel in fixed point, in channel order (design section 3, Quantise).
+    """The span R of every channel in fixed point, in channel order.
+
+    Source: docs/definition.md, 'Quantise'.
 
     FP16 values are exact in units of 2^-24. For BF16 the unit follows from the largest exponent of
     a channel that varies, so a walk that ``measure`` asks for comes before the spans'.

@@ -16,7 +16,7 @@ def stats_word(config: EngineConfig) -> data.ArrayLayout:
 
 
 class ChannelStats(wiring.Component):
-    """Minimum and maximum of each channel over all rows (design section 3, Quantise).
+    """Minimum and maximum of each channel over all rows (docs/definition.md, 'Quantise').
 
     Ports:
         ``start`` In pulse: takes ``rows`` (at least 1) and ``row_beats`` (beats of a row of 16-bit

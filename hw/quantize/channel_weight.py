@@ -17,7 +17,7 @@ class ChannelWeight(wiring.Component):
     """``w = (2 W r^2 + m^2) div (2 m^2)``, W the largest weight: W (r / m)^2, rounded half up.
 
     m and r are the leading 16 bits of the largest span and those of a span at the same place
-    (design section 3, Quantise). Where the largest span is 0 every weight is 0.
+    (docs/definition.md, 'Quantise'). Where the largest span is 0 every weight is 0.
 
     Ports: ``load`` In pulse, while no weight is under way and no span is offered: takes ``largest``
     In; ``span`` In stream, none above ``largest``; ``weight`` Out stream.

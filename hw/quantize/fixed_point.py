@@ -41,7 +41,7 @@ def key_value(key: Value) -> Value:
 
 
 class FixedPointDifference(wiring.Component):
-    """``upper - lower``, each first put into fixed point (golden rules: design section 3).
+    """``upper - lower``, each first put into fixed point (docs/definition.md, 'Quantise').
 
     The unit is 2^(E - 39) for ``exponent`` E: 40 bits of magnitude, rounded toward zero. With the
     largest exponent of FP16 the unit is 2^-24 and nothing is rounded.

@@ -23,7 +23,9 @@ _RECORD_BEATS = 16
 
 
 class QuantizationEngine(wiring.Component):
-    """Statistics, channel order, weights and quantised rows of a job (design sections 3 and 4).
+    """Statistics, channel order, weights and quantised rows of a job.
+
+    Source: docs/definition.md, 'Quantise' and 'Shared scale'.
 
     Ports:
         ``start`` In pulse, while idle; the job, constant from it to ``done``: ``tokens``, N,

@@ -17,7 +17,7 @@ from hw.quantize.row_permuter import RowPermuter
 
 
 class QuantizePass(wiring.Component):
-    """Quantises rows with the statistics at hand (design section 3, Quantise).
+    """Quantises rows with the statistics at hand (docs/definition.md, 'Quantise').
 
     Ports:
         ``start`` In pulse: takes ``rows`` (at least 1); ``row_beats`` In: beats of a quantised row,

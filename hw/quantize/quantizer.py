@@ -83,7 +83,7 @@ class QuantizerLane(wiring.Component):
 
 
 class Quantizer(wiring.Component):
-    """Levels of L channels a cycle (design section 3, Quantise).
+    """Levels of L channels a cycle (docs/definition.md, 'Quantise').
 
     Ports: ``word`` In, always-ready stream of ``values`` and ``lows`` (16 bits a lane) and
     ``spans`` (`span_word`); ``exponent`` In, constant while words come; ``levels`` Out,

@@ -11,7 +11,7 @@ EPSILON_BITS = 16
 
 
 class Convergence(wiring.Component):
-    """Tests ``|L_prev - L| * 2^16 < epsilon * L_prev`` exactly (design section 3, 'Convergence').
+    """Tests ``|L_prev - L| * 2^16 < epsilon * L_prev`` exactly (docs/definition.md, 'Convergence').
 
     The product is made a bit of epsilon a cycle, lowest bit first: its low 16 bits fall off the
     end and only whether any was 1 is kept, since ``d * 2^16 < p`` is the same as

@@ -17,7 +17,7 @@ HOST_TOKEN_BITS = 32
 
 
 class Initialize(wiring.Component):
-    """Assigns a token to each of the M slots, in slot order (design section 3, 'Init').
+    """Assigns a token to each of the M slots, in slot order (docs/definition.md, 'Init').
 
     Ports: ``start`` In pulse, after which ``job``, ``seed`` and ``host_init`` In stay as they
     are; ``read`` Out `ReadClient` of the DST region, used with ``host_init``; ``assign`` Out

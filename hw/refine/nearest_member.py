@@ -38,7 +38,7 @@ class NearestMember(wiring.Component):
     """Picks the member of each group that is nearest to the group's mean, exactly.
 
     The score of a member x is ``n |x|^2 - 2 <x, S>``, with weighted products and S the sum of the
-    n members (design section 3, 'Dst update'): sum over c of ``w_c q_c (n q_c - 2 S_c)``. The
+    n members (docs/definition.md, 'Dst update'): sum over c of ``w_c q_c (n q_c - 2 S_c)``. The
     first round over a group sums S, the second scores. The least score wins; on a tie the dst
     stays, else the lowest token wins.
 

@@ -21,7 +21,7 @@ class _State(enum.Enum):
 
 
 class Sampler(wiring.Component):
-    """Chooses ``num_dst`` of ``tokens`` tokens, ascending (design section 3, 'Init').
+    """Chooses ``num_dst`` of ``tokens`` tokens, ascending (docs/definition.md, 'Init').
 
     xorshift32 and Knuth's Algorithm S: token i is taken when
     ``draw * (N - i) < (M - taken) * 2^32``, that is when the product's high half is below

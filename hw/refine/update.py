@@ -1,4 +1,7 @@
-"""Dst update: each slot's new dst is its group's exact medoid (design section 3)."""
+"""Dst update: each slot's new dst is its group's exact medoid.
+
+Source: docs/definition.md, 'Dst update'.
+"""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring

@@ -16,7 +16,7 @@ def records_layout(width: int) -> data.ArrayLayout:
 
 
 class BitonicSorter(wiring.Component):
-    """Sorts W records ascending with Batcher's bitonic network (design section 4, 'Top-k').
+    """Sorts W records ascending with Batcher's bitonic network.
 
     Stage by stage W/2 comparators each put the lesser record of a pair first; which pairs, and
     in which order, does not depend on the records. The caller fills positions beyond a short

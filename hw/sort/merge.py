@@ -71,7 +71,7 @@ class RecordFeed(wiring.Component):
 
 
 class Merger(wiring.Component):
-    """Merges each pair of neighbouring runs of a list in memory (design section 4, 'Top-k').
+    """Merges each pair of neighbouring runs of a list in memory.
 
     Ports:
         ``start`` In pulse; from it to ``done``: ``beats`` (of the list), ``stride`` (beats from

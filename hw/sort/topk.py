@@ -132,7 +132,7 @@ _PASS = 7
 
 
 class TopK(wiring.Component):
-    """Sorts 64-bit records, or finds the ``keep`` least (design sections 3 and 4, 'Top-k').
+    """Sorts 64-bit records, or finds the ``keep`` least (docs/definition.md, 'Top-k').
 
     Chunks of `EngineConfig.chunk_records` records (the sorter's width, at least a beat) go
     through the bitonic network, the last one padded with all-ones; then passes of 2-way merging

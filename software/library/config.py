@@ -1,6 +1,6 @@
 """What token reduction does to a model: one validated object, made without torch.
 
-Source: design sections 1 and 3.
+Source: docs/definition.md, 'Steps'.
 """
 
 import math

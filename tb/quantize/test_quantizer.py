@@ -47,7 +47,8 @@ async def check(dut: object, tokens: torch.Tensor, stall: float) -> None:
     assert torch.equal(levels.to(torch.uint8), quantize(tokens, token_format=config.token_format).q)  # type: ignore[arg-type]
     assert [cycle for cycle, _ in sink.taken] == [c + Quantizer.latency for c, _ in source.sent]
 
-    if config.token_format == "fp16":  # exact, so that design section 3 says it without golden
+    if config.token_format == "fp16":
+        # Exact, so that docs/definition.md, 'Quantise', says it without golden.
         for channel in range(lanes):
             column = [Fraction(value) for value in tokens[:, channel].double().tolist()]
             low, step = min(column), (max(column) - min(column)) / 15

@@ -70,7 +70,7 @@ class Host:
 
 
 def golden_verdicts(tests: list[Test]) -> list[bool]:
-    """What section 3 says of each test, given the one before it."""
+    """What docs/definition.md, 'Convergence', says of each test, given the one before it."""
     verdicts, previous = [], 0
     for test in tests:
         small = not test.first and converged(previous, test.loss, test.epsilon)

@@ -29,7 +29,7 @@ class MatchingBackend(Protocol):
         reduce: int,
         options: MatchOptions = MatchOptions(),
     ) -> "Match":
-        """Find num_dst medoids and the reduce cheapest src (design section 3).
+        """Find num_dst medoids and the reduce cheapest src (docs/definition.md).
 
         Args:
             tokens: [N, D], float16, bfloat16 or float32.

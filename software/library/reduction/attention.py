@@ -3,7 +3,7 @@
 At a full step it calls the layer's own processor and lets the matcher see what it asks for; at a
 reduced step it attends over the rows that the layer's last match leaves, each video's own.
 
-Source: design section 1 (output-guided matching) and section 3, 'Reduce / restore'; proportional
+Source: docs/definition.md, 'Steps' and 'Reduce and restore'; proportional
 attention is ToMe's (Bolya et al., section 3).
 """
 

@@ -4,8 +4,8 @@ Three kinds behind one interface: all rows; the same rows in every head, dropped
 projections already; rows of their own in each head, dropped after the heads are split. Each video
 of a batch has rows of its own, as many as the others.
 
-Source: design section 3, 'Reduce / restore'. Shapes: B videos of N tokens, S of them kept, H heads
-of d channels, C channels of a state.
+Source: docs/definition.md, 'Reduce and restore'. Shapes: B videos of N tokens, S of them kept, H
+heads of d channels, C channels of a state.
 """
 
 from collections.abc import Sequence

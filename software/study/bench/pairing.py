@@ -90,7 +90,7 @@ CASES: dict[str, Callable[[int, int], Quantized]] = {"log-normal": log_normal, "
 
 _SIZES = ((17_550, 3_072, 4_388, 5), (67_320, 3_072, 16_830, 1))
 JOBS = tuple(Job(n, d, m, case, repeats) for n, d, m, repeats in _SIZES for case in CASES)
-"""M = N / 4 of the two models that the engine is sized for (design section 4)."""
+"""M = N / 4 of the two models that the engine is sized for."""
 
 
 def measure(job: Job) -> Measured:

@@ -1,0 +1,45 @@
+"""What files point to exists, in this repository."""
+
+import re
+
+import pytest
+
+from tests.tree import ROOT, texts
+
+DEFINITION = ROOT / "docs" / "definition.md"
+CITED = re.compile(r"docs/definition\.md, ('[^']+'(?:(?:, | and |, and )'[^']+')*)")
+"""``docs/definition.md, 'Init' and 'Convergence'``."""
+PAGES = re.compile(r"\bdocs/[\w./-]+\.(?:md|json|png|py|svg|ipynb)\b")
+CODE = re.compile(r"\b(?:hw|tb|golden|software|synth|tests)/[\w./-]+\.(?:py|md|npy|hpp|cpp|vlt)\b")
+ELSEWHERE = re.compile(r"design(?:'s)? sections?\b|\bdesign\.md\b|\bshared/", re.IGNORECASE)
+
+TEXTS = dict(texts())
+
+
+def test_every_cited_heading_of_the_definition_exists() -> None:
+    headings = set(re.findall(r"^#+ (.+)$", DEFINITION.read_text(), re.MULTILINE))
+    cited = {
+        (name, heading)
+        for name, text in TEXTS.items()
+        for found in CITED.findall(text)
+        for heading in re.findall(r"'([^']+)'", found)
+    }
+    assert len(cited) > 20
+    for name, heading in cited:
+        assert heading in headings, f"{name} cites {heading!r}"
+    assert headings - {"Definition", "Names", "Limits"} <= {heading for _, heading in cited}
+
+
+@pytest.mark.parametrize("pattern", [PAGES, CODE])
+def test_every_file_that_is_named_exists(pattern: re.Pattern[str]) -> None:
+    for name, text in TEXTS.items():
+        if name == "CHANGELOG.md":  # it names what was
+            continue
+        for found in pattern.findall(text):
+            assert (ROOT / found).exists(), f"{name} names {found}"
+
+
+def test_nothing_points_to_a_page_outside_the_repository() -> None:
+    for name, text in TEXTS.items():
+        if name != "tests/test_citations.py":
+            assert not ELSEWHERE.search(text), f"{name}: {ELSEWHERE.search(text)}"

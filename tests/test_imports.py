@@ -1,0 +1,111 @@
+"""Who may import whom, and that no unit is left without its test."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.tree import ROOT, imported, modules, packages
+
+ALLOWED = {
+    "golden": {"golden", "torch"},
+    "hw": {"hw", "amaranth"},
+    "synth": {"synth", "hw", "amaranth", "matplotlib", "pyosys"},
+    "orbis": {"golden", "software"},
+}
+"""Packages beside the standard library that a folder may import, its own tests excepted."""
+STAGES = ("quantize", "pair", "refine", "sort")
+"""Rooms of hw that hold a stage each; what they exchange is in hw/words.py."""
+ROOMS = {"blocks": {"blocks"}, "bus": {"bus", "blocks"}, "emit": {"emit", "bus"}} | {
+    stage: {stage, "blocks", "bus"} for stage in STAGES
+}
+"""Rooms of hw that each room may import, beside what lies above all of them."""
+ABOVE = ("hw.datm", "hw.engine", "hw.sequencer")
+"""Modules of hw that join the stages; no room imports them."""
+SOFTWARE = {
+    "library": {"library"},
+    "demo": {"demo", "library"},
+    "study": {"study", "demo", "library"},
+    "commands": {"commands", "study", "demo", "library"},
+}
+"""Rooms of software that each room may import."""
+NEEDS_THE_ENGINE = {
+    "library": ("library/backends/", "library/simulator/"),
+    "study": ("study/bench/",),
+    "commands": ("commands/",),
+    "demo": (),
+}
+"""Where each room of software imports hw: the engine's backend and simulator, the race of the
+engine's simulators, and the commands that emit its Verilog and list its presets."""
+TESTED_WITHIN = {
+    "bus/axi.py": "signatures only",
+    "bus/client_mux.py": "test_datm.py",
+    "config.py": "test_config.py",
+    "job.py": "layouts only",
+    "emit/rtlil.py": "test_module_merge.py",
+    "blocks/pipeline.py": "functions, tested by every unit that is made of them",
+    "quantize/quantize_pass.py": "test_qe.py",
+    "bus/ports.py": "signatures only",
+    "emit/toolchain.py": "every testbench builds with it",
+    "emit/verilog.py": "software/tests/commands/test_verilog.py",
+}
+
+
+def room(module: str) -> str:
+    """The room of a module of hw or software, by its full name; the module itself above them."""
+    return module.split(".")[1]
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("folder", ALLOWED)
+def test_a_folder_imports_only_what_it_may(folder: str) -> None:
+    for path in modules(folder):
+        if "tests" not in path.parts:
+            foreign = packages(path) - ALLOWED[folder]
+            assert not foreign, f"{relative(path)} imports {sorted(foreign)}"
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_room_of_hw_imports_only_what_it_may(name: str) -> None:
+    """No stage imports another, and none what joins them."""
+    for path in modules(f"hw/{name}"):
+        ours = {module for module in imported(path) if module.startswith("hw.")}
+        rooms = {room(module) for module in ours} & set(ROOMS)
+        assert rooms <= ROOMS[name], f"{relative(path)} imports {sorted(rooms - ROOMS[name])}"
+        assert not ours & set(ABOVE), f"{relative(path)} imports {sorted(ours & set(ABOVE))}"
+
+
+@pytest.mark.parametrize("name", SOFTWARE)
+def test_a_room_of_software_imports_only_what_it_may(name: str) -> None:
+    for path in modules(f"software/{name}"):
+        found = imported(path)
+        rooms = {room(module) for module in found if module.startswith("software.")}
+        assert rooms <= SOFTWARE[name], f"{relative(path)} imports {sorted(rooms)}"
+        place = str(path.relative_to(ROOT / "software"))
+        if not place.startswith(NEEDS_THE_ENGINE[name]):
+            assert "hw" not in packages(path), f"{relative(path)} imports hw"
+
+
+def test_every_unit_has_a_testbench_of_its_name_in_its_room() -> None:
+    units = {str(path.relative_to(ROOT / "hw")) for path in modules("hw")}
+    units = {unit for unit in units if not unit.endswith("__init__.py")} - set(TESTED_WITHIN)
+    untested = {
+        unit for unit in units
+        if not (ROOT / "tb" / unit).with_name(f"test_{Path(unit).name}").exists()
+    }  # fmt: skip
+    assert not untested, f"no testbench for {sorted(untested)}"
+    assert all((ROOT / "hw" / unit).exists() for unit in TESTED_WITHIN)
+
+
+def test_nothing_that_ships_imports_a_test() -> None:
+    for folder in ("orbis", "golden", "hw", "synth", "software"):
+        for path in modules(folder):
+            if "tests" in path.parts or "study/bench/" in relative(path):
+                continue
+            tests = {
+                module for module in imported(path)
+                if module.split(".")[0] in ("tb", "tests", "pytest") or ".tests" in module
+            }  # fmt: skip
+            assert not tests, f"{relative(path)} imports {sorted(tests)}"
