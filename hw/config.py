@@ -6,18 +6,32 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-LEVELS = 16
-"""Levels of a quantised channel; docs/definition.md, 'Limits', fixes 4 bits."""
+VALUE_BITS = 16
+"""Bits of a token value, FP16 or BF16."""
 
-RECORD_DST_BITS = 17
-RECORD_SRC_BITS = 17
-RECORD_LOSS_BITS = 30
-RECORD_BITS = RECORD_DST_BITS + RECORD_SRC_BITS + RECORD_LOSS_BITS
-"""A pair record, from bit 0 up: dst token, src token, loss. Sorting the 64-bit words as unsigned
-integers sorts by (loss, src)."""
+LEVEL_BITS = 4
+"""Bits of a level, a quantised channel value; docs/definition.md, 'Limits', fixes 4. The structure
+would allow 1 and 2 too: widths at which C levels fill whole bytes, and at which a row of values has
+no fewer beats than `ChannelStats` has cycles of latency."""
 
-MAX_REQUEST_BEATS = (1 << 16) - 1
-"""Beats of the longest run that a memory client asks for at once."""
+LARGEST_LEVEL = (1 << LEVEL_BITS) - 1
+
+RECORD_FIELDS = {"dst": 17, "src": 17, "loss": 30}
+"""Bits of a pair record's fields, from bit 0 up: dst token, src token, loss. Sorting the records as
+unsigned integers sorts by (loss, src)."""
+RECORD_BITS = sum(RECORD_FIELDS.values())
+
+DST_WORD_BITS = 32
+"""Bits of a token in the DST region."""
+HISTORY_WORD_BITS = 64
+"""Bits of a pairing's L in the HISTORY region."""
+
+TOKEN_BEATS = VALUE_BITS // LEVEL_BITS
+"""Beats of token values that become one beat of levels."""
+
+REQUEST_BITS = 16
+"""Bits of the number of beats that a memory client asks for at once."""
+MAX_REQUEST_BEATS = (1 << REQUEST_BITS) - 1
 
 FIXED_BITS = 40
 """Magnitude bits of a token value in fixed point: FP16 needs exactly 40 in units of 2^-24."""
@@ -58,18 +72,18 @@ class EngineConfig:
             value = getattr(self, name)
             if not _is_power_of_two(value):
                 raise ValueError(f"{name} is {value}, but must be a power of two")
-        self._require("max_tokens", 2, 1 << RECORD_SRC_BITS)
+        self._require("max_tokens", 2, 1 << RECORD_FIELDS["src"])
         self._require("max_channels", 1, 1 << 16)
         self._require("max_dst", 1, self.max_tokens - 1)
         self._require("weight_bits", 1, 8)
         self._require("bus_bytes", 8, 128)
-        self._require("channel_lanes", 2, self.bus_bytes)
+        self._require("channel_lanes", 8 // LEVEL_BITS, self.bus_bytes)
         self._require("sorter_width", 2, 256)
         self._require("max_pairings", 1, 1 << 16)
         self._require("burst_beats", 1, min(256, 4096 // self.bus_bytes))
         self._require("fifo_beats", max(4, 2 * self.burst_beats), 1 << 12)
         self._require("address_bits", 16, 64)
-        self._require("quantize_lanes", 1, self.bus_bytes // 2)
+        self._require("quantize_lanes", 1, self.values_per_beat)
         if self.token_format not in ("fp16", "bf16"):
             raise ValueError(f"token_format is {self.token_format!r}, but must be fp16 or bf16")
         if self.scale_group not in (1, self.channel_lanes):
@@ -77,30 +91,30 @@ class EngineConfig:
                 f"scale_group is {self.scale_group}, but must be 1 or channel_lanes"
                 f" ({self.channel_lanes})"
             )
-        if self.dst_lanes * self.channel_lanes > self.nibbles_per_beat:
+        if self.dst_lanes * self.channel_lanes > self.levels_per_beat:
             raise ValueError(
                 f"dst_lanes * channel_lanes is {self.dst_lanes * self.channel_lanes}, but a beat"
-                f" holds {self.nibbles_per_beat} quantised channels"
+                f" holds {self.levels_per_beat} quantised channels"
             )
-        if self.max_channels % self.nibbles_per_beat:
+        if self.max_channels % self.levels_per_beat:
             raise ValueError(
                 f"max_channels is {self.max_channels}, but must be a multiple of the"
-                f" {self.nibbles_per_beat} quantised channels of a beat"
+                f" {self.levels_per_beat} quantised channels of a beat"
             )
         for what, beats in (
             ("the longest list of records", self.list_beats),
-            ("the dst list", -(-4 * self.max_dst // self.bus_bytes)),
-            ("the history of L", -(-8 * self.max_pairings // self.bus_bytes)),
+            ("the dst list", self.beats_of(self.max_dst, DST_WORD_BITS)),
+            ("the history of L", self.beats_of(self.max_pairings, HISTORY_WORD_BITS)),
         ):
             if beats > MAX_REQUEST_BEATS:
                 raise ValueError(
                     f"{what} has {beats} beats, but a request holds {MAX_REQUEST_BEATS}: raise"
                     " bus_bytes or lower max_tokens, max_channels or max_pairings"
                 )
-        if self.distance_bits > RECORD_LOSS_BITS:
+        if self.distance_bits > RECORD_FIELDS["loss"]:
             raise ValueError(
                 f"a distance needs {self.distance_bits} bits, but a record holds"
-                f" {RECORD_LOSS_BITS}: lower max_channels or weight_bits"
+                f" {RECORD_FIELDS['loss']}: lower max_channels or weight_bits"
             )
 
     def _require(self, name: str, low: int, high: int) -> None:
@@ -131,9 +145,19 @@ class EngineConfig:
         return (self.max_channels - 1).bit_length()
 
     @property
+    def chunk_index_bits(self) -> int:
+        """Bits of a chunk's index in its token, 0 to max_chunks - 1 (at least 1)."""
+        return max(1, (self.max_chunks - 1).bit_length())
+
+    @property
+    def chunk_bits(self) -> int:
+        """Bits of a chunk: C levels."""
+        return self.channel_lanes * LEVEL_BITS
+
+    @property
     def distance_bits(self) -> int:
         """Bits of a distance: max_channels * max weight * 15^2 never overflows them."""
-        largest = self.max_channels * ((1 << self.weight_bits) - 1) * (LEVELS - 1) ** 2
+        largest = self.max_channels * ((1 << self.weight_bits) - 1) * LARGEST_LEVEL**2
         return largest.bit_length()
 
     @property
@@ -144,7 +168,7 @@ class EngineConfig:
     @property
     def sum_bits(self) -> int:
         """Bits of one channel's sum over a group of at most max_tokens members."""
-        return ((LEVELS - 1) * self.max_tokens).bit_length()
+        return (LARGEST_LEVEL * self.max_tokens).bit_length()
 
     # Shapes.
 
@@ -154,34 +178,48 @@ class EngineConfig:
         return self.dst_lanes * self.src_lanes * self.channel_lanes
 
     @property
-    def nibbles_per_beat(self) -> int:
+    def bus_bits(self) -> int:
+        """Bits of a memory beat."""
+        return 8 * self.bus_bytes
+
+    def beats_of(self, words: int, word_bits: int) -> int:
+        """Whole beats that hold so many words."""
+        return -(-words * word_bits // self.bus_bits)
+
+    @property
+    def levels_per_beat(self) -> int:
         """Quantised channels of a memory beat."""
-        return 2 * self.bus_bytes
+        return self.bus_bits // LEVEL_BITS
 
     @property
     def values_per_beat(self) -> int:
-        """16-bit token values of a memory beat."""
-        return self.bus_bytes // 2
+        """Token values of a memory beat."""
+        return self.bus_bits // VALUE_BITS
 
     @property
     def records_per_beat(self) -> int:
         """Pair records of a memory beat."""
-        return self.bus_bytes * 8 // RECORD_BITS
+        return self.bus_bits // RECORD_BITS
 
     @property
     def chunks_per_beat(self) -> int:
         """Chunks (C channels of one token) of a beat of quantised tokens."""
-        return self.nibbles_per_beat // self.channel_lanes
+        return self.levels_per_beat // self.channel_lanes
 
     @property
     def words_per_beat(self) -> int:
         """Dst words (one chunk of each of the P dst of a tile) of a beat of packed dst."""
-        return self.nibbles_per_beat // (self.channel_lanes * self.dst_lanes)
+        return self.levels_per_beat // (self.channel_lanes * self.dst_lanes)
 
     @property
     def max_row_beats(self) -> int:
         """Beats of a quantised token of max_channels."""
-        return self.max_channels // self.nibbles_per_beat
+        return self.max_channels // self.levels_per_beat
+
+    @property
+    def max_token_row_beats(self) -> int:
+        """Beats of the 16-bit values of a token of max_channels."""
+        return self.max_row_beats * TOKEN_BEATS
 
     @property
     def max_chunks(self) -> int:

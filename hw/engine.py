@@ -8,7 +8,8 @@ from hw.bus.axi import Axi4, Axi4Lite, connect_master
 from hw.bus.axi_lite import ControlRegisters
 from hw.bus.axi_reader import AxiReader
 from hw.bus.axi_writer import AxiWriter
-from hw.bus.cycle_counters import STAGE_PHASES, CycleCounters
+from hw.bus.cycle_counters import CycleCounters
+from hw.bus.registers import COUNTERS, counter_member
 from hw.config import EngineConfig
 from hw.datm import Datm
 
@@ -22,7 +23,7 @@ class DatmEngine(wiring.Component):
 
     A job: the host writes the TOKENS region, the sizes and addresses, then CONTROL.start. The
     engine raises the interrupt with STATUS.done when the results are in memory, or with an error
-    bit. docs/architecture.md describes the regions.
+    bit. docs/regions.md lists the regions.
     """
 
     def __init__(self, config: EngineConfig):
@@ -45,8 +46,8 @@ class DatmEngine(wiring.Component):
         m.d.comb += [
             self.interrupt.eq(registers.interrupt),
             datm.order.eq(registers.order),
-            datm.start.eq(registers.start),
-            registers.finished.eq(datm.done),
+            datm.run.start.eq(registers.start),
+            registers.finished.eq(datm.run.done),
             registers.bad_job.eq(datm.bad_job),
             registers.nonfinite.eq(datm.nonfinite),
             registers.bus_error.eq(reader.error | writer.error),
@@ -58,6 +59,6 @@ class DatmEngine(wiring.Component):
             counters.phase.eq(datm.phase),
             counters.dau_busy.eq(datm.dau_busy),
         ]
-        for stage in ("total", "dau", *STAGE_PHASES):
-            m.d.comb += getattr(registers, f"cycles_{stage}").eq(getattr(counters, stage))
+        for counter in COUNTERS:
+            m.d.comb += getattr(registers, counter_member(counter)).eq(getattr(counters, counter))
         return m

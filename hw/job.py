@@ -2,30 +2,22 @@
 
 from amaranth.lib import data
 
+from hw.bus.registers import job_fields, job_registers
 from hw.config import EngineConfig
-
-_ADDRESSES = tuple(
-    f"{region}_address"
-    for region in ("tokens", "quantized", "packed", "records", "scratch", "dst", "history")
-)
+from hw.regions import REGIONS
 
 
 class Order(data.StructLayout):
     """A job as the host gives it; `hw.datm.Datm` checks it and derives a `Job` from it.
 
-    Members, 32 bits where nothing is said: ``tokens`` N, ``channels`` D, ``num_dst`` M,
-    ``reduce`` K, ``seed``, ``max_pairings``; ``epsilon`` (Q0.16, 16 bits); ``host_init`` (1 bit:
-    the dst list is in the DST region); the byte addresses of the regions, as in `Job`.
+    A member for each job register and job field of docs/registers.md, as wide as the register.
     """
 
     def __init__(self, config: EngineConfig):
-        sizes = ("tokens", "channels", "num_dst", "reduce", "seed", "max_pairings")
         super().__init__(
             {
-                **dict.fromkeys(sizes, 32),
-                "epsilon": 16,
-                "host_init": 1,
-                **dict.fromkeys(_ADDRESSES, config.address_bits),
+                **{register.member: register.width(config) for register in job_registers()},
+                **{field.name: 1 for field in job_fields()},
             }
         )
 
@@ -35,10 +27,11 @@ class Job(data.StructLayout):
 
     Members: ``tokens`` N; ``num_dst`` M; ``num_src`` N - M; ``reduce`` K; ``chunks`` of a token;
     ``row_beats`` of a quantised token; ``tile_beats`` of a packed tile; ``tiles`` of P dst;
-    ``src_tiles`` of Q src; the byte addresses of the regions.
+    ``src_tiles`` of Q src, as `hw.regions.JobSizes` has them; `addresses`: the byte address of each
+    region.
     """
 
-    addresses = _ADDRESSES
+    addresses = tuple(f"{region.name.lower()}_address" for region in REGIONS)
 
     def __init__(self, config: EngineConfig):
         count = config.count_bits
@@ -53,6 +46,6 @@ class Job(data.StructLayout):
                 "tile_beats": (config.max_row_beats * config.dst_lanes).bit_length(),
                 "tiles": count,
                 "src_tiles": count,
-                **dict.fromkeys(_ADDRESSES, config.address_bits),
+                **dict.fromkeys(self.addresses, config.address_bits),
             }
         )

@@ -3,39 +3,14 @@
 from typing import Any
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import enum, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+from hw.blocks.handshake import Handshake
+from hw.phases import Phase
 
 _DERIVE_CYCLES = 3
 """Cycles in which the derived sizes of a job settle."""
-
-
-class Phase(enum.Enum, shape=4):  # type: ignore[call-arg]
-    """What a job is doing, finely enough to say who owns the memory ports."""
-
-    IDLE = 0
-    DERIVE = 1
-    QUANTIZE = 2
-    SORT_CHANNELS = 3
-    INIT = 4
-    PACK = 5
-    PAIR = 6
-    CONVERGE = 7
-    UPDATE = 8
-    TOPK = 9
-    REPORT_DST = 10
-    REPORT_HISTORY = 11
-    DONE = 12
-
-
-class Handshake(wiring.Signature):
-    """How a stage is run. Members: ``start`` Out pulse; ``done`` In pulse, at least a cycle later.
-
-    The phase of the stage begins in the cycle after its ``start``.
-    """
-
-    def __init__(self) -> None:
-        super().__init__({"start": Out(1), "done": In(1)})
 
 
 class Sequencer(wiring.Component):
@@ -46,11 +21,11 @@ class Sequencer(wiring.Component):
     not finite ends the job at once.
 
     Ports:
-        ``start`` In pulse, ``done`` Out pulse; ``phase`` Out.
-        ``bad_job`` In, of the sizes at ``start``; ``nonfinite`` In, with quantize's done.
+        ``run`` In `Handshake`; ``phase`` Out.
+        ``bad_job`` In, of the sizes at start; ``nonfinite`` In, with quantize's done.
         ``quantize``, ``initialize``, ``pair``, ``converge``, ``update``, ``sort``, ``report_dst``,
-            ``report_history`` Out `Handshake`. ``sort`` serves ``sort_channels`` In, a pulse
-            of the quantiser answered by ``channels_sorted`` Out, and top-k.
+            ``report_history`` Out `Handshake`; the phase of each begins in the cycle after its
+            start. ``sort`` serves ``sort_channels`` In `Handshake` of the quantiser, and top-k.
         ``packed`` In: everything handed to the packer is in memory.
         ``stop`` In, with converge's done; ``moved`` In, with update's done: some slot moved.
     """
@@ -62,13 +37,11 @@ class Sequencer(wiring.Component):
         )  # fmt: skip
         super().__init__(
             {
-                "start": In(1),
-                "done": Out(1),
+                "run": In(Handshake()),
                 "phase": Out(Phase),
                 "bad_job": In(1),
                 "nonfinite": In(1),
-                "sort_channels": In(1),
-                "channels_sorted": Out(1),
+                "sort_channels": In(Handshake()),
                 "packed": In(1),
                 "stop": In(1),
                 "moved": In(1),
@@ -88,23 +61,23 @@ class Sequencer(wiring.Component):
         with m.Switch(self.phase):
             with m.Case(Phase.IDLE):
                 m.d.sync += derived.eq(0)
-                with m.If(self.start & self.bad_job):
+                with m.If(self.run.start & self.bad_job):
                     enter(Phase.DONE)
-                with m.Elif(self.start):
+                with m.Elif(self.run.start):
                     enter(Phase.DERIVE)
             with m.Case(Phase.DERIVE):
                 m.d.sync += derived.eq(derived + 1)
                 with m.If(derived == _DERIVE_CYCLES):
                     enter(Phase.QUANTIZE, self.quantize)
             with m.Case(Phase.QUANTIZE):
-                with m.If(self.sort_channels):
+                with m.If(self.sort_channels.start):
                     enter(Phase.SORT_CHANNELS, self.sort)
                 with m.Elif(self.quantize.done & self.nonfinite):
                     enter(Phase.DONE)
                 with m.Elif(self.quantize.done):
                     enter(Phase.INIT, self.initialize)
             with m.Case(Phase.SORT_CHANNELS):
-                m.d.comb += self.channels_sorted.eq(self.sort.done)
+                m.d.comb += self.sort_channels.done.eq(self.sort.done)
                 with m.If(self.sort.done):
                     enter(Phase.QUANTIZE)
             with m.Case(Phase.INIT), m.If(self.initialize.done):
@@ -130,6 +103,6 @@ class Sequencer(wiring.Component):
             with m.Case(Phase.REPORT_HISTORY), m.If(self.report_history.done):
                 enter(Phase.DONE)
             with m.Case(Phase.DONE):
-                m.d.comb += self.done.eq(1)
+                m.d.comb += self.run.done.eq(1)
                 enter(Phase.IDLE)
         return m

@@ -39,7 +39,7 @@ class Sizes:
     @property
     def row_beats(self) -> int:
         """Beats of a quantised token."""
-        return -(-self.channels // self.config.nibbles_per_beat)
+        return -(-self.channels // self.config.levels_per_beat)
 
     @property
     def tile_beats(self) -> int:
@@ -95,7 +95,7 @@ def random_quantized(sizes: Sizes, generator: torch.Generator, *, levels: int = 
 
 def row_bytes(sizes: Sizes, q: Tensor) -> bytes:
     """The QUANTIZED region: a row of whole beats for each token, zeros behind its channels."""
-    padded = torch.zeros(q.shape[0], sizes.row_beats * sizes.config.nibbles_per_beat, dtype=q.dtype)
+    padded = torch.zeros(q.shape[0], sizes.row_beats * sizes.config.levels_per_beat, dtype=q.dtype)
     padded[:, : q.shape[1]] = q
     return bytes((padded[:, ::2] | padded[:, 1::2] << 4).flatten().tolist())
 

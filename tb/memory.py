@@ -62,7 +62,7 @@ class _Requests:
 
 
 class ReadMemory:
-    """Answers the `hw.bus.ports.ReadClient` member ``name`` of the component.
+    """Answers the `hw.bus.client.ReadClient` member ``name`` of the component.
 
     A request's first beat is offered ``latency`` cycles after the request was accepted, or when
     the beats of the requests before it are through; a beat's bytes are those of the cycle before
@@ -122,7 +122,7 @@ class ReadMemory:
 
 
 class WriteMemory:
-    """Serves the `hw.bus.ports.WriteClient` member ``name`` of the component, and drives its idle.
+    """Serves the `hw.bus.client.WriteClient` member ``name`` of the component, and drives its idle.
 
     A beat is taken only once its request was accepted. A beat's bytes land ``latency``
     cycles after it, and a request counts as acknowledged with its last beat: a unit that reads back

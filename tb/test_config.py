@@ -107,20 +107,20 @@ ACCEPTED: list[dict[str, Any]] = [
 DERIVED = {
     "tiny": {
         "token_bits": 6, "count_bits": 7, "slot_bits": 5, "channel_bits": 5, "distance_bits": 21,
-        "loss_bits": 28, "sum_bits": 10, "lanes": 16, "nibbles_per_beat": 16,
+        "loss_bits": 28, "sum_bits": 10, "lanes": 16, "levels_per_beat": 16,
         "values_per_beat": 4, "records_per_beat": 1, "chunks_per_beat": 4, "words_per_beat": 2,
         "max_row_beats": 2, "max_chunks": 8,
     },
     "demo": {
         "token_bits": 10, "count_bits": 11, "slot_bits": 9, "channel_bits": 8, "distance_bits": 24,
-        "loss_bits": 35, "sum_bits": 14, "lanes": 256, "nibbles_per_beat": 128,
+        "loss_bits": 35, "sum_bits": 14, "lanes": 256, "levels_per_beat": 128,
         "values_per_beat": 32, "records_per_beat": 8, "chunks_per_beat": 8, "words_per_beat": 2,
         "max_row_beats": 2, "max_chunks": 16,
     },
     "paper": {
         "token_bits": 17, "count_bits": 17, "slot_bits": 16, "channel_bits": 12,
         "distance_bits": 28, "loss_bits": 45, "sum_bits": 20, "lanes": 1024,
-        "nibbles_per_beat": 128, "values_per_beat": 32, "records_per_beat": 8,
+        "levels_per_beat": 128, "values_per_beat": 32, "records_per_beat": 8,
         "chunks_per_beat": 8, "words_per_beat": 2, "max_row_beats": 24, "max_chunks": 192,
     },
 }  # fmt: skip

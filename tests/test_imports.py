@@ -44,7 +44,7 @@ TESTED_WITHIN = {
     "emit/rtlil.py": "test_module_merge.py",
     "blocks/pipeline.py": "functions, tested by every unit that is made of them",
     "quantize/quantize_pass.py": "test_qe.py",
-    "bus/ports.py": "signatures only",
+    "bus/client.py": "signatures only",
     "emit/toolchain.py": "every testbench builds with it",
     "emit/verilog.py": "software/tests/commands/test_verilog.py",
 }

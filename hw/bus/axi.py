@@ -37,7 +37,7 @@ class Axi4Read(wiring.Signature):
             {
                 **_address_channel(config, "ar"),
                 "rid": In(ID_BITS),
-                "rdata": In(config.bus_bytes * 8),
+                "rdata": In(config.bus_bits),
                 "rresp": In(Response),
                 "rlast": In(1),
                 "rvalid": In(1),
@@ -53,7 +53,7 @@ class Axi4Write(wiring.Signature):
         super().__init__(
             {
                 **_address_channel(config, "aw"),
-                "wdata": Out(config.bus_bytes * 8),
+                "wdata": Out(config.bus_bits),
                 "wstrb": Out(config.bus_bytes),
                 "wlast": Out(1),
                 "wvalid": Out(1),

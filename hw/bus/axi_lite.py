@@ -6,13 +6,12 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hw.bus.axi import LITE_DATA_BITS, Axi4Lite, Response
-from hw.bus.registers import REGISTERS, WORD_BYTES, Register
+from hw.bus.register import WORD_BYTES, Holder, Register
+from hw.bus.registers import REGISTERS
 from hw.config import EngineConfig
 from hw.job import Order
 
 _WORD_SHIFT = exact_log2(WORD_BYTES)
-_BLOCK_FIELDS = ("busy", "done", "start", "pending", "interrupt_enable")
-"""Fields that the block keeps to itself; the others are its members or those of ``order``."""
 
 
 class ControlRegisters(wiring.Component):
@@ -21,11 +20,10 @@ class ControlRegisters(wiring.Component):
     Ports:
         ``bus`` In `Axi4Lite`: one write and one read at a time; address and data of a write in
             any order.
-        ``order`` Out `Order`: the job registers, constant while busy. ``start`` Out: one cycle.
-        ``finished`` In pulse: the job has ended. ``busy`` Out: from ``start`` to ``finished``.
-        ``interrupt`` Out: the line, a level.
-        ``bad_job``, ``nonfinite``, ``bus_error``, ``pairings``, ``moved_slots``, ``cycles_*`` In:
-            what the read-only registers of those names read.
+        ``order`` Out `Order`: the job registers, constant while busy.
+        ``start`` Out, as any ``pulse`` field: one cycle. ``finished`` In pulse: the job has ended.
+        ``busy`` Out: from ``start`` to ``finished``. ``interrupt`` Out: the line, a level.
+        What the engine holds, In: a member for each of its read-only registers and fields.
 
     A write whose address and data are both taken by cycle 0 takes effect, and has its response,
     from cycle `write_latency`; a read taken on cycle 0 has its data from cycle `read_latency`.
@@ -40,52 +38,41 @@ class ControlRegisters(wiring.Component):
         members = {
             "bus": In(Axi4Lite()),
             "order": Out(Order(config)),
-            "start": Out(1),
             "finished": In(1),
             "busy": Out(1),
             "interrupt": Out(1),
         }
         for register in REGISTERS:
-            if register.access != "ro" or register.fixed is not None:
-                continue
-            for field in register.fields:
-                if field.name not in _BLOCK_FIELDS:
-                    members[field.name] = In(1)
-            if not register.fields:
+            if not register.fields and register.holder == "engine":
                 members[register.member] = In(register.width(config))
+            for field in register.fields:
+                if field.holder == "engine":
+                    members[field.name] = Out(1) if field.access == "pulse" else In(1)
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        self._done = Signal()
-        self._pending = Signal()
-        self._interrupt_enable = Signal()
-        m.d.comb += self.interrupt.eq(self._pending & self._interrupt_enable)
+        self._own = own = {
+            field.name: self.busy if field.name == "busy" else Signal(name=field.name)
+            for register in REGISTERS
+            for field in register.fields
+            if field.holder == "block"
+        }
+        m.d.comb += self.interrupt.eq(own["pending"] & own["interrupt_enable"])
         self._write(m)
         # After the writes: in one cycle, the later assignment wins.
         with m.If(self.start):
-            m.d.sync += [self.busy.eq(1), self._done.eq(0)]
+            m.d.sync += [own["busy"].eq(1), own["done"].eq(0)]
         with m.If(self.finished):
-            m.d.sync += [self.busy.eq(0), self._done.eq(1), self._pending.eq(1)]
+            m.d.sync += [own["busy"].eq(0), own["done"].eq(1), own["pending"].eq(1)]
         self._read(m)
         return m
 
-    def _field(self, name: str) -> Value:
-        """The signal of a one-bit field."""
-        own = {
-            "busy": self.busy,
-            "done": self._done,
-            "pending": self._pending,
-            "interrupt_enable": self._interrupt_enable,
-        }
-        if name in own:
-            return own[name]
-        return self.order[name] if name in self.order.shape().members else getattr(self, name)
-
-    def _value(self, register: Register) -> Value:
-        """The signal of a register without fields."""
-        job = register.access == "rw"
-        return self.order[register.member] if job else getattr(self, register.member)
+    def _signal(self, holder: Holder, name: str) -> Value:
+        """The signal of a register or field, by who holds it."""
+        if holder == "block":
+            return self._own[name]
+        return self.order[name] if holder == "order" else getattr(self, name)
 
     def _write(self, m: Module) -> None:
         """Hold address and data until both are here, then write once."""
@@ -113,7 +100,10 @@ class ControlRegisters(wiring.Component):
             m.d.sync += bus.bvalid.eq(0)
 
         response = Signal(Response, init=Response.DECERR)
-        m.d.sync += self.start.eq(0)
+        for register in REGISTERS:
+            for field in register.fields:
+                if field.access == "pulse":
+                    m.d.sync += self._signal(field.holder, field.name).eq(0)
         with m.Switch(address[_WORD_SHIFT:]):
             for register in REGISTERS:
                 for word in range(register.words):
@@ -152,18 +142,19 @@ class ControlRegisters(wiring.Component):
         ]
         with m.If(act & ~refused):
             for field in register.fields:
+                value = self._signal(field.holder, field.name)
                 one = data[field.bit] & strobed[field.bit]
                 if field.access == "pulse":
-                    m.d.sync += self.start.eq(one)
+                    m.d.sync += value.eq(one)
                 elif field.access == "w1c":
                     with m.If(one):
-                        m.d.sync += self._field(field.name).eq(0)
+                        m.d.sync += value.eq(0)
                 else:
                     with m.If(strobed[field.bit]):
-                        m.d.sync += self._field(field.name).eq(data[field.bit])
+                        m.d.sync += value.eq(data[field.bit])
             if not register.fields and mask:
                 first, end = (mask & -mask).bit_length() - 1, mask.bit_length()
-                value = self._value(register)[low + first : low + end]
+                value = self._signal(register.holder, register.member)[low + first : low + end]
                 bits = strobed[first:end]
                 m.d.sync += value.eq((value & ~bits) | (data[first:end] & bits))
 
@@ -196,8 +187,8 @@ class ControlRegisters(wiring.Component):
                             value = self._word(register, word)
                             m.d.sync += bus.rdata.eq(value)
                             if counter:
-                                high = self._value(register)[LITE_DATA_BITS:]
-                                m.d.sync += counter_high.eq(high)
+                                whole = self._signal(register.holder, register.member)
+                                m.d.sync += counter_high.eq(whole[LITE_DATA_BITS:])
                 with m.Default():
                     m.d.sync += bus.rresp.eq(Response.DECERR)
 
@@ -206,7 +197,11 @@ class ControlRegisters(wiring.Component):
         if register.fixed is not None:
             return Const(register.fixed_value(self._config), LITE_DATA_BITS)
         if register.fields:
-            read = {f.bit: self._field(f.name) for f in register.fields if f.access != "pulse"}
+            read = {
+                field.bit: self._signal(field.holder, field.name)
+                for field in register.fields
+                if field.access != "pulse"
+            }
             return Cat(read.get(bit, Const(0, 1)) for bit in range(LITE_DATA_BITS))
         low = word * LITE_DATA_BITS
-        return self._value(register)[low : low + LITE_DATA_BITS]
+        return self._signal(register.holder, register.member)[low : low + LITE_DATA_BITS]

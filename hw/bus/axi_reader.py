@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 from hw.blocks.stream_queue import StreamQueue
 from hw.bus.axi import BURST_INCR, Axi4Read, Response
 from hw.bus.burst_splitter import BurstSplitter
-from hw.bus.ports import ReadClient
+from hw.bus.client import ReadClient
 from hw.config import EngineConfig
 
 
@@ -68,7 +68,7 @@ class AxiReader(wiring.Component):
             m.submodules[f"splitter_{name}"] = splitter = BurstSplitter(config)
             connect(m, flipped(client.request), splitter.request)
             m.submodules[f"fifo_{name}"] = fifo = StreamQueue(
-                config.bus_bytes * 8, depth=config.fifo_beats
+                config.bus_bits, depth=config.fifo_beats
             )
             connect(m, fifo.o, flipped(client.beat))
             m.d.comb += [

@@ -7,7 +7,7 @@ from amaranth.utils import exact_log2
 
 from hw.bus.axi import BURST_INCR, Axi4Write, Response
 from hw.bus.burst_splitter import BurstSplitter
-from hw.bus.ports import WriteClient
+from hw.bus.client import WriteClient
 from hw.config import EngineConfig
 
 

@@ -5,8 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.bus.ports import Request
-from hw.config import EngineConfig
+from hw.bus.client import Request
+from hw.config import REQUEST_BITS, EngineConfig
 
 
 class Burst(data.StructLayout):
@@ -51,7 +51,7 @@ class BurstSplitter(wiring.Component):
 
         active = Signal()
         address = Signal(config.address_bits)
-        left = Signal(16)  # Beats still to be cut, less one.
+        left = Signal(REQUEST_BITS)  # Beats still to be cut, less one.
 
         # The beats up to the next multiple of burst_beats, less one, are the inverse of the
         # address's place between two of them, so finding a burst's end takes no subtraction.

@@ -5,14 +5,14 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.bus.ports import Request
-from hw.config import EngineConfig
+from hw.bus.client import Request
+from hw.config import MAX_REQUEST_BEATS, EngineConfig
 
 
 class RowRequests(wiring.Component):
     """Requests ``rows`` rows of ``row_beats`` beats that lie one after another in memory.
 
-    A request spans a power of two of rows, the most that fit its 16 bits for the longest row and
+    A request spans a power of two of rows, the most that fit its bits for the longest row and
     then ever fewer, so that its beats are the row's shifted and nothing is multiplied.
 
     Ports: ``start`` In pulse, while not ``busy``: takes ``address``, ``rows`` (0 to ``max_rows``)
@@ -24,7 +24,7 @@ class RowRequests(wiring.Component):
     """
 
     def __init__(self, config: EngineConfig, max_rows: int, max_row_beats: int):
-        longest = (1 << 16) - 1
+        longest = MAX_REQUEST_BEATS
         if max_row_beats > longest:
             raise ValueError(f"max_row_beats is {max_row_beats}, but must be at most {longest}")
         self._beat_shift = exact_log2(config.bus_bytes)

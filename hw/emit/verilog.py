@@ -11,8 +11,8 @@ from amaranth.back import rtlil
 from amaranth.hdl import Const, Value
 from amaranth.lib import wiring
 
-from hw.bus.registers import as_json
 from hw.config import EngineConfig
+from hw.emit.maps import regions_json, registers_json
 from hw.emit.module_merge import merge_modules
 from hw.emit.rtlil import RtlilModule, parse, to_text
 
@@ -69,7 +69,7 @@ def to_verilog(component: wiring.Component, name: str, *, merge: bool = True) ->
 
 
 def describe(component: wiring.Component, config: EngineConfig, name: str) -> str:
-    """JSON text that tells a driver's author what `to_verilog` gave: ports, config, registers."""
+    """JSON text for a driver's author: the ports, config, registers and regions of an engine."""
     clocking = [{"name": port, "direction": "input", "width": 1} for port in _CLOCKING]
     members = [
         {
@@ -84,7 +84,8 @@ def describe(component: wiring.Component, config: EngineConfig, name: str) -> st
         "config_hash": f"{config.hash:#010x}",
         "config": config.as_dict(),
         "ports": [*clocking, *members],
-        "registers": as_json(config),
+        "registers": registers_json(config),
+        **regions_json(),
     }
     return json.dumps(description, indent=2) + "\n"
 

@@ -5,7 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.pipeline import delay, register, tree_sum
-from hw.config import EngineConfig
+from hw.config import LEVEL_BITS, EngineConfig
+from hw.words import chunk_word, weight_word
 
 _PARTIAL = 4
 """Channels whose squares one register sums when a weight is shared."""
@@ -13,17 +14,7 @@ _PARTIAL = 4
 
 def dst_word(config: EngineConfig) -> data.ArrayLayout:
     """One chunk of each of the P dst of a tile: the unit of the packed dst stream."""
-    return data.ArrayLayout(src_word(config), config.dst_lanes)
-
-
-def src_word(config: EngineConfig) -> data.ArrayLayout:
-    """One chunk: C quantised channels of one token."""
-    return data.ArrayLayout(4, config.channel_lanes)
-
-
-def weight_word(config: EngineConfig) -> data.ArrayLayout:
-    """The weights of one chunk: one a channel, or one in all where scales are shared."""
-    return data.ArrayLayout(config.weight_bits, config.channel_lanes // config.scale_group)
+    return data.ArrayLayout(chunk_word(config), config.dst_lanes)
 
 
 def distances(config: EngineConfig) -> data.ArrayLayout:
@@ -54,8 +45,8 @@ class DistanceElement(wiring.Component):
         self.weight_lag = 2 if config.scale_group > 1 else 1
         super().__init__(
             {
-                "a": In(src_word(config)),
-                "b": In(src_word(config)),
+                "a": In(chunk_word(config)),
+                "b": In(chunk_word(config)),
                 "weight": In(weight_word(config)),
                 "valid": In(1),
                 "first": In(1),
@@ -73,12 +64,12 @@ class DistanceElement(wiring.Component):
         return m
 
     def _squares(self, m: Module) -> list[Value]:
-        """The squared differences, 8 bits each: the magnitude is at most 15."""
+        """The squared differences, each of twice a level's bits."""
         squares: list[Value] = []
         for c in range(self._config.channel_lanes):
-            difference = Signal(signed(5), name=f"difference_{c}")
-            magnitude = Signal(4, name=f"magnitude_{c}")
-            square = Signal(8, name=f"square_{c}")
+            difference = Signal(signed(LEVEL_BITS + 1), name=f"difference_{c}")
+            magnitude = Signal(LEVEL_BITS, name=f"magnitude_{c}")
+            square = Signal(2 * LEVEL_BITS, name=f"square_{c}")
             m.d.comb += [
                 difference.eq(self.a[c] - self.b[c]),
                 magnitude.eq(Mux(difference < 0, -difference, difference)),
@@ -91,8 +82,8 @@ class DistanceElement(wiring.Component):
         """A weight per channel: squares, products and their sum, a register after each."""
         products: list[Value] = []
         for c, square in enumerate(self._squares(m)):
-            squared = Signal(8, name=f"squared_{c}")
-            product = Signal(8 + self._config.weight_bits, name=f"product_{c}")
+            squared = Signal(2 * LEVEL_BITS, name=f"squared_{c}")
+            product = Signal(len(squared) + self._config.weight_bits, name=f"product_{c}")
             m.d.sync += squared.eq(square)
             m.d.sync += product.eq(squared * self.weight[c])
             products.append(product)
@@ -112,7 +103,7 @@ class DistanceElement(wiring.Component):
 class Dau(wiring.Component):
     """Distances of P dst to Q src, C channels of each pair a cycle.
 
-    Ports: ``chunk`` In, always-ready stream of ``dst`` (`dst_word`), ``src`` (a `src_word` a src
+    Ports: ``chunk`` In, always-ready stream of ``dst`` (`dst_word`), ``src`` (a `chunk_word` a src
     lane), ``weight`` (`weight_word`), ``first`` and ``last`` (of the tile's chunks); ``tile`` Out,
     always-ready stream of `distances`, once a tile.
 
@@ -127,7 +118,7 @@ class Dau(wiring.Component):
         chunk = data.StructLayout(
             {
                 "dst": dst_word(config),
-                "src": data.ArrayLayout(src_word(config), config.src_lanes),
+                "src": data.ArrayLayout(chunk_word(config), config.src_lanes),
                 "weight": weight_word(config),
                 "first": 1,
                 "last": 1,

@@ -1,13 +1,15 @@
 """Packer: copies dst rows into the packed region, from which the DAU streams whole tiles."""
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.bus.ports import ReadClient, WriteClient
+from hw.bus.client import ReadClient, WriteClient
 from hw.config import EngineConfig
+from hw.job import Job
+from hw.words import assignment
 
 _ROWS_IN_FLIGHT = 32
 
@@ -20,8 +22,8 @@ class Packer(wiring.Component):
     beat of a row becomes P beats, in which byte strobes pick the slot's lane.
 
     Ports:
-        ``row_beats``, ``tile_beats`` In; ``quantized_address``, ``packed_address`` In.
-        ``dst`` In stream of ``slot``, ``token``; ``idle`` Out: nothing accepted is unwritten.
+        ``job`` In, constant while slots come.
+        ``assign`` In stream of `assignment`; ``idle`` Out: nothing accepted is unwritten.
         ``read`` Out `ReadClient` of the quantised rows; ``write`` Out `WriteClient`.
 
     Throughput: tile_beats + 1 cycles a slot: its request, then a write beat a cycle; 32 rows are
@@ -30,14 +32,10 @@ class Packer(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        dst = data.StructLayout({"slot": config.slot_bits, "token": config.token_bits})
         super().__init__(
             {
-                "row_beats": In(range(config.max_row_beats + 1)),
-                "tile_beats": In(range(config.max_row_beats * config.dst_lanes + 1)),
-                "quantized_address": In(config.address_bits),
-                "packed_address": In(config.address_bits),
-                "dst": In(stream.Signature(dst)),
+                "job": In(Job(config)),
+                "assign": In(stream.Signature(assignment(config))),
                 "idle": Out(1),
                 "read": Out(ReadClient(config)),
                 "write": Out(WriteClient(config)),
@@ -54,24 +52,24 @@ class Packer(wiring.Component):
         m.submodules.waiting = waiting = SyncFIFOBuffered(
             width=config.slot_bits, depth=_ROWS_IN_FLIGHT
         )
-        dst = self.dst.payload
-        row = dst.token * self.row_beats
+        assign, job = self.assign.payload, self.job
+        row = assign.token * job.row_beats
         m.d.comb += [
-            self.read.request.payload.address.eq(self.quantized_address + (row << beat_shift)),
-            self.read.request.payload.beats.eq(self.row_beats),
-            self.read.request.valid.eq(self.dst.valid & waiting.w_rdy),
-            self.dst.ready.eq(self.read.request.ready & waiting.w_rdy),
-            waiting.w_data.eq(dst.slot),
-            waiting.w_en.eq(self.dst.valid & self.dst.ready),
+            self.read.request.payload.address.eq(job.quantized_address + (row << beat_shift)),
+            self.read.request.payload.beats.eq(job.row_beats),
+            self.read.request.valid.eq(self.assign.valid & waiting.w_rdy),
+            self.assign.ready.eq(self.read.request.ready & waiting.w_rdy),
+            waiting.w_data.eq(assign.slot),
+            waiting.w_en.eq(self.assign.valid & self.assign.ready),
         ]
 
         lane = waiting.r_data[:lane_bits]
         tile = waiting.r_data[lane_bits:]
-        written = Signal.like(self.tile_beats)
+        written = Signal.like(job.tile_beats)
         part = written[:lane_bits]
         announced = Signal()
-        last = written == self.tile_beats - 1
-        chunk_bits = 4 * config.channel_lanes
+        last = written == job.tile_beats - 1
+        chunk_bits = config.chunk_bits
         words = self.read.beat.payload.word_select(part, chunk_bits * config.words_per_beat)
         chunks = [words.word_select(i, chunk_bits) for i in range(config.words_per_beat)]
         lane_strobe = (1 << chunk_bits // 8) - 1
@@ -79,9 +77,9 @@ class Packer(wiring.Component):
 
         m.d.comb += [
             self.write.request.payload.address.eq(
-                self.packed_address + ((tile * self.tile_beats) << beat_shift)
+                job.packed_address + ((tile * job.tile_beats) << beat_shift)
             ),
-            self.write.request.payload.beats.eq(self.tile_beats),
+            self.write.request.payload.beats.eq(job.tile_beats),
             self.write.request.valid.eq(waiting.r_rdy & ~announced),
             # The chunk stands in every lane; only the slot's own is written.
             self.write.beat.payload.data.eq(

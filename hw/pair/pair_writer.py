@@ -6,43 +6,31 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.bus.ports import WriteClient
-from hw.config import (
-    RECORD_BITS,
-    RECORD_DST_BITS,
-    RECORD_LOSS_BITS,
-    RECORD_SRC_BITS,
-    EngineConfig,
-)
+from hw.blocks.handshake import Handshake
+from hw.bus.client import WriteClient
+from hw.config import RECORD_BITS, EngineConfig
 from hw.pair.min_tree import nearest
-from hw.refine.links import link
+from hw.words import dst_lookup, link, pair_record
 
 BUFFERED_TILES = 2
 """Src tiles whose results the pair writer can hold."""
 
 
-def pair_record() -> data.StructLayout:
-    """A pair as memory holds it; as unsigned integers, records sort by (loss, src)."""
-    return data.StructLayout(
-        {"dst": RECORD_DST_BITS, "src": RECORD_SRC_BITS, "loss": RECORD_LOSS_BITS}
-    )
-
-
 class PairWriter(wiring.Component):
     """Takes each src tile's nearest slots; links them, sums L, and writes a record a pair.
 
-    A record is {loss, src, dst token}; a beat of them is written when it is full, or filled up
-    with ones at the last pair.
+    A beat of `pair_record` is written when it is full, or filled up with ones at the last pair.
 
     Ports:
-        ``start`` In pulse; ``num_src``, ``records_address`` In.
+        ``run`` In `Handshake`: done comes after everything is in memory; ``num_src``,
+            ``records_address`` In.
         ``src`` In stream: the src tokens in order, a src tile's Q after another.
         ``best`` In, always-ready stream: `nearest` of the Q src lanes. At most `BUFFERED_TILES`
             may be under way; ``taken`` Out pulses when one has left.
-        ``slot`` Out, ``token`` In: asks the dst table, which answers a cycle later.
+        ``dst`` Out `dst_lookup`.
         ``push`` Out stream to `Links`.
         ``write`` Out `WriteClient`.
-        ``loss`` Out: L, whole when ``done`` Out pulses, after everything is in memory.
+        ``loss`` Out: L, whole at done.
 
     A pair takes as long as its push (2 cycles in `Links`), and each beat of records 2 cycles more
     where memory takes it at once.
@@ -53,18 +41,16 @@ class PairWriter(wiring.Component):
         best = data.ArrayLayout(nearest(config), config.src_lanes)
         super().__init__(
             {
-                "start": In(1),
+                "run": In(Handshake()),
                 "num_src": In(config.count_bits),
                 "records_address": In(config.address_bits),
                 "src": In(stream.Signature(config.token_bits)),
                 "best": In(stream.Signature(best, always_ready=True)),
                 "taken": Out(1),
-                "slot": Out(config.slot_bits),
-                "token": In(config.token_bits),
+                "dst": Out(dst_lookup(config)),
                 "push": Out(stream.Signature(link(config))),
                 "write": Out(WriteClient(config)),
                 "loss": Out(config.loss_bits),
-                "done": Out(1),
             }
         )
 
@@ -87,7 +73,7 @@ class PairWriter(wiring.Component):
         m.d.comb += [
             tiles.w_data.eq(self.best.payload),
             tiles.w_en.eq(self.best.valid),
-            self.slot.eq(entry.slot),
+            self.dst.index.eq(entry.slot),
             self.push.payload.slot.eq(entry.slot),
             self.push.payload.src.eq(self.src.payload),
             self.push.valid.eq(tiles.r_rdy & self.src.valid & ~full & ~finished),
@@ -117,10 +103,10 @@ class PairWriter(wiring.Component):
                 m.d.sync += full.eq(1)
 
         # A cycle after the push the dst table has answered, before a full beat can be offered.
-        beat = Signal(config.bus_bytes * 8)
+        beat = Signal(config.bus_bits)
         record = Signal(pair_record())
         m.d.comb += [
-            record.dst.eq(self.token),
+            record.dst.eq(self.dst.entry),
             record.src.eq(pushed_src),
             record.loss.eq(pushed_entry.distance),
         ]
@@ -131,12 +117,12 @@ class PairWriter(wiring.Component):
             ]
 
         self._write(m, beat, position, full)
-        with m.If(self.start):
+        with m.If(self.run.start):
             m.d.sync += [
                 pairs.eq(0), self.loss.eq(0), finished.eq(0), position.eq(0), beat.eq(~0),
             ]  # fmt: skip
         with m.Elif(~finished & (pairs == self.num_src) & ~full & self.write.idle):
-            m.d.comb += self.done.eq(1)
+            m.d.comb += self.run.done.eq(1)
             m.d.sync += finished.eq(1)
         return m
 
@@ -160,5 +146,5 @@ class PairWriter(wiring.Component):
                 full.eq(0), requested.eq(0), position.eq(0), beat.eq(~0),
                 address.eq(address + self._config.bus_bytes),
             ]  # fmt: skip
-        with m.If(self.start):
+        with m.If(self.run.start):
             m.d.sync += address.eq(self.records_address)

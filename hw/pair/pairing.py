@@ -5,16 +5,17 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from hw.blocks.handshake import Handshake
 from hw.blocks.stream_queue import StreamQueue
 from hw.blocks.unpacker import Unpacker
-from hw.bus.ports import ReadClient, WriteClient
+from hw.bus.client import ReadClient, WriteClient
 from hw.config import EngineConfig
 from hw.job import Job
-from hw.pair.dau import Dau, dst_word, weight_word
+from hw.pair.dau import Dau, dst_word
 from hw.pair.min_tree import MinTree
 from hw.pair.pair_writer import BUFFERED_TILES, PairWriter
 from hw.pair.src_loader import SrcLoader
-from hw.refine.links import link
+from hw.words import dst_lookup, is_dst_lookup, link, weight_lookup
 
 _SRC_QUEUE_TILES = 8
 """Src tiles between request and record: two buffered, three in the pipeline, three requested."""
@@ -26,11 +27,10 @@ class Pairing(wiring.Component):
     """One pairing: streams all dst past each tile of Q src, P x Q x C lanes a cycle.
 
     Ports:
-        ``start`` In pulse, after which ``job`` In stays as it is; ``done`` Out pulse, after the
+        ``run`` In `Handshake`: after start ``job`` In stays as it is, and done comes after the
             records are in memory; ``loss`` Out: L, until the next start.
-        ``index``/``is_dst``, ``slot``/``token``: to the dst table, which answers a cycle later.
-        ``push`` Out stream to `Links`.
-        ``weight_chunk`` Out, ``weight`` In: that chunk's weights, a cycle later.
+        ``is_dst`` Out `is_dst_lookup`; ``dst`` Out `dst_lookup`; ``weight`` Out `weight_lookup`.
+        ``push`` Out stream of `link`: the src of each slot.
         ``read_dst``, ``read_src`` Out `ReadClient`; ``write`` Out `WriteClient`.
         ``busy`` Out: the DAU takes a chunk.
 
@@ -44,17 +44,13 @@ class Pairing(wiring.Component):
         self._largest_request = largest_request
         super().__init__(
             {
-                "start": In(1),
+                "run": In(Handshake()),
                 "job": In(Job(config)),
-                "done": Out(1),
                 "loss": Out(config.loss_bits),
-                "index": Out(config.token_bits),
-                "is_dst": In(1),
-                "slot": Out(config.slot_bits),
-                "token": In(config.token_bits),
+                "is_dst": Out(is_dst_lookup(config)),
+                "dst": Out(dst_lookup(config)),
                 "push": Out(stream.Signature(link(config))),
-                "weight_chunk": Out(range(config.max_chunks)),
-                "weight": In(weight_word(config)),
+                "weight": Out(weight_lookup(config)),
                 "read_dst": Out(ReadClient(config)),
                 "read_src": Out(ReadClient(config)),
                 "write": Out(WriteClient(config)),
@@ -75,24 +71,22 @@ class Pairing(wiring.Component):
         wiring.connect(m, loader.read, wiring.flipped(self.read_src))
         wiring.connect(m, writer.write, wiring.flipped(self.write))
         wiring.connect(m, writer.push, wiring.flipped(self.push))
+        wiring.connect(m, writer.dst, wiring.flipped(self.dst))
+        wiring.connect(m, loader.is_dst, wiring.flipped(self.is_dst))
         wiring.connect(m, loader.src, queue.i)
         wiring.connect(m, queue.o, writer.src)
         wiring.connect(m, min_tree.best, writer.best)
         m.d.comb += [
-            loader.start.eq(self.start),
+            loader.start.eq(self.run.start),
             loader.num_src.eq(self.job.num_src),
             loader.row_beats.eq(self.job.row_beats),
             loader.chunks.eq(self.job.chunks),
             loader.quantized_address.eq(self.job.quantized_address),
-            loader.is_dst.eq(self.is_dst),
-            self.index.eq(loader.index),
-            writer.start.eq(self.start),
+            writer.run.start.eq(self.run.start),
             writer.num_src.eq(self.job.num_src),
             writer.records_address.eq(self.job.records_address),
-            writer.token.eq(self.token),
-            self.slot.eq(writer.slot),
             self.loss.eq(writer.loss),
-            self.done.eq(writer.done),
+            self.run.done.eq(writer.run.done),
         ]
         self._request_dst(m)
         self._feed(m, loader, dau, writer)
@@ -108,7 +102,7 @@ class Pairing(wiring.Component):
         address = Signal.like(job.packed_address)
         beats = Mux(left > self._largest_request, self._largest_request, left)
         starting = Signal()
-        m.d.sync += [starting.eq(self.start), total.eq(job.tiles * job.tile_beats)]
+        m.d.sync += [starting.eq(self.run.start), total.eq(job.tiles * job.tile_beats)]
         m.d.comb += [
             request.valid.eq(left != 0),
             request.payload.address.eq(address),
@@ -136,7 +130,7 @@ class Pairing(wiring.Component):
         """Send dst words, with the src and weights of the same chunk, into the DAU."""
         config, job = self._config, self.job
         m.submodules.dst_unpacker = unpacker = Unpacker(
-            config.bus_bytes * 8, dst_word(config).size, config.max_chunks
+            config.bus_bits, dst_word(config).size, config.max_chunks
         )
         wiring.connect(m, wiring.flipped(self.read_dst.beat), unpacker.beat)
         word = unpacker.word
@@ -152,8 +146,8 @@ class Pairing(wiring.Component):
             take.eq(word.valid & word.ready),
             self.busy.eq(take),
             loader.tile.ready.eq(last_of_src_tile),
-            loader.chunk.eq(word.payload.index),
-            self.weight_chunk.eq(word.payload.index),
+            loader.rows.index.eq(word.payload.index),
+            self.weight.index.eq(word.payload.index),
         ]
         with m.If(take & word.payload.last):
             m.d.sync += tile.eq(Mux(tile == job.tiles - 1, 0, tile + 1))
@@ -167,7 +161,7 @@ class Pairing(wiring.Component):
             chunk.first.eq(word.payload.first),
             chunk.last.eq(word.payload.last),
         ]
-        m.d.comb += [chunk.src.eq(loader.rows), chunk.weight.eq(self.weight)]
+        m.d.comb += [chunk.src.eq(loader.rows.entry), chunk.weight.eq(self.weight.entry)]
 
     def _count_tiles(self, m: Module, dau: Dau, min_tree: MinTree) -> None:
         """Tell the min tree which slots each tile of distances belongs to."""

@@ -6,10 +6,17 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from hw.blocks.lookup import Lookup
+from hw.blocks.stream_fork import StreamFork
 from hw.blocks.unpacker import Unpacker
-from hw.bus.ports import ReadClient
+from hw.bus.client import ReadClient
 from hw.config import EngineConfig
-from hw.pair.dau import src_word
+from hw.words import chunk_word, is_dst_lookup
+
+
+def rows_lookup(config: EngineConfig) -> Lookup:
+    """How a chunk of each src of a tile is asked for."""
+    return Lookup(config.chunk_index_bits, data.ArrayLayout(chunk_word(config), config.src_lanes))
 
 
 class SrcLoader(wiring.Component):
@@ -18,12 +25,12 @@ class SrcLoader(wiring.Component):
     Ports:
         ``start`` In pulse; ``num_src`` (tokens that are no dst), ``row_beats``, ``chunks``,
             ``quantized_address`` In.
-        ``index`` Out, ``is_dst`` In: asks the dst table, which answers a cycle later.
+        ``is_dst`` Out `is_dst_lookup`.
         ``read`` Out `ReadClient` of the quantised rows.
         ``src`` Out stream: the token of each requested row, in order. It bounds how far rows are
             requested ahead: a row is requested when its token is taken here.
         ``tile`` Out stream without payload: a tile is buffered; taking it frees its buffer.
-        ``chunk`` In: ``rows`` Out, a cycle later: that chunk of each src of the offered tile.
+        ``rows`` In `Lookup`: a chunk of each src of the offered tile.
 
     A token is examined every 2 cycles, and a chunk is buffered every cycle, while the tile before
     is in use.
@@ -38,13 +45,11 @@ class SrcLoader(wiring.Component):
                 "row_beats": In(range(config.max_row_beats + 1)),
                 "chunks": In(range(config.max_chunks + 1)),
                 "quantized_address": In(config.address_bits),
-                "index": Out(config.token_bits),
-                "is_dst": In(1),
+                "is_dst": Out(is_dst_lookup(config)),
                 "read": Out(ReadClient(config)),
                 "src": Out(stream.Signature(config.token_bits)),
                 "tile": Out(stream.Signature(0)),
-                "chunk": In(range(config.max_chunks)),
-                "rows": Out(data.ArrayLayout(src_word(config), config.src_lanes)),
+                "rows": In(rows_lookup(config)),
             }
         )
 
@@ -59,17 +64,21 @@ class SrcLoader(wiring.Component):
         config = self._config
         token = Signal(config.token_bits)
         left = Signal(config.count_bits)
-        request = self.read.request
-        row = token * self.row_beats
-        requested = Signal()
-        announced = Signal()
+        # A src's row is requested, and its token announced, in whichever order.
+        m.submodules.fork = fork = StreamFork(config.token_bits, 2)
+        row_wanted, announced = fork.o
+        wiring.connect(m, announced, wiring.flipped(self.src))
+        request, is_dst = self.read.request, self.is_dst.entry
+        row = row_wanted.payload * self.row_beats
         m.d.comb += [
-            self.index.eq(token),
+            self.is_dst.index.eq(token),
+            fork.i.payload.eq(token),
+            request.valid.eq(row_wanted.valid),
+            row_wanted.ready.eq(request.ready),
             request.payload.address.eq(
                 self.quantized_address + (row << exact_log2(config.bus_bytes))
             ),
             request.payload.beats.eq(self.row_beats),
-            self.src.payload.eq(token),
         ]
         with m.FSM(name="scan"):
             with m.State("IDLE"):
@@ -79,29 +88,20 @@ class SrcLoader(wiring.Component):
             with m.State("LOOK"):
                 m.next = "DECIDE"
             with m.State("DECIDE"):
-                # A src is taken by both streams, in whichever order they become ready.
-                m.d.comb += [
-                    request.valid.eq(~self.is_dst & ~requested),
-                    self.src.valid.eq(~self.is_dst & ~announced),
-                ]
-                request_done = requested | request.ready
-                announce_done = announced | self.src.ready
-                with m.If(self.is_dst | (request_done & announce_done)):
-                    m.d.sync += [token.eq(token + 1), requested.eq(0), announced.eq(0)]
+                m.d.comb += fork.i.valid.eq(~is_dst)
+                with m.If(is_dst | fork.i.ready):
+                    m.d.sync += token.eq(token + 1)
                     m.next = "LOOK"
-                    with m.If(~self.is_dst):
+                    with m.If(~is_dst):
                         m.d.sync += left.eq(left - 1)
                         with m.If(left == 1):
                             m.next = "IDLE"
-                with m.Else():
-                    m.d.sync += [requested.eq(request_done), announced.eq(announce_done)]
 
     def _load(self, m: Module) -> None:
         """Write rows into the buffer that is free, offer it when its tile is complete."""
         config = self._config
-        chunk_bits = 4 * config.channel_lanes
         m.submodules.unpacker = unpacker = Unpacker(
-            config.bus_bytes * 8, chunk_bits, config.max_chunks
+            config.bus_bits, config.chunk_bits, config.max_chunks
         )
         wiring.connect(m, wiring.flipped(self.read.beat), unpacker.beat)
         word = unpacker.word
@@ -117,7 +117,7 @@ class SrcLoader(wiring.Component):
             self.tile.valid.eq(full.bit_select(using, 1)),
         ]
         for q in range(config.src_lanes):
-            bank = Memory(shape=src_word(config), depth=2 * config.max_chunks, init=[])
+            bank = Memory(shape=chunk_word(config), depth=2 * config.max_chunks, init=[])
             m.submodules[f"bank_{q}"] = bank
             write, read = bank.write_port(), bank.read_port()
             m.d.comb += [
@@ -125,8 +125,8 @@ class SrcLoader(wiring.Component):
                 write.addr.eq(Cat(filling, word.payload.index)),
                 write.data.eq(word.payload.data),
                 write.en.eq(word.valid & word.ready & (lane == q)),
-                read.addr.eq(Cat(using, self.chunk)),
-                self.rows[q].eq(read.data),
+                read.addr.eq(Cat(using, self.rows.index)),
+                self.rows.entry[q].eq(read.data),
             ]
 
         row_done = word.valid & word.ready & word.payload.last

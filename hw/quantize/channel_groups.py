@@ -46,7 +46,7 @@ class ChannelGroups(wiring.Component):
         super().__init__(
             {
                 "channels": In(range(config.max_channels + 1)),
-                "beat": In(stream.Signature(config.bus_bytes * 8)),
+                "beat": In(stream.Signature(config.bus_bits)),
                 "leader": Out(stream.Signature(SPAN_BITS)),
                 "place": Out(stream.Signature(place, always_ready=True)),
             }
@@ -56,7 +56,7 @@ class ChannelGroups(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.unpacker = unpacker = Unpacker(
-            config.bus_bytes * 8, RECORD_BITS, config.max_channels
+            config.bus_bits, RECORD_BITS, config.max_channels
         )
         wiring.connect(m, wiring.flipped(self.beat), unpacker.beat)
         record = unpacker.word.payload

@@ -7,8 +7,8 @@ from amaranth.utils import exact_log2
 
 from hw.blocks.credit_queue import CreditQueue
 from hw.blocks.pipeline import delay
-from hw.config import EngineConfig
-from hw.quantize.channel_stats import stats_word
+from hw.config import VALUE_BITS, EngineConfig
+from hw.quantize.channel_stats import stats_lookup
 from hw.quantize.fixed_point import SPAN_BITS, FixedPointDifference, exponent_bits, exponent_of
 
 _LARGEST_FP16_EXPONENT = 30
@@ -26,7 +26,7 @@ class ChannelScan(wiring.Component):
         ``start`` In pulse, while no span is left to come; ``measure`` In, with it: find
         ``exponent`` and ``largest`` anew, else keep them.
         ``row_beats`` In: words of the statistics, constant from ``start`` on.
-        ``address`` Out, ``entry`` In: `ChannelStats`' read port.
+        ``stats`` Out `stats_lookup`.
         ``exponent`` Out: the biased exponent that fixes the unit.
         ``largest`` Out: R_max, valid from the last span on.
         ``span`` Out stream of ``span`` and ``last`` (of the walk), one for each channel.
@@ -40,14 +40,12 @@ class ChannelScan(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        max_beats = 4 * config.max_row_beats
         super().__init__(
             {
                 "start": In(1),
                 "measure": In(1),
-                "row_beats": In(range(max_beats + 1)),
-                "address": Out(range(max_beats)),
-                "entry": In(stats_word(config)),
+                "row_beats": In(range(config.max_token_row_beats + 1)),
+                "stats": Out(stats_lookup(config)),
                 "exponent": Out(exponent_bits(config), init=1),
                 "largest": Out(SPAN_BITS),
                 "span": Out(stream.Signature(data.StructLayout({"span": SPAN_BITS, "last": 1}))),
@@ -70,18 +68,18 @@ class ChannelScan(wiring.Component):
 
         # On cycle 0 a channel's word is asked for.
         lane_bits = exact_log2(config.values_per_beat)
-        channel = Signal(len(self.address) + lane_bits)
+        channel = Signal(len(self.stats.index) + lane_bits)
         walk = Signal()
         last = channel == Cat(Const(0, lane_bits), self.row_beats) - 1
-        m.d.comb += self.address.eq(channel[lane_bits:])
+        m.d.comb += self.stats.index.eq(channel[lane_bits:])
         with m.If(walk):
             m.d.sync += channel.eq(Mux(last, 0, channel + 1))
 
         # On cycle 1 the channel is picked from it, on cycle 2 its values are known.
         lane = delay(m, channel[:lane_bits], 1, "lane")
-        picked = self.entry.as_value().word_select(lane, 32)
+        picked = self.stats.entry.as_value().word_select(lane, 2 * VALUE_BITS)
         values = delay(m, picked, 1, "values")
-        low, high = values[:16], values[16:]
+        low, high = values[:VALUE_BITS], values[VALUE_BITS:]
 
         spans = Signal()
         m.d.comb += [

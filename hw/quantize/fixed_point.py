@@ -5,11 +5,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.pipeline import delay
-from hw.config import FIXED_BITS, EngineConfig
+from hw.config import FIXED_BITS, VALUE_BITS, EngineConfig
 
 SPAN_BITS = FIXED_BITS + 1
 """Bits of the difference of two values of either sign."""
 
+_SIGN = VALUE_BITS - 1
 _EXPONENT_BITS = {"fp16": 5, "bf16": 8}
 
 
@@ -20,24 +21,24 @@ def exponent_bits(config: EngineConfig) -> int:
 
 def exponent_of(config: EngineConfig, value: Value) -> Value:
     """The biased exponent of a value; zero and subnormals have that of the least normal, 1."""
-    field = value[15 - exponent_bits(config) : 15]
+    field = value[_SIGN - exponent_bits(config) : _SIGN]
     return field | (field == 0)
 
 
 def is_finite(config: EngineConfig, value: Value) -> Value:
     """0 for NaN and the infinities."""
-    return ~value[15 - exponent_bits(config) : 15].all()
+    return ~value[_SIGN - exponent_bits(config) : _SIGN].all()
 
 
 def order_key(value: Value) -> Value:
     """16 bits that compare as unsigned integers as the finite values do; -0 equals +0."""
-    magnitude, negative = value[:15], value[15] & value[:15].any()
-    return Cat(magnitude ^ negative.replicate(15), ~negative)
+    magnitude, negative = value[:_SIGN], value[_SIGN] & value[:_SIGN].any()
+    return Cat(magnitude ^ negative.replicate(_SIGN), ~negative)
 
 
 def key_value(key: Value) -> Value:
     """The value of an `order_key`; -0 became +0."""
-    return Cat(key[:15] ^ (~key[15]).replicate(15), ~key[15])
+    return Cat(key[:_SIGN] ^ (~key[_SIGN]).replicate(_SIGN), ~key[_SIGN])
 
 
 class FixedPointDifference(wiring.Component):
@@ -57,8 +58,8 @@ class FixedPointDifference(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "upper": In(16),
-                "lower": In(16),
+                "upper": In(VALUE_BITS),
+                "lower": In(VALUE_BITS),
                 "exponent": In(exponent_bits(config)),
                 "difference": Out(SPAN_BITS),
             }
@@ -81,8 +82,8 @@ class FixedPointDifference(wiring.Component):
     def _magnitude(self, m: Module, value: Value, name: str) -> tuple[Value, Value]:
         """Magnitude in fixed point and sign of ``value``, 2 cycles later."""
         # On cycle 0 the distance to E is found, on cycle 1 the significand is shifted by it.
-        fraction_bits = 15 - exponent_bits(self._config)
-        normal = value[fraction_bits:15].any()
+        fraction_bits = _SIGN - exponent_bits(self._config)
+        normal = value[fraction_bits:_SIGN].any()
         significand = delay(m, Cat(value[:fraction_bits], normal), 1, f"{name}_significand")
         shift = Signal(exponent_bits(self._config), name=f"{name}_shift")
         magnitude = Signal(FIXED_BITS, name=f"{name}_magnitude")
@@ -91,4 +92,4 @@ class FixedPointDifference(wiring.Component):
             shift.eq(self.exponent - exponent_of(self._config, value)),
             magnitude.eq(aligned >> shift),
         ]
-        return magnitude, delay(m, value[15], 2, f"{name}_negative")
+        return magnitude, delay(m, value[_SIGN], 2, f"{name}_negative")

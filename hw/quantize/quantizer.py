@@ -5,10 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.pipeline import delay
-from hw.config import EngineConfig
+from hw.config import LEVEL_BITS, VALUE_BITS, EngineConfig
 from hw.quantize.fixed_point import SPAN_BITS, FixedPointDifference, exponent_bits
-
-_LEVEL_BITS = 4
 
 
 def span_word(config: EngineConfig) -> data.ArrayLayout:
@@ -18,7 +16,7 @@ def span_word(config: EngineConfig) -> data.ArrayLayout:
 
 def level_word(config: EngineConfig) -> data.ArrayLayout:
     """The levels of L channels."""
-    return data.ArrayLayout(_LEVEL_BITS, config.quantize_lanes)
+    return data.ArrayLayout(LEVEL_BITS, config.quantize_lanes)
 
 
 class QuantizerLane(wiring.Component):
@@ -30,17 +28,17 @@ class QuantizerLane(wiring.Component):
     A value on cycle 0 is in ``level`` on cycle `latency`; no back-pressure.
     """
 
-    latency = FixedPointDifference.latency + 2 + _LEVEL_BITS
+    latency = FixedPointDifference.latency + 2 + LEVEL_BITS
 
     def __init__(self, config: EngineConfig):
         self._config = config
         super().__init__(
             {
-                "value": In(16),
-                "low": In(16),
+                "value": In(VALUE_BITS),
+                "low": In(VALUE_BITS),
                 "span": In(SPAN_BITS),
                 "exponent": In(exponent_bits(config)),
-                "level": Out(_LEVEL_BITS),
+                "level": Out(LEVEL_BITS),
             }
         )
 
@@ -56,22 +54,22 @@ class QuantizerLane(wiring.Component):
         nonzero = delay(m, self.span.any(), 1, "nonzero")
         span = delay(m, delay(m, self.span, 1, "early_span") | ~nonzero, 2, "span")
 
-        fifteen = Signal(SPAN_BITS + 4)
+        multiple = Signal(SPAN_BITS + LEVEL_BITS)  # 15 (X - X_lo): the largest level's.
         span = delay(m, span, 1, "late_span")
-        remainder: Value = Signal(SPAN_BITS + 5)
+        remainder: Value = Signal(SPAN_BITS + LEVEL_BITS + 1)
         m.d.sync += [
-            fifteen.eq((difference.difference << 4) - difference.difference),
-            remainder.eq((fifteen << 1) + span),
+            multiple.eq((difference.difference << LEVEL_BITS) - difference.difference),
+            remainder.eq((multiple << 1) + span),
         ]
-        # As 30 (X - X_lo) + R <= 31 R the quotient by 2R has 4 bits, found from the top.
+        # As 30 (X - X_lo) + R <= 31 R the quotient by 2R is a level, its bits found from the top.
         level: Value = Const(0, 0)
-        for bit in reversed(range(_LEVEL_BITS)):
+        for bit in reversed(range(LEVEL_BITS)):
             span = delay(m, span, 1, f"span_{bit}")
             trial = Signal(SPAN_BITS + 1, name=f"trial_{bit}")
             # Subtracting 2^(bit+1) R leaves the bits below alone.
             below, above = remainder[: bit + 1], remainder[bit + 1 :]
             m.d.comb += trial.eq(above - span)
-            found = Signal(_LEVEL_BITS - bit, name=f"found_{bit}")
+            found = Signal(LEVEL_BITS - bit, name=f"found_{bit}")
             m.d.sync += found.eq(Cat(~trial[-1], level))
             level = found
             if bit:
@@ -96,7 +94,7 @@ class Quantizer(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        values = data.ArrayLayout(16, config.quantize_lanes)
+        values = data.ArrayLayout(VALUE_BITS, config.quantize_lanes)
         word = data.StructLayout({"values": values, "lows": values, "spans": span_word(config)})
         super().__init__(
             {

@@ -12,6 +12,11 @@ from hw.config import EngineConfig
 from hw.quantize.quantizer import level_word
 
 
+def place(config: EngineConfig) -> data.StructLayout:
+    """Which ``channel`` stands at a ``position`` of a row."""
+    return data.StructLayout({"position": config.channel_bits, "channel": config.channel_bits})
+
+
 class RowPermuter(wiring.Component):
     """Reorders each row by a table: position p of a row gets the level of channel ``order[p]``.
 
@@ -21,8 +26,8 @@ class RowPermuter(wiring.Component):
 
     Ports:
         ``words`` In: words of a row, constant while rows come.
-        ``place`` In, always-ready stream of ``position``, ``channel``: an entry of the table,
-        written while no row is inside.
+        ``place`` In, always-ready stream of `place`: an entry of the table, written while no row is
+        inside.
         ``i`` In stream of `level_word`: the rows in channel order.
         ``o`` Out stream of `level_word`: the rows in position order.
 
@@ -37,12 +42,11 @@ class RowPermuter(wiring.Component):
     def __init__(self, config: EngineConfig):
         self._config = config
         self._max_words = config.max_channels // config.quantize_lanes
-        place = data.StructLayout({"position": config.channel_bits, "channel": config.channel_bits})
         levels = level_word(config)
         super().__init__(
             {
                 "words": In(range(self._max_words + 1)),
-                "place": In(stream.Signature(place, always_ready=True)),
+                "place": In(stream.Signature(place(config), always_ready=True)),
                 "i": In(stream.Signature(levels)),
                 "o": Out(stream.Signature(levels)),
             }
@@ -66,11 +70,11 @@ class RowPermuter(wiring.Component):
         channels = data.ArrayLayout(config.channel_bits, lanes)
         m.submodules.order = order = Memory(shape=channels, depth=self._max_words, init=[])
         order_write, order_read = order.write_port(granularity=1), order.read_port()
-        place = self.place.payload
+        entry = self.place.payload
         m.d.comb += [
-            order_write.addr.eq(place.position[lane_bits:]),
-            order_write.en.eq(self.place.valid << place.position[:lane_bits]),
-            *(order_write.data[i].eq(place.channel) for i in range(lanes)),
+            order_write.addr.eq(entry.position[lane_bits:]),
+            order_write.en.eq(self.place.valid << entry.position[:lane_bits]),
+            *(order_write.data[i].eq(entry.channel) for i in range(lanes)),
         ]
 
         take = self.i.valid & self.i.ready

@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.blocks.handshake import Handshake
 from hw.config import EngineConfig
 
 EPSILON_BITS = 16
@@ -17,12 +18,12 @@ class Convergence(wiring.Component):
     end and only whether any was 1 is kept, since ``d * 2^16 < p`` is the same as
     ``d < p div 2^16``, or ``d = p div 2^16`` with a remainder.
 
-    Ports: ``start`` In pulse, at the earliest with the ``done`` of the test before; with it
+    Ports: ``run`` In `Handshake`, a start at the earliest with the done before; with start
     ``loss`` In (L of this pairing), ``first`` In (no pairing before: what is kept does not count),
-    ``epsilon`` In (Q0.16), ``last`` In (the last pairing allowed: stop in any case). ``done`` Out
-    pulse, with ``stop`` Out, which holds until the next ``done``.
+    ``epsilon`` In (Q0.16), ``last`` In (the last pairing allowed: stop in any case); with done
+    ``stop`` Out, which holds until the next done.
 
-    ``done`` comes `latency` cycles after ``start``; then L is the next test's L_prev.
+    Done comes `latency` cycles after start; then L is the next test's L_prev.
     """
 
     latency = EPSILON_BITS + 2
@@ -31,12 +32,11 @@ class Convergence(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "start": In(1),
+                "run": In(Handshake()),
                 "loss": In(config.loss_bits),
                 "first": In(1),
                 "epsilon": In(EPSILON_BITS),
                 "last": In(1),
-                "done": Out(1),
                 "stop": Out(1),
             }
         )
@@ -64,7 +64,7 @@ class Convergence(wiring.Component):
         m.d.sync += [
             change.eq(previous - current),
             magnitude.eq(Mux(change < 0, -change, change)),
-            self.done.eq(0),
+            self.run.done.eq(0),
         ]
         with m.If(busy):
             m.d.sync += step.eq(step + 1)
@@ -78,11 +78,11 @@ class Convergence(wiring.Component):
                 below = magnitude < product + remainder
                 m.d.sync += [
                     self.stop.eq(last | (below & ~first)),
-                    self.done.eq(1),
+                    self.run.done.eq(1),
                     previous.eq(current),
                     busy.eq(0),
                 ]
-        with m.If(self.start):
+        with m.If(self.run.start):
             m.d.sync += [
                 current.eq(self.loss),
                 first.eq(self.first),

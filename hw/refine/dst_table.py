@@ -1,23 +1,13 @@
 """Dst table: which token each slot holds, and which tokens are dst."""
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.blocks.lookup import answer
 from hw.config import EngineConfig
-
-
-def assignment(config: EngineConfig) -> data.StructLayout:
-    """A slot's new dst token, and the one that it replaces where ``replaces`` is 1."""
-    return data.StructLayout(
-        {
-            "slot": config.slot_bits,
-            "token": config.token_bits,
-            "old": config.token_bits,
-            "replaces": 1,
-        }
-    )
+from hw.words import assignment, dst_lookup, is_dst_lookup
 
 
 class DstTable(wiring.Component):
@@ -28,8 +18,7 @@ class DstTable(wiring.Component):
             In stays as it is and ``clearing`` Out is 1 until then, and assignments wait.
         ``assign`` In stream of `assignment`: the slot holds the token from the next cycle on. Two
             cycles each where it replaces a token, one otherwise.
-        ``slot`` In: ``token`` Out, a cycle later.
-        ``index`` In: ``is_dst`` Out, a cycle later.
+        ``dst`` In `dst_lookup`; ``is_dst`` In `is_dst_lookup`.
     """
 
     def __init__(self, config: EngineConfig):
@@ -40,10 +29,8 @@ class DstTable(wiring.Component):
                 "tokens": In(config.count_bits),
                 "clearing": Out(1),
                 "assign": In(stream.Signature(assignment(config))),
-                "slot": In(config.slot_bits),
-                "token": Out(config.token_bits),
-                "index": In(config.token_bits),
-                "is_dst": Out(1),
+                "dst": In(dst_lookup(config)),
+                "is_dst": In(is_dst_lookup(config)),
             }
         )
 
@@ -52,17 +39,14 @@ class DstTable(wiring.Component):
         config = self._config
         m.submodules.dst = dst = Memory(shape=config.token_bits, depth=config.max_dst, init=[])
         m.submodules.marks = marks = Memory(shape=1, depth=config.max_tokens, init=[])
-        dst_write, dst_read = dst.write_port(), dst.read_port()
-        mark_write, mark_read = marks.write_port(), marks.read_port()
+        dst_write, mark_write = dst.write_port(), marks.write_port()
+        answer(m, self.dst, dst.read_port())
+        answer(m, self.is_dst, marks.read_port())
 
         cleared = Signal(config.count_bits)
         unmarked = Signal()
         assign = self.assign.payload
         m.d.comb += [
-            dst_read.addr.eq(self.slot),
-            self.token.eq(dst_read.data),
-            mark_read.addr.eq(self.index),
-            self.is_dst.eq(mark_read.data),
             dst_write.addr.eq(assign.slot),
             dst_write.data.eq(assign.token),
         ]

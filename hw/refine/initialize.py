@@ -5,23 +5,21 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from hw.blocks.handshake import Handshake
 from hw.blocks.unpacker import Unpacker
-from hw.bus.ports import ReadClient
-from hw.config import EngineConfig
+from hw.bus.client import ReadClient
+from hw.config import DST_WORD_BITS, EngineConfig
 from hw.job import Job
-from hw.refine.dst_table import assignment
 from hw.refine.sampler import Sampler
-
-HOST_TOKEN_BITS = 32
-"""Bits of a token in the DST region."""
+from hw.words import assignment
 
 
 class Initialize(wiring.Component):
     """Assigns a token to each of the M slots, in slot order (docs/definition.md, 'Init').
 
-    Ports: ``start`` In pulse, after which ``job``, ``seed`` and ``host_init`` In stay as they
-    are; ``read`` Out `ReadClient` of the DST region, used with ``host_init``; ``assign`` Out
-    stream of ``assignment``; ``done`` Out pulse, in the cycle in which the last slot is taken.
+    Ports: ``run`` In `Handshake`: after start ``job``, ``seed`` and ``host_init`` In stay as they
+    are, and done comes in the cycle in which the last slot is taken; ``read`` Out `ReadClient` of
+    the DST region, used with ``host_init``; ``assign`` Out stream of `assignment`.
 
     The host's list is trusted: tokens are distinct and below N. Its tokens are assigned one a cycle
     as memory gives them, those of the sampler when it offers them.
@@ -31,13 +29,12 @@ class Initialize(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "start": In(1),
+                "run": In(Handshake()),
                 "job": In(Job(config)),
                 "seed": In(32),
                 "host_init": In(1),
                 "read": Out(ReadClient(config)),
                 "assign": Out(stream.Signature(assignment(config))),
-                "done": Out(1),
             }
         )
 
@@ -45,10 +42,8 @@ class Initialize(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.sampler = sampler = Sampler(config)
-        m.submodules.unpacker = unpacker = Unpacker(
-            config.bus_bytes * 8, HOST_TOKEN_BITS, config.max_dst
-        )
-        per_beat = config.bus_bytes * 8 // HOST_TOKEN_BITS
+        m.submodules.unpacker = unpacker = Unpacker(config.bus_bits, DST_WORD_BITS, config.max_dst)
+        per_beat = config.bus_bits // DST_WORD_BITS
         wiring.connect(m, wiring.flipped(self.read.beat), unpacker.beat)
         asking = Signal()
         slot = Signal(config.count_bits)
@@ -59,7 +54,7 @@ class Initialize(wiring.Component):
             sampler.seed.eq(self.seed),
             sampler.tokens.eq(self.job.tokens),
             sampler.num_dst.eq(self.job.num_dst),
-            sampler.start.eq(self.start & ~self.host_init),
+            sampler.run.start.eq(self.run.start & ~self.host_init),
             unpacker.words.eq(self.job.num_dst),
             request.valid.eq(asking),
             request.payload.address.eq(self.job.dst_address),
@@ -75,7 +70,7 @@ class Initialize(wiring.Component):
             m.d.sync += asking.eq(0)
         with m.If(assign.valid & assign.ready):
             m.d.sync += [slot.eq(slot + 1), left.eq(left - 1)]
-            m.d.comb += self.done.eq(left == 1)
-        with m.If(self.start):
+            m.d.comb += self.run.done.eq(left == 1)
+        with m.If(self.run.start):
             m.d.sync += [asking.eq(self.host_init), slot.eq(0), left.eq(self.job.num_dst)]
         return m

@@ -5,17 +5,24 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.blocks.lookup import Lookup, answer
 from hw.config import EngineConfig
-
-
-def link(config: EngineConfig) -> data.StructLayout:
-    """A src token for the list of a slot."""
-    return data.StructLayout({"slot": config.slot_bits, "src": config.token_bits})
+from hw.words import link
 
 
 def group(config: EngineConfig) -> data.StructLayout:
     """A slot's list: ``count`` of src, and the ``head``, the last one pushed."""
     return data.StructLayout({"count": config.count_bits, "head": config.token_bits})
+
+
+def group_lookup(config: EngineConfig) -> Lookup:
+    """How a slot's `group` is asked for."""
+    return Lookup(config.slot_bits, group(config))
+
+
+def next_lookup(config: EngineConfig) -> Lookup:
+    """How the src that was pushed before a src is asked for."""
+    return Lookup(config.token_bits, config.token_bits)
 
 
 class Links(wiring.Component):
@@ -26,9 +33,8 @@ class Links(wiring.Component):
             ``num_dst`` In stays as it is and ``clearing`` Out is 1 until then, and pushes wait.
         ``push`` In stream of ``slot``, ``src``: makes src the head of the slot's list. One push
             every 2 cycles: the head is read, then written.
-        ``slot`` In: ``group`` Out, a cycle later: ``count`` (src in the list), ``head`` (the last
-            src pushed; undefined when the list is empty). Not while pushes run.
-        ``src`` In: ``next`` Out, a cycle later: the src pushed to the same slot before it.
+        ``group`` In `group_lookup`: a slot's list; an empty one has no head. Not while pushes run.
+        ``next`` In `next_lookup`: the src pushed to the same slot before a src.
     """
 
     def __init__(self, config: EngineConfig):
@@ -39,10 +45,8 @@ class Links(wiring.Component):
                 "num_dst": In(config.count_bits),
                 "clearing": Out(1),
                 "push": In(stream.Signature(link(config))),
-                "slot": In(config.slot_bits),
-                "group": Out(group(config)),
-                "src": In(config.token_bits),
-                "next": Out(config.token_bits),
+                "group": In(group_lookup(config)),
+                "next": In(next_lookup(config)),
             }
         )
 
@@ -54,16 +58,14 @@ class Links(wiring.Component):
             shape=config.token_bits, depth=config.max_tokens, init=[]
         )
         head_write, head_read = heads.write_port(), heads.read_port()
-        next_write, next_read = nexts.write_port(), nexts.read_port()
+        next_write = nexts.write_port()
+        answer(m, self.group, head_read)
+        answer(m, self.next, nexts.read_port())
 
         cleared = Signal(config.count_bits)
         have_head = Signal()
         push = self.push.payload
         m.d.comb += [
-            head_read.addr.eq(self.slot),
-            self.group.eq(head_read.data),
-            next_read.addr.eq(self.src),
-            self.next.eq(next_read.data),
             next_write.addr.eq(push.src),
             next_write.data.eq(head_read.data.head),
         ]

@@ -6,8 +6,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.pipeline import delay, register, tree_sum
-from hw.config import EngineConfig
-from hw.pair.dau import src_word, weight_word
+from hw.config import LEVEL_BITS, EngineConfig
+from hw.words import chunk_word, weight_lookup
 
 
 def member_chunk(config: EngineConfig) -> data.StructLayout:
@@ -19,8 +19,8 @@ def member_chunk(config: EngineConfig) -> data.StructLayout:
     """
     return data.StructLayout(
         {
-            "q": src_word(config),
-            "index": max(1, (config.max_chunks - 1).bit_length()),
+            "q": chunk_word(config),
+            "index": config.chunk_index_bits,
             "count": config.count_bits,
             "slot": config.slot_bits,
             "token": config.token_bits,
@@ -43,8 +43,8 @@ class NearestMember(wiring.Component):
     stays, else the lowest token wins.
 
     Ports: ``chunk`` In, always-ready stream of `member_chunk`, the group's dst first in each
-    round; ``weight_chunk`` Out, ``weight`` In: that chunk's weights, a cycle later; ``winner``
-    Out, always-ready stream of ``slot``, ``old`` (its dst) and ``token``, once a group.
+    round; ``weight`` Out `weight_lookup`; ``winner`` Out, always-ready stream of ``slot``, ``old``
+    (its dst) and ``token``, once a group.
 
     The winner is valid `latency` cycles after the last chunk of the second round, for that cycle.
     One chunk a cycle, rounds and groups back to back; no back-pressure.
@@ -60,8 +60,7 @@ class NearestMember(wiring.Component):
         super().__init__(
             {
                 "chunk": In(stream.Signature(member_chunk(config), always_ready=True)),
-                "weight_chunk": Out(range(config.max_chunks)),
-                "weight": In(weight_word(config)),
+                "weight": Out(weight_lookup(config)),
                 "winner": Out(stream.Signature(winner, always_ready=True)),
             }
         )
@@ -70,7 +69,7 @@ class NearestMember(wiring.Component):
         m = Module()
         config = self._config
         chunk = self.chunk.payload
-        m.d.comb += self.weight_chunk.eq(chunk.index)
+        m.d.comb += self.weight.index.eq(chunk.index)
 
         # On cycle 1 the sums and the weights of the chunk are known.
         flags = _at(m, chunk, self.chunk.valid, 1)
@@ -80,10 +79,10 @@ class NearestMember(wiring.Component):
         # weighted values, on cycle 5 the chunk's score.
         terms = []
         for c in range(config.channel_lanes):
-            product = Signal(config.count_bits + 4, name=f"product_{c}")
-            level = Signal(4, name=f"level_{c}")
+            product = Signal(config.count_bits + LEVEL_BITS, name=f"product_{c}")
+            level = Signal(LEVEL_BITS, name=f"level_{c}")
             double = Signal(config.sum_bits + 1, name=f"double_{c}")
-            term = Signal(signed(config.sum_bits + 7), name=f"term_{c}")
+            term = Signal(signed(config.sum_bits + LEVEL_BITS + 3), name=f"term_{c}")
             m.d.sync += [
                 product.eq(flags.chunk.count * flags.chunk.q[c]),
                 level.eq(flags.chunk.q[c]),
@@ -125,9 +124,9 @@ class NearestMember(wiring.Component):
         config = self._config
         if config.scale_group > 1:
             total = register(m, tree_sum(terms), "terms")
-            return register(m, total * delay(m, self.weight[0], 3, "weight"), "score")
+            return register(m, total * delay(m, self.weight.entry[0], 3, "weight"), "score")
         weighted = [
-            register(m, term * delay(m, self.weight[c], 2, f"weight_{c}"), f"weighted_{c}")
+            register(m, term * delay(m, self.weight.entry[c], 2, f"weight_{c}"), f"weighted_{c}")
             for c, term in enumerate(terms)
         ]
         return register(m, tree_sum(weighted), "score")

@@ -5,46 +5,47 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.bus.ports import WriteClient
+from hw.blocks.handshake import Handshake
+from hw.blocks.lookup import Lookup
+from hw.bus.client import WriteClient
 from hw.config import EngineConfig
 
 
 class Report(wiring.Component):
-    """Writes a table, one word after another, into whole beats.
+    """Writes a table's entries as words, one after another, into whole beats.
 
     Ports:
-        ``start`` In pulse; ``words`` In, at least 1, and ``address`` In: constant until ``done``
-            Out pulses, when all is in memory.
-        ``index`` Out, ``word`` In: asks the table, which answers a cycle later.
-        ``write`` Out `WriteClient`.
+        ``run`` In `Handshake`: from start to done, when all is in memory, ``words`` In, at least 1,
+            and ``address`` In are constant.
+        ``table`` Out `Lookup`. ``write`` Out `WriteClient`.
 
     Cycles, where memory takes beats at once: 1 for the request, 2 a word and 1 a beat. What pads
     the last beat is zero.
     """
 
-    def __init__(self, config: EngineConfig, word_bits: int, max_words: int):
+    def __init__(self, config: EngineConfig, table: Lookup, word_bits: int, max_words: int):
         self._config = config
-        self._words_per_beat = config.bus_bytes * 8 // word_bits
-        count_bits = max_words.bit_length()
+        self._word_bits = word_bits
+        self._words_per_beat = config.bus_bits // word_bits
         super().__init__(
             {
-                "start": In(1),
-                "words": In(count_bits),
+                "run": In(Handshake()),
+                "words": In(range(max_words + 1)),
                 "address": In(config.address_bits),
-                "index": Out(count_bits),
-                "word": In(word_bits),
+                "table": Out(table),
                 "write": Out(WriteClient(config)),
-                "done": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         request, beat = self.write.request, self.write.beat
-        data = Signal(self._config.bus_bytes * 8)
+        data = Signal(self._config.bus_bits)
         position = Signal(exact_log2(self._words_per_beat))
-        last = self.index == self.words - 1
+        index = Signal.like(self.words)
+        last = index == self.words - 1
         m.d.comb += [
+            self.table.index.eq(index),
             request.payload.address.eq(self.address),
             request.payload.beats.eq(
                 (self.words + self._words_per_beat - 1) >> exact_log2(self._words_per_beat)
@@ -54,8 +55,8 @@ class Report(wiring.Component):
         ]
         with m.FSM(name="report"):
             with m.State("IDLE"):
-                m.d.sync += [self.index.eq(0), position.eq(0)]
-                with m.If(self.start):
+                m.d.sync += [index.eq(0), position.eq(0)]
+                with m.If(self.run.start):
                     m.next = "REQUEST"
             with m.State("REQUEST"):
                 m.d.comb += request.valid.eq(1)
@@ -66,9 +67,9 @@ class Report(wiring.Component):
             with m.State("TAKE"):
                 m.d.sync += data.eq(
                     Mux(position == 0, 0, data)
-                    | (self.word << (position * len(self.word)))[: len(data)]
+                    | (self.table.entry << (position * self._word_bits))[: len(data)]
                 )
-                m.d.sync += [position.eq(position + 1), self.index.eq(self.index + 1)]
+                m.d.sync += [position.eq(position + 1), index.eq(index + 1)]
                 m.next = "ASK"
                 with m.If(last | (position == self._words_per_beat - 1)):
                     m.next = "WRITE"
@@ -77,9 +78,9 @@ class Report(wiring.Component):
                 m.d.sync += position.eq(0)
                 with m.If(beat.ready):
                     m.next = "ASK"
-                    with m.If(self.index == self.words):
+                    with m.If(index == self.words):
                         m.next = "SETTLE"
             with m.State("SETTLE"), m.If(self.write.idle):
-                m.d.comb += self.done.eq(1)
+                m.d.comb += self.run.done.eq(1)
                 m.next = "IDLE"
         return m

@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.blocks.handshake import Handshake
 from hw.config import EngineConfig
 
 _SEED_XOR = 0x9E3779B9
@@ -28,11 +29,11 @@ class Sampler(wiring.Component):
     ``M - taken``. The draws do not depend on what was taken, so the product is pipelined, and
     only the comparison with ``M - taken`` is a loop.
 
-    Ports: ``start`` In pulse, ignored until the list before is done; ``seed`` In (32 bits),
-    ``tokens`` (N) and ``num_dst`` (M) In, sampled with ``start``, 1 <= M < N; ``dst`` Out stream
-    of token indices; ``done`` Out pulse in the cycle after the last of them is taken.
+    Ports: ``run`` In `Handshake`: start takes ``seed`` (32 bits), ``tokens`` (N) and ``num_dst``
+    (M) In, 1 <= M < N, and done comes in the cycle after the last token is taken; ``dst`` Out
+    stream of token indices.
 
-    One token is decided a cycle: token i is offered `latency` + i cycles after ``start``, and the
+    One token is decided a cycle: token i is offered `latency` + i cycles after start, and the
     list ends with its last entry, at the latest with token N - 1. A consumer that is not ready
     holds the whole pipeline.
     """
@@ -41,18 +42,17 @@ class Sampler(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "start": In(1),
+                "run": In(Handshake()),
                 "seed": In(_DRAW_BITS),
                 "tokens": In(config.count_bits),
                 "num_dst": In(config.count_bits),
                 "dst": Out(stream.Signature(config.token_bits)),
-                "done": Out(1),
             }
         )
 
     @property
     def latency(self) -> int:
-        """Cycles from ``start`` to token 0: the seed, its draws, the product, the comparison."""
+        """Cycles from start to token 0: the seed, its draws, the product, the comparison."""
         return 1 + (_DISCARDED + 1) + 1 + self._sum_levels + 1
 
     @property
@@ -84,11 +84,11 @@ class Sampler(wiring.Component):
         take = Signal()
         m.d.comb += take.eq(product[_DRAW_BITS:] < remaining)
 
-        m.d.sync += self.done.eq(0)
+        m.d.sync += self.run.done.eq(0)
         with m.Switch(state):
             with m.Case(_State.IDLE):
                 mixed = self.seed ^ _SEED_XOR
-                with m.If(self.start):
+                with m.If(self.run.start):
                     m.d.sync += [
                         generator.eq(Mux(mixed == 0, 1, mixed)),
                         left.eq(self.tokens),
@@ -112,7 +112,7 @@ class Sampler(wiring.Component):
                 with m.If(take & (remaining == 1)):
                     m.d.sync += state.eq(_State.LAST)
             with m.Case(_State.LAST), m.If(self.dst.ready):
-                m.d.sync += [self.dst.valid.eq(0), self.done.eq(1), state.eq(_State.IDLE)]
+                m.d.sync += [self.dst.valid.eq(0), self.run.done.eq(1), state.eq(_State.IDLE)]
         return m
 
     def _product(self, m: Module, advance: Value, draw: Value, left: Value) -> Value:

@@ -8,15 +8,16 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from hw.blocks.handshake import Handshake
+from hw.blocks.stream_fork import StreamFork
 from hw.blocks.stream_queue import StreamQueue
 from hw.blocks.unpacker import Unpacker
-from hw.bus.ports import ReadClient
+from hw.bus.client import ReadClient
 from hw.config import EngineConfig
 from hw.job import Job
-from hw.pair.dau import weight_word
-from hw.refine.dst_table import assignment
-from hw.refine.links import group
+from hw.refine.links import group_lookup, next_lookup
 from hw.refine.nearest_member import NearestMember
+from hw.words import assignment, dst_lookup, weight_lookup
 
 _GROUPS_UNDER_WAY = 4
 _ROWS_IN_FLIGHT = 32
@@ -29,13 +30,12 @@ class Update(wiring.Component):
     their mean. So only larger groups are read.
 
     Ports:
-        ``start`` In pulse, after which ``job`` In stays as it is; ``done`` Out pulse, when all
+        ``run`` In `Handshake`: after start ``job`` In stays as it is, and done comes when all
             winners have been handed on; ``moved`` Out: slots whose dst changed, since start.
-        ``slot``/``token``: to the dst table, ``link_slot``/``group`` and ``link_src``/``next``:
-            to the links; each answers a cycle later.
-        ``weight_chunk`` Out, ``weight`` In: that chunk's weights, a cycle later.
+        ``dst`` Out `dst_lookup`; ``group`` Out `group_lookup` and ``next`` Out `next_lookup` of the
+            links; ``weight`` Out `weight_lookup`.
         ``read`` Out `ReadClient` of the quantised rows.
-        ``assign`` Out stream of ``assignment``: the slots that moved, in slot order.
+        ``assign`` Out stream of `assignment`: the slots that moved, in slot order.
 
     Cycles: 2 a slot, and for a group of n >= 3 members 2 n chunks, where memory keeps up; a row
     is requested every second cycle, up to 32 ahead. Up to 4 groups wait for ``assign``.
@@ -45,18 +45,13 @@ class Update(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "start": In(1),
+                "run": In(Handshake()),
                 "job": In(Job(config)),
-                "done": Out(1),
                 "moved": Out(config.count_bits),
-                "slot": Out(config.slot_bits),
-                "token": In(config.token_bits),
-                "link_slot": Out(config.slot_bits),
-                "group": In(group(config)),
-                "link_src": Out(config.token_bits),
-                "next": In(config.token_bits),
-                "weight_chunk": Out(range(config.max_chunks)),
-                "weight": In(weight_word(config)),
+                "dst": Out(dst_lookup(config)),
+                "group": Out(group_lookup(config)),
+                "next": Out(next_lookup(config)),
+                "weight": Out(weight_lookup(config)),
                 "read": Out(ReadClient(config)),
                 "assign": Out(stream.Signature(assignment(config))),
             }
@@ -85,9 +80,8 @@ class Update(wiring.Component):
         walked = Signal(init=1)
         self._walk(m, members.i, under_way, opened, walked)
         self._feed(m, members.o, nearest)
+        wiring.connect(m, nearest.weight, wiring.flipped(self.weight))
         m.d.comb += [
-            nearest.weight.eq(self.weight),
-            self.weight_chunk.eq(nearest.weight_chunk),
             winners.i.payload.eq(nearest.winner.payload),
             winners.i.valid.eq(nearest.winner.valid),
         ]
@@ -95,10 +89,10 @@ class Update(wiring.Component):
         m.d.sync += under_way.eq(under_way + opened - closed)
 
         finished = Signal(init=1)
-        with m.If(self.start):
+        with m.If(self.run.start):
             m.d.sync += [finished.eq(0), self.moved.eq(0)]
         with m.Elif(~finished & walked & (under_way == 0)):
-            m.d.comb += self.done.eq(1)
+            m.d.comb += self.run.done.eq(1)
             m.d.sync += finished.eq(1)
         return m
 
@@ -113,21 +107,23 @@ class Update(wiring.Component):
         """Request the rows of each group of three or more, dst first, then its links, twice."""
         config = self._config
         slot = Signal(config.count_bits)
-        member = members.payload
         count = Signal(config.count_bits)
         left = Signal(config.count_bits)
         dst = Signal(config.token_bits)
-        requested = Signal()
-        queued = Signal()
-        request = self.read.request
+        # A member's row is requested, and what is known of it queued, in whichever order.
+        m.submodules.fork = fork = StreamFork(members.payload.shape(), 2)
+        row_wanted, known = fork.o
+        member = fork.i.payload
+        request, group = self.read.request, self.group.entry
         token = Signal(config.token_bits)
         is_dst = Signal()
         scoring = Signal()
-        row = token * self.job.row_beats
+        row = row_wanted.payload.token * self.job.row_beats
+        wiring.connect(m, known, members)
         m.d.comb += [
-            self.slot.eq(slot),
-            self.link_slot.eq(slot),
-            self.link_src.eq(token),
+            self.dst.index.eq(slot),
+            self.group.index.eq(slot),
+            self.next.index.eq(token),
             member.slot.eq(slot),
             member.token.eq(token),
             member.count.eq(count + 1),
@@ -138,6 +134,8 @@ class Update(wiring.Component):
                 self.job.quantized_address + (row << exact_log2(config.bus_bytes))
             ),
             request.payload.beats.eq(self.job.row_beats),
+            request.valid.eq(row_wanted.valid),
+            row_wanted.ready.eq(request.ready),
         ]
 
         def next_slot() -> None:
@@ -148,39 +146,31 @@ class Update(wiring.Component):
                 m.next = "IDLE"
 
         with m.FSM(name="walk"):
-            with m.State("IDLE"), m.If(self.start):
+            with m.State("IDLE"), m.If(self.run.start):
                 m.d.sync += [slot.eq(0), walked.eq(0)]
                 m.next = "LOOK"
             with m.State("LOOK"):
                 m.next = "DECIDE"
             with m.State("DECIDE"):
-                m.d.sync += [count.eq(self.group.count), dst.eq(self.token), scoring.eq(0)]
-                with m.If(self.group.count < 2):
+                m.d.sync += [count.eq(group.count), dst.eq(self.dst.entry), scoring.eq(0)]
+                with m.If(group.count < 2):
                     next_slot()
                 with m.Elif(under_way != _GROUPS_UNDER_WAY):
                     m.d.comb += opened.eq(1)
                     m.next = "OPEN"
             with m.State("OPEN"):
-                m.d.sync += [
-                    token.eq(dst), is_dst.eq(1), left.eq(count), requested.eq(0), queued.eq(0),
-                ]  # fmt: skip
+                m.d.sync += [token.eq(dst), is_dst.eq(1), left.eq(count)]
                 m.next = "MEMBER"
             with m.State("MEMBER"):
-                m.d.comb += [request.valid.eq(~requested), members.valid.eq(~queued)]
-                request_done = requested | request.ready
-                queue_done = queued | members.ready
-                m.d.sync += [requested.eq(request_done), queued.eq(queue_done)]
-                with m.If(request_done & queue_done):
+                m.d.comb += fork.i.valid.eq(1)
+                with m.If(fork.i.ready):
                     m.next = "FOLLOW"
             with m.State("FOLLOW"):
                 # The link of the member has been looked up while it was requested.
-                m.d.sync += [
-                    token.eq(self.next), is_dst.eq(0), left.eq(left - 1),
-                    requested.eq(0), queued.eq(0),
-                ]  # fmt: skip
+                m.d.sync += [token.eq(self.next.entry), is_dst.eq(0), left.eq(left - 1)]
                 m.next = "MEMBER"
                 with m.If(is_dst):
-                    m.d.sync += token.eq(self.group.head)
+                    m.d.sync += token.eq(group.head)
                 with m.If(left == 0):
                     m.d.sync += scoring.eq(1)
                     m.next = "OPEN"
@@ -191,7 +181,7 @@ class Update(wiring.Component):
         """Join each row's chunks with what the walk said of the row."""
         config = self._config
         m.submodules.unpacker = unpacker = Unpacker(
-            config.bus_bytes * 8, 4 * config.channel_lanes, config.max_chunks
+            config.bus_bits, config.chunk_bits, config.max_chunks
         )
         wiring.connect(m, wiring.flipped(self.read.beat), unpacker.beat)
         word, member = unpacker.word, members.payload

@@ -5,7 +5,9 @@ from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.bus.ports import ReadClient, WriteClient
+from hw.blocks.handshake import Handshake
+from hw.blocks.stream_fork import StreamFork
+from hw.bus.client import ReadClient, WriteClient
 from hw.config import RECORD_BITS, EngineConfig
 from hw.sort.run_pairs import RunPairs, beat_bits
 
@@ -29,7 +31,7 @@ class RecordFeed(wiring.Component):
                 "load": In(1),
                 "beats": In(beat_bits(config)),
                 "drop": In(1),
-                "beat": In(stream.Signature(config.bus_bytes * 8)),
+                "beat": In(stream.Signature(config.bus_bits)),
                 "record": Out(stream.Signature(RECORD_BITS)),
                 "exhausted": Out(1),
             }
@@ -74,11 +76,12 @@ class Merger(wiring.Component):
     """Merges each pair of neighbouring runs of a list in memory.
 
     Ports:
-        ``start`` In pulse; from it to ``done``: ``beats`` (of the list), ``stride`` (beats from
-        run to run, a power of two), ``keep`` (beats at which a run is cut), ``source`` and
-        ``target`` In (byte addresses of the list as it is and as it will be).
+        ``run`` In `Handshake`: done comes when all is written and acknowledged. From start to done:
+        ``beats`` (of the list), ``stride`` (beats from run to run, a power of two), ``keep`` (beats
+        at which a run is cut), ``source`` and ``target`` In (byte addresses of the list as it is
+        and as it will be).
         ``read_a``, ``read_b`` Out `ReadClient` of the even and the odd runs; ``write`` Out
-        `WriteClient`; ``done`` Out pulse when all is written and acknowledged.
+        `WriteClient`.
 
     A record a cycle, and `pair_overhead` cycles a pair of runs. Where a merged run is cut, the
     rest of both runs is dropped first, a beat of each a cycle. Runs are requested as fast as
@@ -101,7 +104,7 @@ class Merger(wiring.Component):
         bits = beat_bits(config)
         super().__init__(
             {
-                "start": In(1),
+                "run": In(Handshake()),
                 "beats": In(bits),
                 "stride": In(bits),
                 "keep": In(bits),
@@ -110,7 +113,6 @@ class Merger(wiring.Component):
                 "read_a": Out(ReadClient(config)),
                 "read_b": Out(ReadClient(config)),
                 "write": Out(WriteClient(config)),
-                "done": Out(1),
             }
         )
 
@@ -155,9 +157,9 @@ class Merger(wiring.Component):
         with m.If(request.valid & request.ready):
             m.d.sync += request.valid.eq(0)
 
-        m.d.sync += self.done.eq(0)
+        m.d.sync += self.run.done.eq(0)
         with m.Switch(state):
-            with m.Case(self._State.IDLE), m.If(self.start):
+            with m.Case(self._State.IDLE), m.If(self.run.start):
                 m.d.sync += [last.eq(0), state.eq(self._State.NEXT)]
             with m.Case(self._State.NEXT):
                 m.d.comb += [feed_a.drop.eq(1), feed_b.drop.eq(1)]
@@ -186,14 +188,14 @@ class Merger(wiring.Component):
                     with m.If(out_left == 1):
                         m.d.sync += state.eq(self._State.NEXT)
             with m.Case(self._State.LAND), m.If(self.write.idle):
-                m.d.sync += [self.done.eq(1), state.eq(self._State.IDLE)]
+                m.d.sync += [self.run.done.eq(1), state.eq(self._State.IDLE)]
         return m
 
     def _walk(self, m: Module) -> RunPairs:
-        """A walk over the pairs of the pass, from ``start``."""
+        """A walk over the pairs of the pass."""
         pairs = RunPairs(self._config)
         m.d.comb += [
-            pairs.start.eq(self.start),
+            pairs.start.eq(self.run.start),
             pairs.beats.eq(self.beats),
             pairs.stride.eq(self.stride),
             pairs.keep.eq(self.keep),
@@ -206,20 +208,17 @@ class Merger(wiring.Component):
     def _request_runs(self, m: Module) -> None:
         """Ask for the runs of pair after pair, on both channels at once, ahead of the merging."""
         m.submodules.ahead = ahead = self._walk(m)
-        pair = ahead.pair.payload
-        settled = []
-        for name, read, offset, beats in (
-            ("a", self.read_a, pair.offset, pair.a),
+        m.submodules.fork = fork = StreamFork(ahead.pair.payload.shape(), 2)
+        wiring.connect(m, ahead.pair, fork.i)
+        even, odd = fork.o[0].payload, fork.o[1].payload
+        for pair, read, offset, beats in (
+            (fork.o[0], self.read_a, even.offset, even.a),
             # The offset is a multiple of twice the stride.
-            ("b", self.read_b, pair.offset | self.stride, pair.b),
+            (fork.o[1], self.read_b, odd.offset | self.stride, odd.b),
         ):
-            sent = Signal(name=f"sent_{name}")
-            accepted = sent | (read.request.valid & read.request.ready) | (beats == 0)
             m.d.comb += [
                 read.request.payload.address.eq(self._address(self.source, offset)),
                 read.request.payload.beats.eq(beats),
-                read.request.valid.eq(ahead.pair.valid & ~sent & (beats != 0)),
+                read.request.valid.eq(pair.valid & (beats != 0)),
+                pair.ready.eq(read.request.ready | (beats == 0)),
             ]
-            m.d.sync += sent.eq(ahead.pair.valid & accepted & ~ahead.pair.ready)
-            settled.append(accepted)
-        m.d.comb += ahead.pair.ready.eq(ahead.pair.valid & settled[0] & settled[1])

@@ -5,7 +5,8 @@ from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.bus.ports import ReadClient, WriteClient
+from hw.blocks.handshake import Handshake
+from hw.bus.client import ReadClient, WriteClient
 from hw.config import RECORD_BITS, EngineConfig
 from hw.sort.bitonic import BitonicSorter
 from hw.sort.merge import Merger
@@ -20,10 +21,10 @@ def length_bits(config: EngineConfig) -> int:
 class ChunkSorter(wiring.Component):
     """Sorts a list chunk by chunk with the bitonic network, and pads the last chunk.
 
-    Ports: ``start`` In pulse; from it to ``done``: ``count`` (records), ``beats`` (of whole
-    chunks), ``source`` and ``target`` In (byte addresses, which may be the same: a beat is written
-    only after it was read); ``read`` Out `ReadClient`; ``write`` Out `WriteClient`; ``done`` Out
-    pulse when all is written and acknowledged.
+    Ports: ``run`` In `Handshake`: done comes when all is written and acknowledged; from start to
+    done: ``count`` (records), ``beats`` (of whole chunks), ``source`` and ``target`` In (byte
+    addresses, which may be the same: a beat is written only after it was read); ``read`` Out
+    `ReadClient`; ``write`` Out `WriteClient`.
 
     Records beyond ``count`` become all-ones. A beat a cycle, and the network's latency once. While
     memory takes no beat, the network is held as soon as its last stage is full.
@@ -33,14 +34,13 @@ class ChunkSorter(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "start": In(1),
+                "run": In(Handshake()),
                 "count": In(length_bits(config)),
                 "beats": In(beat_bits(config)),
                 "source": In(config.address_bits),
                 "target": In(config.address_bits),
                 "read": Out(ReadClient(config)),
                 "write": Out(WriteClient(config)),
-                "done": Out(1),
             }
         )
 
@@ -102,8 +102,8 @@ class ChunkSorter(wiring.Component):
             with m.If(request.valid & request.ready):
                 m.d.sync += request.valid.eq(0)
         busy = Signal()
-        m.d.sync += self.done.eq(0)
-        with m.If(self.start):
+        m.d.sync += self.run.done.eq(0)
+        with m.If(self.run.start):
             m.d.sync += [
                 read.request.valid.eq(1),
                 write.request.valid.eq(1),
@@ -112,7 +112,7 @@ class ChunkSorter(wiring.Component):
                 busy.eq(1),
             ]
         with m.Elif(busy & (unwritten == 0) & write.idle):
-            m.d.sync += [self.done.eq(1), busy.eq(0)]
+            m.d.sync += [self.run.done.eq(1), busy.eq(0)]
         return m
 
     def _padded(self, unread: Value) -> Value:
@@ -141,12 +141,12 @@ class TopK(wiring.Component):
     hold ``keep`` records.
 
     Ports:
-        ``start`` In pulse, ignored until ``done``; with it ``count`` In (records, at most the
-        larger of max_tokens and max_channels), ``keep`` In (how many of the sorted list are
-        needed; ``count`` sorts all), ``records_address`` and ``scratch_address`` In. Both regions
-        hold ``count`` records rounded up to whole chunks. With count or keep 0 nothing is touched.
-        ``read_a``, ``read_b`` Out `ReadClient`; ``write`` Out `WriteClient`; ``done`` Out pulse,
-        after memory has acknowledged every write.
+        ``run`` In `Handshake`: done comes after memory has acknowledged every write. With start:
+        ``count`` In (records, at most the larger of max_tokens and max_channels), ``keep`` In (how
+        many of the sorted list are needed; ``count`` sorts all), ``records_address`` and
+        ``scratch_address`` In. Both regions hold ``count`` records rounded up to whole chunks. With
+        count or keep 0 nothing is touched.
+        ``read_a``, ``read_b`` Out `ReadClient`; ``write`` Out `WriteClient`.
 
     The last beat of the result ends with the records that follow, or with all-ones behind
     ``count``; the rest of both regions holds leftovers. A record of all-ones may be only padding.
@@ -166,7 +166,7 @@ class TopK(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "start": In(1),
+                "run": In(Handshake()),
                 "count": In(length_bits(config)),
                 "keep": In(length_bits(config)),
                 "records_address": In(config.address_bits),
@@ -174,13 +174,11 @@ class TopK(wiring.Component):
                 "read_a": Out(ReadClient(config)),
                 "read_b": Out(ReadClient(config)),
                 "write": Out(WriteClient(config)),
-                "done": Out(1),
             }
         )
-        self._merger = Merger(config)
 
     def cycles(self, count: int, keep: int) -> tuple[int, int]:
-        """Least and most cycles from ``start`` to ``done``, but for the memory's latency.
+        """Least and most cycles from start to done, but for the memory's latency.
 
         A beat a cycle for the chunks, then a record a cycle for each pass. To drop the rest of two
         runs that were cut takes up to a cycle a beat, depending on the records; if count = keep
@@ -215,7 +213,7 @@ class TopK(wiring.Component):
         chunk = config.chunk_records
         chunk_beats = chunk // config.records_per_beat
         m.submodules.chunks = sorter = ChunkSorter(config)
-        m.submodules.merger = merger = self._merger
+        m.submodules.merger = merger = Merger(config)
 
         state = Signal(self._State)
         with m.If(state == self._State.SORT):
@@ -249,9 +247,9 @@ class TopK(wiring.Component):
             merger.target.eq(there),
         ]
 
-        m.d.sync += self.done.eq(0)
+        m.d.sync += self.run.done.eq(0)
         with m.Switch(state):
-            with m.Case(self._State.IDLE), m.If(self.start):
+            with m.Case(self._State.IDLE), m.If(self.run.start):
                 m.d.sync += [
                     count.eq(self.count),
                     chunks.eq((self.count + chunk - 1) >> exact_log2(chunk)),
@@ -263,7 +261,7 @@ class TopK(wiring.Component):
                     scratch_address.eq(self.scratch_address),
                 ]
                 with m.If((self.count == 0) | (self.keep == 0)):
-                    m.d.sync += self.done.eq(1)
+                    m.d.sync += self.run.done.eq(1)
                 with m.Else():
                     m.d.sync += state.eq(self._State.PLAN)
             with m.Case(self._State.PLAN):
@@ -277,19 +275,19 @@ class TopK(wiring.Component):
             with m.Case(self._State.COUNT_PASSES):
                 m.d.sync += chunks.eq(chunks >> 1)
                 with m.If(chunks == 0):
-                    m.d.comb += sorter.start.eq(1)
+                    m.d.comb += sorter.run.start.eq(1)
                     m.d.sync += state.eq(self._State.SORT)
                 with m.Else():
                     m.d.sync += in_scratch.eq(~in_scratch)
-            with m.Case(self._State.SORT), m.If(sorter.done):
+            with m.Case(self._State.SORT), m.If(sorter.run.done):
                 m.d.sync += state.eq(self._State.NEXT_PASS)
             with m.Case(self._State.NEXT_PASS):
                 with m.If(stride < beats):
-                    m.d.comb += merger.start.eq(1)
+                    m.d.comb += merger.run.start.eq(1)
                     m.d.sync += state.eq(self._State.MERGE)
                 with m.Else():
-                    m.d.sync += [self.done.eq(1), state.eq(self._State.IDLE)]
-            with m.Case(self._State.MERGE), m.If(merger.done):
+                    m.d.sync += [self.run.done.eq(1), state.eq(self._State.IDLE)]
+            with m.Case(self._State.MERGE), m.If(merger.run.done):
                 m.d.sync += [
                     stride.eq(stride << 1),
                     in_scratch.eq(~in_scratch),

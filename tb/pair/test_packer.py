@@ -98,7 +98,7 @@ class Rig:
 
 def sizes_of(config: EngineConfig) -> list[Sizes]:
     """One slot, a short last tile, a row of one beat, a row whose last beat is not full."""
-    lanes, beat = config.channel_lanes, config.nibbles_per_beat
+    lanes, beat = config.channel_lanes, config.levels_per_beat
     most = min(config.max_tokens, 80)
     edges = [
         (2, 1, 1),

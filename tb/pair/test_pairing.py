@@ -116,7 +116,7 @@ class PairingBench:
 
 def sizes_of(config: EngineConfig) -> list[Sizes]:
     """Edge sizes, then some of every shape."""
-    lanes, beat = config.channel_lanes, config.nibbles_per_beat
+    lanes, beat = config.channel_lanes, config.levels_per_beat
     edges = [
         (2, 1, 1),
         (9, 1, 8),

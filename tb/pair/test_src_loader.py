@@ -111,7 +111,7 @@ class Rig:
 
 def jobs(config: EngineConfig) -> list[tuple[Sizes, set[int]]]:
     """Edge sizes, with the dst first, last and anywhere."""
-    lanes, beat = config.channel_lanes, config.nibbles_per_beat
+    lanes, beat = config.channel_lanes, config.levels_per_beat
     pick = random.Random(5)
     most = min(config.max_tokens, 64)
     many = min(config.max_dst, most - 1)

@@ -25,7 +25,7 @@ async def check(dut: object, stall: float) -> None:
     leader = Sink(bench, "leader", stall=stall, seed=2)
     place = Sink(bench, "place")
     await bench.reset()
-    for channels in (config.max_channels, config.nibbles_per_beat):
+    for channels in (config.max_channels, config.levels_per_beat):
         leader.taken.clear()
         place.taken.clear()
         set_value(dut.channels, channels)  # type: ignore[attr-defined]

@@ -80,8 +80,8 @@ class Station:
         """Load ``tokens`` [N, D], rows padded to beats with zeros, and start the job."""
         config, dut = self.config, self.bench.dut
         count, channels = tokens.shape
-        row_beats = -(-channels // config.nibbles_per_beat)
-        padded = torch.zeros(count, row_beats * config.nibbles_per_beat, dtype=tokens.dtype)
+        row_beats = -(-channels // config.levels_per_beat)
+        padded = torch.zeros(count, row_beats * config.levels_per_beat, dtype=tokens.dtype)
         padded[:, :channels] = tokens
         content = padded.view(torch.int16).numpy().tobytes()
         self.memory.load(self.tokens_address, content)
@@ -117,7 +117,7 @@ class Station:
             weight_bits=config.weight_bits,
         )
         count, channels = tokens.shape
-        row_beats = -(-channels // config.nibbles_per_beat)
+        row_beats = -(-channels // config.levels_per_beat)
         row = row_beats * config.bus_bytes
         content = self.memory.read(self.quantized_address, count * row)
         levels = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(count, row)
@@ -214,7 +214,7 @@ async def levels_weights_and_places(dut: object) -> None:
     jobs = [
         ordinary(config, full, most, 1),
         ordinary(config, 2, most - 5, 2),
-        ordinary(config, 21, config.nibbles_per_beat, 3),
+        ordinary(config, 21, config.levels_per_beat, 3),
         edges(config, 16, most - 3),
         extremes(config, 9, most),
         random_bits(config, 30, most, 4),
@@ -289,7 +289,7 @@ async def stages_take_their_cycles(dut: object) -> None:
     config = engine.config
     await engine.bench.reset()
     for count, row_beats in ((config.max_tokens, config.max_row_beats), (19, 1)):
-        tokens = ordinary(config, count, row_beats * config.nibbles_per_beat, 10)
+        tokens = ordinary(config, count, row_beats * config.levels_per_beat, 10)
         first_beat = len(engine.reads.sent)
         total = await engine.run(tokens)
         engine.check(tokens)

@@ -1,6 +1,7 @@
 """The simulated engine as a backend: what a driver of the real one would do, over its registers."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,17 @@ from torch import Tensor
 from golden import validate
 from golden.options import MatchOptions
 from golden.qe import round_to_format
-from hw.bus.registers import ID, REGISTERS, offsets
+from hw.bus.registers import (
+    ID,
+    STAGES,
+    VERSION,
+    counter_member,
+    job_registers,
+    masks,
+    offsets,
+)
 from hw.config import EngineConfig
+from hw.regions import JobSizes
 from software.library.backends import Progress
 from software.library.backends.clocked_match import ClockedMatch
 from software.library.backends.layout import Layout
@@ -21,18 +31,11 @@ from software.library.extras import require
 from software.library.simulator import Simulator
 from software.library.simulator.engine import engine_library, waves_wanted
 
-STAGES = ("quantize", "init", "pack", "pair", "update", "topk")
-"""Stages whose cycles the engine counts; converging and reporting is the rest of the total."""
-
 _SLICE = 200_000
 """Cycles between two reports of progress."""
 
 _OFFSETS = offsets()
-_MASKS = {
-    f"{register.name}.{field.name}": 1 << field.bit
-    for register in REGISTERS
-    for field in register.fields
-}
+_MASKS = masks()
 
 
 class RtlBackend:
@@ -119,23 +122,14 @@ class RtlBackend:
         first = None if init is None else validate.check_init(init, num_tokens, num_dst)
         check_capacity(self.config, num_tokens, channels, num_dst, options.max_iterations)
 
-        layout = Layout(self.config, num_tokens, channels, num_dst)
-        job = {
-            "TOKENS": num_tokens,
-            "CHANNELS": channels,
-            "NUM_DST": num_dst,
-            "REDUCE": reduce,
-            "SEED": options.seed,
-            "EPSILON": options.epsilon_q16,
-            "MAX_PAIRINGS": options.max_iterations,
-        }
+        layout = Layout(JobSizes(self.config, num_tokens, channels, num_dst))
         with self._lock:
             simulator = self._powered(layout.size)
             bits = rounded.contiguous().view(torch.int16).cpu().numpy().view(np.uint16)
             layout.put_tokens(simulator.memory, bits)
             if first is not None:
                 layout.put_dst(simulator.memory, first)
-            self._run(simulator, layout, job, host_init=first is not None)
+            self._run(simulator, layout, reduce, options)
             return self._result(simulator, layout, reduce)
 
     def _powered(self, memory_bytes: int) -> Simulator:
@@ -148,24 +142,23 @@ class RtlBackend:
                 library, memory_bytes, latency=self._latency, stall=self._stall, seed=self._seed,
                 waves=waves,
             )  # fmt: skip
-            found = simulator.read_register(_OFFSETS["ID"])
-            if found != ID:
-                raise SimulationError(f"register ID reads {found:#010x}; it must be {ID:#010x}.")
-            found = simulator.read_register(_OFFSETS["CONFIG_HASH"])
-            if found != self.config.hash:
-                raise SimulationError(
-                    f"the engine's config has hash {found:#010x}; the driver's has"
-                    f" {self.config.hash:#010x}."
-                )
+            wanted = {"ID": ID, "VERSION": VERSION, "CONFIG_HASH": self.config.hash}
+            for name, value in wanted.items():
+                found = simulator.read_register(_OFFSETS[name])
+                if found != value:
+                    raise SimulationError(
+                        f"register {name} reads {found:#010x}; it must be {value:#010x}, as the"
+                        " driver was made for."
+                    )
         return self.simulator
 
     def _run(
-        self, simulator: Simulator, layout: Layout, job: dict[str, int], *, host_init: bool
+        self, simulator: Simulator, layout: Layout, reduce: int, options: MatchOptions
     ) -> None:
         """Start a job and wait for its interrupt."""
-        for offset, value in register_writes(layout, job, host_init=host_init):
+        for offset, value in register_writes(layout, reduce, options):
             simulator.write_register(offset, value)
-        limit, begun = self._limit(layout, job), simulator.cycles
+        limit, begun = self._limit(layout.job, options.max_iterations), simulator.cycles
         while not simulator.run(_SLICE):
             spent = simulator.cycles - begun
             if spent > limit:
@@ -183,54 +176,64 @@ class RtlBackend:
             names = [name for name, mask in _MASKS.items() if status & mask and "STATUS" in name]
             raise SimulationError(f"the engine ended with {', '.join(names) or 'no status'}.")
 
-    def _limit(self, layout: Layout, job: dict[str, int]) -> int:
+    def _limit(self, job: JobSizes, pairings: int) -> int:
         """Cycles that no job of its size takes: many times what it should, memory included."""
         config = self.config
-        row = -(-layout.channels // config.channel_lanes)
-        pairs = job["TOKENS"] * job["NUM_DST"] // (config.dst_lanes * config.src_lanes) + 1
-        a_pairing = pairs * row + job["TOKENS"] * (self._latency + 4 * row)
-        quantizing = 8 * job["TOKENS"] * (layout.channels + self._latency)
+        pairs = job.tokens * job.num_dst // (config.dst_lanes * config.src_lanes) + 1
+        a_pairing = pairs * job.chunks + job.tokens * (self._latency + 4 * job.chunks)
+        quantizing = 8 * job.tokens * (job.channels + self._latency)
         slow = 8 / (1 - self._stall) ** 2
-        return int(slow * (job["MAX_PAIRINGS"] * a_pairing + quantizing)) + 1_000_000
+        return int(slow * (pairings * a_pairing + quantizing)) + 1_000_000
 
     def _result(self, simulator: Simulator, layout: Layout, reduce: int) -> ClockedMatch:
         iterations = simulator.read_register(_OFFSETS["PAIRINGS"])
-        src, dst, loss = layout.records(simulator.memory, reduce)
+        records = layout.records(simulator.memory, reduce)
         return ClockedMatch(
-            src=torch.from_numpy(src),
-            dst=torch.from_numpy(dst),
-            loss=torch.from_numpy(loss),
+            **{name: torch.from_numpy(column) for name, column in records.items()},
             medoids=torch.from_numpy(layout.dst(simulator.memory)),
             loss_history=layout.history(simulator.memory, iterations),
             iterations=iterations,
-            cycles=_counter(simulator, "TOTAL"),
-            stage_cycles={stage: _counter(simulator, stage.upper()) for stage in STAGES},
+            cycles=_counter(simulator, "total"),
+            stage_cycles={stage: _counter(simulator, stage) for stage in STAGES},
         )
 
 
 def register_writes(
-    layout: Layout, job: dict[str, int], *, host_init: bool = False
-) -> list[tuple[int, int]]:
+    layout: Layout, reduce: int, options: MatchOptions
+) -> Iterator[tuple[int, int]]:
     """Offsets and values that start a job, in order.
 
     Args:
-        layout: where its regions lie.
-        job: the job registers of one word, by name.
-        host_init: whether the DST region holds the initial dst list.
+        layout: its sizes, and where its regions lie.
+        reduce: K.
+        options: how it starts and when it stops; with ``init``, the DST region holds the list.
     """
-    writes = [(_OFFSETS[name], value) for name, value in job.items()]
-    for name, region in layout.regions.items():
-        writes.append((_OFFSETS[f"{name}_ADDRESS_LO"], region.address & 0xFFFF_FFFF))
-        writes.append((_OFFSETS[f"{name}_ADDRESS_HI"], region.address >> 32))
+    job = layout.job
+    values = {
+        "TOKENS": job.tokens,
+        "CHANNELS": job.channels,
+        "NUM_DST": job.num_dst,
+        "REDUCE": reduce,
+        "SEED": options.seed,
+        "EPSILON": options.epsilon_q16,
+        "MAX_PAIRINGS": options.max_iterations,
+    } | {f"{name}_ADDRESS": place.address for name, place in layout.places.items()}
+    for register in job_registers():
+        value = values[register.name]
+        for number, (_, offset) in enumerate(register.word_names):
+            yield offset, value >> 32 * number & 0xFFFF_FFFF
     control = _MASKS["CONTROL.interrupt_enable"] | _MASKS["CONTROL.start"]
-    control |= _MASKS["CONTROL.host_init"] if host_init else 0
-    return [*writes, (_OFFSETS["CONTROL"], control)]
+    yield (
+        _OFFSETS["CONTROL"],
+        control | (0 if options.init is None else _MASKS["CONTROL.host_init"]),
+    )
 
 
-def _counter(simulator: Simulator, name: str) -> int:
+def _counter(simulator: Simulator, counter: str) -> int:
     """A cycle counter: reading its lower word keeps the upper one."""
-    low = simulator.read_register(_OFFSETS[f"CYCLES_{name}_LO"])
-    return low | simulator.read_register(_OFFSETS[f"CYCLES_{name}_HI"]) << 32
+    name = counter_member(counter).upper()
+    low = simulator.read_register(_OFFSETS[f"{name}_LO"])
+    return low | simulator.read_register(_OFFSETS[f"{name}_HI"]) << 32
 
 
 def _next_waves() -> Path:

@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from amaranth.sim import Simulator as AmaranthSimulator
 
+from golden.options import MatchOptions
 from hw.config import PRESETS, EngineConfig
 from hw.engine import DatmEngine
+from hw.regions import JobSizes
 from software.commands.output import print_table
 from software.library.backends.layout import Layout
 from software.library.backends.rtl import RtlBackend, register_writes
@@ -62,18 +64,17 @@ def amaranth(config: EngineConfig) -> float:
     """Cycles a second of Amaranth's simulator, with a memory that answers at once."""
     engine = DatmEngine(config)
     tokens = tokens_for(config)
-    layout = Layout(config, tokens.shape[0], tokens.shape[1], 15)
+    layout = Layout(JobSizes(config, tokens.shape[0], tokens.shape[1], 15))
     memory = np.zeros(layout.size, np.uint8)
     layout.put_tokens(memory, tokens.view(torch.int16).numpy().view(np.uint16))
-    job = {"TOKENS": 60, "CHANNELS": tokens.shape[1], "NUM_DST": 15, "REDUCE": 22, "SEED": 0,
-           "EPSILON": 0, "MAX_PAIRINGS": 20}  # fmt: skip
+    options = MatchOptions(epsilon=0)
     rates: list[float] = []
 
     async def host(ctx: Any) -> None:
         bus = engine.control
         ctx.set(bus.bready, 1)
         ctx.set(bus.wstrb, 0xF)
-        for offset, value in register_writes(layout, job):
+        for offset, value in register_writes(layout, 22, options):
             ctx.set(bus.awaddr, offset)
             ctx.set(bus.wdata, value)
             ctx.set(bus.awvalid, 1)

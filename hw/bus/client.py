@@ -1,9 +1,9 @@
-"""Signatures that units share: memory clients and the payloads of their streams."""
+"""Memory clients: what a unit sees of the memory that it reads and writes."""
 
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.config import EngineConfig
+from hw.config import REQUEST_BITS, EngineConfig
 
 
 class Request(data.StructLayout):
@@ -13,14 +13,14 @@ class Request(data.StructLayout):
     """
 
     def __init__(self, config: EngineConfig):
-        super().__init__({"address": config.address_bits, "beats": 16})
+        super().__init__({"address": config.address_bits, "beats": REQUEST_BITS})
 
 
 class WriteBeat(data.StructLayout):
     """A beat to write. Members: ``data``; ``strobe``, a bit a byte: 1 writes it."""
 
     def __init__(self, config: EngineConfig):
-        super().__init__({"data": config.bus_bytes * 8, "strobe": config.bus_bytes})
+        super().__init__({"data": config.bus_bits, "strobe": config.bus_bytes})
 
 
 class ReadClient(wiring.Signature):
@@ -34,7 +34,7 @@ class ReadClient(wiring.Signature):
         super().__init__(
             {
                 "request": Out(stream.Signature(Request(config))),
-                "beat": In(stream.Signature(config.bus_bytes * 8)),
+                "beat": In(stream.Signature(config.bus_bits)),
             }
         )
 
