@@ -4,17 +4,22 @@ from typing import Any
 
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
-from hw.bus.registers import REGISTERS, offsets
+from hw.bus.registers import REGISTERS, job_registers, masks, offsets
 from hw.config import EngineConfig
 from hw.job import Order
+from tb.layouts import decode
 from tb.runner import parameters
 from tb.streams import Bench, set_value
 
 OFFSETS = offsets()
-JOB = [register for register in REGISTERS if register.access == "rw" and not register.fields]
-"""The job registers."""
-START, HOST_INIT, INTERRUPT_ENABLE = 1, 2, 4
-"""The bits of CONTROL."""
+MASKS = masks()
+JOB = job_registers()
+START, HOST_INIT, INTERRUPT_ENABLE = (
+    MASKS[f"CONTROL.{field}"] for field in ("start", "host_init", "interrupt_enable")
+)
+BUSY, DONE, BAD_JOB, NONFINITE, BUS_ERROR = (
+    MASKS[f"STATUS.{field}"] for field in ("busy", "done", "bad_job", "nonfinite", "bus_error")
+)
 
 
 class Host:
@@ -26,7 +31,7 @@ class Host:
         self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "bus_"), dut.clk, dut.rst)
         self._dut = dut
         for register in REGISTERS:
-            if register.access == "ro" and register.fixed is None and not register.fields:
+            if register.holder == "engine" and not register.fields:
                 set_value(getattr(dut, register.member), 0)
         for name in ("finished", "bad_job", "nonfinite", "bus_error"):
             getattr(dut, name).value = 0
@@ -57,8 +62,7 @@ class Host:
 
     def order(self) -> dict[str, int]:
         """The members of the ``order`` port."""
-        word = int(self._dut.order.value.to_unsigned())
-        members = {}
-        for name, field in Order(self.config):
-            members[name] = word >> field.offset & ((1 << field.width) - 1)
+        members: dict[str, int] = decode(
+            Order(self.config), int(self._dut.order.value.to_unsigned())
+        )
         return members

@@ -4,79 +4,38 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import cocotb
 import torch
-from cocotb.triggers import RisingEdge
+from amaranth.hdl import Shape, ShapeLike
 from torch import Tensor
 
 from golden.datm import Match, match
 from golden.options import MatchOptions
 from golden.qe import Quantized, quantize
-from hw.config import EngineConfig
+from hw.config import DST_WORD_BITS, HISTORY_WORD_BITS, LEVEL_BITS, EngineConfig
 from hw.job import Job
-from tb.streams import Bench, pack, set_value
+from hw.regions import REGIONS, JobSizes
+from hw.words import pair_record, weight_word
+from tb.layouts import encode, from_bytes, to_bytes
 
-QUANTIZED, PACKED, RECORDS, SCRATCH, DST, HISTORY, TOKENS = (i << 15 for i in range(7))
-"""Addresses of the regions: room for any job of the tiny and demo configs in tests."""
-MEMORY_BYTES = 7 << 15
+_ROOM = 1 << 15
+"""Bytes between two regions: room for any job of the tiny and demo configs in tests."""
+ADDRESS = {region.name: place * _ROOM for place, region in enumerate(REGIONS)}
+"""Where each region begins."""
+MEMORY_BYTES = len(REGIONS) * _ROOM
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """N, D and M of a job, and what follows from them."""
+class Sizes(JobSizes):
+    """N, D, M and K of a job, and what follows from them."""
 
-    config: EngineConfig
-    tokens: int
-    channels: int
-    num_dst: int
     reduce: int = 0
-
-    @property
-    def chunks(self) -> int:
-        """Chunks of a token."""
-        return -(-self.channels // self.config.channel_lanes)
-
-    @property
-    def row_beats(self) -> int:
-        """Beats of a quantised token."""
-        return -(-self.channels // self.config.levels_per_beat)
-
-    @property
-    def tile_beats(self) -> int:
-        """Beats of a packed tile of P dst."""
-        return -(-self.chunks // self.config.words_per_beat)
-
-    @property
-    def tiles(self) -> int:
-        """Tiles of P dst."""
-        return -(-self.num_dst // self.config.dst_lanes)
-
-    @property
-    def src_tiles(self) -> int:
-        """Tiles of Q src."""
-        return -(-(self.tokens - self.num_dst) // self.config.src_lanes)
 
     def job(self) -> int:
         """The `Job` port's value."""
-        fields = {
-            "tokens": self.tokens,
-            "num_dst": self.num_dst,
-            "num_src": self.tokens - self.num_dst,
-            "reduce": self.reduce,
-            "chunks": self.chunks,
-            "row_beats": self.row_beats,
-            "tile_beats": self.tile_beats,
-            "tiles": self.tiles,
-            "src_tiles": self.src_tiles,
-            "tokens_address": TOKENS,
-            "quantized_address": QUANTIZED,
-            "packed_address": PACKED,
-            "records_address": RECORDS,
-            "scratch_address": SCRATCH,
-            "dst_address": DST,
-            "history_address": HISTORY,
-        }
-        return int(Job(self.config).const(fields).as_value().value)
+        layout = Job(self.config)
+        addresses = {f"{name.lower()}_address": address for name, address in ADDRESS.items()}
+        sizes = {name: getattr(self, name) for name, _ in layout if name not in addresses}
+        return encode(layout, sizes | addresses)
 
 
 def random_quantized(sizes: Sizes, generator: torch.Generator, *, levels: int = 16) -> Quantized:
@@ -97,7 +56,7 @@ def row_bytes(sizes: Sizes, q: Tensor) -> bytes:
     """The QUANTIZED region: a row of whole beats for each token, zeros behind its channels."""
     padded = torch.zeros(q.shape[0], sizes.row_beats * sizes.config.levels_per_beat, dtype=q.dtype)
     padded[:, : q.shape[1]] = q
-    return bytes((padded[:, ::2] | padded[:, 1::2] << 4).flatten().tolist())
+    return to_bytes(LEVEL_BITS, padded.flatten().tolist())
 
 
 def packed_bytes(sizes: Sizes, q: Tensor, dst: Tensor) -> bytes:
@@ -107,7 +66,7 @@ def packed_bytes(sizes: Sizes, q: Tensor, dst: Tensor) -> bytes:
     padded = torch.zeros(sizes.tiles * config.dst_lanes, chunks * lanes, dtype=q.dtype)
     padded[: len(dst), : q.shape[1]] = q[dst]
     tiles = padded.reshape(sizes.tiles, config.dst_lanes, chunks, lanes).transpose(1, 2).flatten()
-    return bytes((tiles[::2] | tiles[1::2] << 4).tolist())
+    return to_bytes(LEVEL_BITS, tiles.tolist())
 
 
 def weight_words(sizes: Sizes, weight: Tensor) -> list[int]:
@@ -117,28 +76,9 @@ def weight_words(sizes: Sizes, weight: Tensor) -> list[int]:
     weights = weight[:: config.scale_group].tolist()
     weights += [0] * (sizes.chunks * per_chunk - len(weights))
     return [
-        pack(weights[i : i + per_chunk], config.weight_bits)
+        encode(weight_word(config), weights[i : i + per_chunk])
         for i in range(0, len(weights), per_chunk)
     ]
-
-
-class Lookup:
-    """Stands for a memory that the component asks: the answer to an address comes a cycle later."""
-
-    def __init__(self, bench: Bench, address: str, answer: str, table: Callable[[int], int]):
-        self._clk = bench.dut.clk
-        self._address: Any = getattr(bench.dut, address)
-        self._answer: Any = getattr(bench.dut, answer)
-        self._table = table
-        cocotb.start_soon(self._run())
-
-    async def _run(self) -> None:
-        set_value(self._answer, 0)
-        while True:
-            await RisingEdge(self._clk)
-            address = self._address.value
-            if address.is_resolvable:
-                set_value(self._answer, self._table(int(address.to_unsigned())))
 
 
 @dataclass(frozen=True)
@@ -168,27 +108,19 @@ class MatchCase:
             "max_pairings": self.options.max_iterations,
             "epsilon": self.options.epsilon_q16,
             "host_init": int(self.options.init is not None),
-            "tokens_address": TOKENS,
-            "quantized_address": QUANTIZED,
-            "packed_address": PACKED,
-            "records_address": RECORDS,
-            "scratch_address": SCRATCH,
-            "dst_address": DST,
-            "history_address": HISTORY,
-        }
+        } | {f"{name.lower()}_address": address for name, address in ADDRESS.items()}
 
     def load(self, write: Callable[[int, bytes], None]) -> None:
         """Write the regions that the host fills."""
         rows = torch.zeros(
             self.tokens.shape[0],
-            4 * self.sizes.row_beats * self.config.values_per_beat,
+            self.sizes.token_row_beats * self.config.values_per_beat,
             dtype=self.tokens.dtype,
         )
         rows[:, : self.tokens.shape[1]] = self.tokens
-        values = rows.view(torch.int16).flatten().tolist()
-        write(TOKENS, b"".join(value.to_bytes(2, "little", signed=True) for value in values))
+        write(ADDRESS["TOKENS"], rows.view(torch.int16).numpy().astype("<i2").tobytes())
         if self.options.init is not None:
-            write(DST, b"".join(token.to_bytes(4, "little") for token in self.options.init))
+            write(ADDRESS["DST"], to_bytes(DST_WORD_BITS, self.options.init))
 
     def expect(self) -> Match:
         """What the golden model makes of it."""
@@ -203,17 +135,16 @@ class MatchCase:
     def compare(self, read: Callable[[int, int], bytes], pairings: int) -> None:
         """Hold what the engine left in memory against the golden model."""
         expected = self.expect()
-        history = _words(read(HISTORY, 8 * pairings), 8)
-        assert history == list(expected.loss_history)
-        assert _words(read(DST, 4 * self.num_dst), 4) == expected.medoids.tolist()
-        records = _words(read(RECORDS, 8 * self.reduce), 8)
-        assert [word >> 34 for word in records] == expected.loss.tolist()
-        assert [word >> 17 & 0x1FFFF for word in records] == expected.src.tolist()
-        assert [word & 0x1FFFF for word in records] == expected.dst.tolist()
 
+        def words(region: str, shape: ShapeLike, count: int) -> list[Any]:
+            size = count * Shape.cast(shape).width // 8
+            return from_bytes(shape, read(ADDRESS[region], size))
 
-def _words(content: bytes, size: int) -> list[int]:
-    return [int.from_bytes(content[i : i + size], "little") for i in range(0, len(content), size)]
+        assert words("HISTORY", HISTORY_WORD_BITS, pairings) == list(expected.loss_history)
+        assert words("DST", DST_WORD_BITS, self.num_dst) == expected.medoids.tolist()
+        records = words("RECORDS", pair_record(), self.reduce)
+        for name in ("src", "dst", "loss"):
+            assert [record[name] for record in records] == getattr(expected, name).tolist(), name
 
 
 def random_tokens(config: EngineConfig, tokens: int, channels: int, seed: int) -> Tensor:

@@ -6,7 +6,9 @@ from collections import deque
 import cocotb
 from cocotb.triggers import RisingEdge
 
+from hw.bus.client import Request, WriteBeat
 from hw.config import EngineConfig
+from tb.layouts import decode
 from tb.streams import Bench, Sink, Source
 
 LATENCY = 100
@@ -39,7 +41,7 @@ class _Requests:
     def __init__(
         self, bench: Bench, name: str, config: EngineConfig, memory: Memory, stall: float, seed: int
     ):
-        self.sink = Sink(bench, f"{name}__request", stall=stall, seed=seed)
+        self.sink = Sink(bench, f"{name}__request", Request(config), stall=stall, seed=seed)
         self._name = name
         self._config = config
         self._memory = memory
@@ -49,8 +51,8 @@ class _Requests:
         """(cycle, address, beats) of the requests accepted since the last call."""
         config, fresh = self._config, []
         for cycle, word in self.sink.taken[self._decoded :]:
-            address = word & ((1 << config.address_bits) - 1)
-            beats = word >> config.address_bits
+            request = decode(Request(config), word)
+            address, beats = request["address"], request["beats"]
             assert beats > 0, f"{self._name}: a request of 0 beats"
             assert address % config.bus_bytes == 0, f"{self._name}: {address:#x} is not aligned"
             assert address + beats * config.bus_bytes <= len(self._memory.bytes), (
@@ -149,6 +151,7 @@ class WriteMemory:
         self._memory = memory
         self._latency = latency
         self._bytes = config.bus_bytes
+        self._beat = WriteBeat(config)
         self._stall = stall
         self._random = random.Random(f"{seed} {name} beats")
         self._incoming = _Requests(bench, name, config, memory, stall, seed)
@@ -207,8 +210,8 @@ class WriteMemory:
 
     def _land(self, address: int, word: int) -> None:
         """Write the bytes of a beat whose strobe is 1."""
-        strobe = word >> 8 * self._bytes
-        content = word.to_bytes(self._bytes + (self._bytes + 7) // 8, "little")
+        beat = decode(self._beat, word)
+        content = beat["data"].to_bytes(self._bytes, "little")
         for offset in range(self._bytes):
-            if strobe >> offset & 1:
+            if beat["strobe"] >> offset & 1:
                 self._memory.bytes[address + offset] = content[offset]

@@ -2,29 +2,17 @@
 
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import cocotb
+from amaranth.hdl import ShapeLike
 from cocotb.clock import Clock
 from cocotb.handle import LogicArrayObject
 from cocotb.triggers import RisingEdge
 from cocotb.types import LogicArray
 
-
-def pack(values: Iterable[int], width: int) -> int:
-    """``values`` as one integer, the first in the lowest ``width`` bits."""
-    word = 0
-    for index, value in enumerate(values):
-        assert 0 <= value < 1 << width, f"{value} does not fit {width} bits"
-        word |= value << (index * width)
-    return word
-
-
-def unpack(word: int, width: int, count: int) -> list[int]:
-    """The ``count`` fields of ``width`` bits that `pack` joined."""
-    mask = (1 << width) - 1
-    return [(word >> (index * width)) & mask for index in range(count)]
+from tb.layouts import decode, encode
 
 
 class Bench:
@@ -52,6 +40,22 @@ class Bench:
         await self.cycles(cycles)
         self.dut.rst.value = 0
 
+    async def start(self, name: str = "run") -> None:
+        """Pulse the start of the `Handshake` member ``name``."""
+        start = getattr(self.dut, f"{name}__start")
+        start.value = 1
+        await self.cycles()
+        start.value = 0
+
+    async def done(self, limit: int, name: str = "run") -> int:
+        """Wait for the done of the `Handshake` member ``name``; the cycles before it."""
+        done = getattr(self.dut, f"{name}__done")
+        for cycle in range(limit):
+            await self.cycles()
+            if done.value:
+                return cycle
+        raise AssertionError(f"{name} is not done in {limit} cycles")
+
 
 def set_value(handle: Any, value: int) -> None:
     """Drive a port of any width."""
@@ -64,12 +68,22 @@ def set_value(handle: Any, value: int) -> None:
 class Source:
     """Drives a stream into the component.
 
+    ``shape`` is the payload's, where values of a layout are put; else they are words already.
     ``stall`` is the probability that a cycle offers nothing although something is queued.
     ``sent`` holds (cycle, word) of each transfer: the bench cycle whose rising edge took it.
     """
 
-    def __init__(self, bench: Bench, name: str, *, stall: float = 0.0, seed: int = 0):
+    def __init__(
+        self,
+        bench: Bench,
+        name: str,
+        shape: ShapeLike | None = None,
+        *,
+        stall: float = 0.0,
+        seed: int = 0,
+    ):
         self.queue: deque[int] = deque()
+        self._shape = shape
         self.sent: list[tuple[int, int]] = []
         self._bench = bench
         self._valid = getattr(bench.dut, f"{name}__valid")
@@ -80,9 +94,10 @@ class Source:
         self._valid.value = 0
         self._task = cocotb.start_soon(self._run())
 
-    def put(self, words: Iterable[int]) -> None:
-        """Queue ``words`` for sending."""
-        self.queue.extend(words)
+    def put(self, values: Iterable[Any]) -> None:
+        """Queue values for sending."""
+        shape = self._shape
+        self.queue.extend(values if shape is None else (encode(shape, each) for each in values))
 
     async def drain(self) -> None:
         """Wait until everything queued has been taken."""
@@ -112,12 +127,22 @@ class Source:
 class Sink:
     """Takes a stream from the component, and checks the stream rules on the way.
 
-    ``stall`` is the probability that a cycle is not ready. ``taken`` holds (cycle, word) of each
-    transfer. Once raised, valid must stay and the payload must not change until the transfer.
+    ``shape`` is the payload's, where ``values`` of a layout are wanted. ``stall`` is the chance of a
+    cycle that is not ready. ``taken`` holds (cycle, word) of each transfer. Once raised, valid must
+    stay and the payload must not change until the transfer.
     """
 
-    def __init__(self, bench: Bench, name: str, *, stall: float = 0.0, seed: int = 0):
+    def __init__(
+        self,
+        bench: Bench,
+        name: str,
+        shape: ShapeLike | None = None,
+        *,
+        stall: float = 0.0,
+        seed: int = 0,
+    ):
         self.taken: list[tuple[int, int]] = []
+        self._shape = shape
         self._bench = bench
         self._name = name
         self._valid = getattr(bench.dut, f"{name}__valid")
@@ -133,6 +158,12 @@ class Sink:
     def words(self) -> list[int]:
         """The words taken so far."""
         return [word for _, word in self.taken]
+
+    @property
+    def values(self) -> list[Any]:
+        """The same as values of ``shape``."""
+        assert self._shape is not None, f"{self._name} was given no shape"
+        return [decode(self._shape, word) for word in self.words]
 
     async def wait(self, count: int, limit: int = 1_000_000) -> list[int]:
         """Wait until ``count`` words have been taken in all, at most ``limit`` cycles."""
@@ -186,3 +217,22 @@ class Watch:
             await RisingEdge(self._bench.dut.clk)
             if self._port.value and not self._bench.dut.rst.value:
                 self.cycles.append(self._bench.cycle)
+
+
+class Lookup:
+    """Serves the ``Out(Lookup(...))`` member ``name``: an index's entry comes a cycle later."""
+
+    def __init__(self, bench: Bench, name: str, table: Callable[[int], int]):
+        self._clk = bench.dut.clk
+        self._index: Any = getattr(bench.dut, f"{name}__index")
+        self._entry: Any = getattr(bench.dut, f"{name}__entry")
+        self._table = table
+        cocotb.start_soon(self._run())
+
+    async def _run(self) -> None:
+        set_value(self._entry, 0)
+        while True:
+            await RisingEdge(self._clk)
+            index = self._index.value
+            if index.is_resolvable:
+                set_value(self._entry, self._table(int(index.to_unsigned())))

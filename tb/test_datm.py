@@ -10,8 +10,9 @@ import torch
 from hw.config import PRESETS, EngineConfig
 from hw.datm import Datm
 from hw.job import Order
-from hw.sequencer import Phase
+from hw.phases import Phase
 from tb.jobs import MEMORY_BYTES, MatchCase, match_cases, random_tokens
+from tb.layouts import encode
 from tb.memory import Memory, ReadMemory, WriteMemory
 from tb.runner import parameters, simulate
 from tb.streams import Bench, set_value
@@ -33,7 +34,7 @@ class DatmBench:
         self.bench = Bench(dut)
         self.dut = self.bench.dut
         self.memory = Memory(MEMORY_BYTES)
-        self.dut.start.value = 0
+        self.dut.run__start.value = 0
         self.clients = [
             kind(self.bench, name, self.config, self.memory, latency=latency, stall=stall)
             for kind, name in (
@@ -43,15 +44,13 @@ class DatmBench:
 
     async def start(self, fields: dict[str, int]) -> None:
         """Begin a job."""
-        set_value(self.dut.order, int(Order(self.config).const(fields).as_value().value))
-        self.dut.start.value = 1
-        await self.bench.cycles()
-        self.dut.start.value = 0
+        set_value(self.dut.order, encode(Order(self.config), fields))
+        await self.bench.start()
 
     async def finish(self) -> None:
         """Wait for the end of the job."""
         began = self.bench.cycle
-        while not self.dut.done.value:
+        while not self.dut.run__done.value:
             await self.bench.cycles()
             assert self.bench.cycle - began < 200_000, f"stuck in phase {self.dut.phase.value}"
 

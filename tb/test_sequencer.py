@@ -4,14 +4,17 @@ from typing import Any
 
 import cocotb
 
-from hw.sequencer import Phase, Sequencer
+from hw.phases import Phase
+from hw.sequencer import Sequencer
 from tb.runner import simulate
 from tb.streams import Bench
 
 STAGES = (
     "quantize", "initialize", "pair", "converge", "update", "sort", "report_dst", "report_history",
 )  # fmt: skip
-FLAGS = ("start", "bad_job", "nonfinite", "sort_channels", "packed", "stop", "moved")
+FLAGS = (
+    "run__start", "bad_job", "nonfinite", "sort_channels__start", "packed", "stop", "moved",
+)  # fmt: skip
 
 
 PACK_CYCLES = 5
@@ -35,9 +38,7 @@ async def run(
         getattr(dut, f"{stage}__done").value = 0
     await bench.reset()
     dut.bad_job.value = int(bad_job)
-    dut.start.value = 1
-    await bench.cycles()
-    dut.start.value = 0
+    await bench.start()
     started: list[str] = []
     pending: dict[str, int] = {}
     pairings = updates = 0
@@ -45,13 +46,13 @@ async def run(
     packing = 0
     for _ in range(400):
         await bench.cycles()
-        if dut.done.value:
+        if dut.run__done.value:
             await bench.cycles()
             assert int(dut.phase.value) == PHASES["IDLE"]
             return started
         for stage in STAGES:
             getattr(dut, f"{stage}__done").value = 0
-        dut.sort_channels.value = 0
+        dut.sort_channels__start.value = 0
         for stage in STAGES:
             if getattr(dut, f"{stage}__start").value:
                 assert stage not in pending, f"{stage} was started twice"
@@ -65,7 +66,7 @@ async def run(
                 continue
             if stage == "quantize" and sorts_channels and not asked and left == 2:
                 asked = True
-                dut.sort_channels.value = 1
+                dut.sort_channels__start.value = 1
             pending[stage] = left - 1
             if left == 0:
                 del pending[stage]

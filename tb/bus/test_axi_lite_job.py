@@ -8,11 +8,21 @@ from cocotbext.axi import AxiResp
 
 from hw.bus.axi_lite import ControlRegisters
 from hw.config import PRESETS
-from tb.control import HOST_INIT, INTERRUPT_ENABLE, JOB, OFFSETS, START, Host
+from tb.control import (
+    BAD_JOB,
+    BUS_ERROR,
+    BUSY,
+    DONE,
+    HOST_INIT,
+    INTERRUPT_ENABLE,
+    JOB,
+    NONFINITE,
+    OFFSETS,
+    START,
+    Host,
+)
 from tb.runner import simulate
 from tb.streams import set_value
-
-BUSY, DONE, BAD_JOB, NONFINITE, BUS_ERROR = 1, 2, 4, 8, 16
 
 
 @cocotb.test()
