@@ -103,7 +103,6 @@ class EngineConfig:
             )
         for what, beats in (
             ("the longest list of records", self.list_beats),
-            ("the dst list", self.beats_of(self.max_dst, DST_WORD_BITS)),
             ("the history of L", self.beats_of(self.max_pairings, HISTORY_WORD_BITS)),
         ):
             if beats > MAX_REQUEST_BEATS:

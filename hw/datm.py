@@ -128,7 +128,7 @@ class Datm(wiring.Component):
         m.d.comb += [
             sequencer.bad_job.eq(bad),
             sequencer.nonfinite.eq(qe.nonfinite),
-            sequencer.packed.eq(packer.idle),
+            sequencer.all_packed.eq(packer.idle),
             sequencer.stop.eq(convergence.stop),
             sequencer.moved.eq(update.moved != 0),
             self.phase.eq(sequencer.phase),
@@ -280,7 +280,7 @@ class Datm(wiring.Component):
         self, m: Module, initialize: Initialize, update: Update, dst_table: DstTable, packer: Packer
     ) -> None:
         """Hand each slot's new dst to the dst table and to the packer."""
-        m.submodules.fork = fork = StreamFork(assignment(self._config), 2)
+        m.submodules.assign_fork = fork = StreamFork(assignment(self._config), 2)
         wiring.connect(m, fork.o[0], dst_table.assign)
         wiring.connect(m, fork.o[1], packer.assign)
         with m.If(self.phase == Phase.UPDATE):

@@ -18,8 +18,8 @@ class DatmEngine(wiring.Component):
     """Quantises the tokens in memory, matches them, and leaves the cheapest pairs in memory.
 
     Ports: ``axi`` Out `Axi4`, the memory master, a beat of bus_bytes a cycle each way;
-    ``control`` In `Axi4Lite`, the registers of docs/registers.md; ``interrupt`` Out, high from a
-    job's end until the host clears it, where enabled.
+    ``control`` In `Axi4Lite`, the registers of docs/registers.md; ``irq`` Out, the interrupt line,
+    high from a job's end until the host clears it, where enabled.
 
     A job: the host writes the TOKENS region, the sizes and addresses, then CONTROL.start. The
     engine raises the interrupt with STATUS.done when the results are in memory, or with an error
@@ -28,7 +28,7 @@ class DatmEngine(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        super().__init__({"axi": Out(Axi4(config)), "control": In(Axi4Lite()), "interrupt": Out(1)})
+        super().__init__({"axi": Out(Axi4(config)), "control": In(Axi4Lite()), "irq": Out(1)})
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
@@ -44,7 +44,7 @@ class DatmEngine(wiring.Component):
         wiring.connect(m, datm.write, writer.client)
         connect_master(m, self.axi, reader.axi, writer.axi)
         m.d.comb += [
-            self.interrupt.eq(registers.interrupt),
+            self.irq.eq(registers.irq),
             datm.order.eq(registers.order),
             datm.run.start.eq(registers.start),
             registers.finished.eq(datm.run.done),

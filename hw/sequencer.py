@@ -26,7 +26,7 @@ class Sequencer(wiring.Component):
         ``quantize``, ``initialize``, ``pair``, ``converge``, ``update``, ``sort``, ``report_dst``,
             ``report_history`` Out `Handshake`; the phase of each begins in the cycle after its
             start. ``sort`` serves ``sort_channels`` In `Handshake` of the quantiser, and top-k.
-        ``packed`` In: everything handed to the packer is in memory.
+        ``all_packed`` In: everything handed to the packer is in memory.
         ``stop`` In, with converge's done; ``moved`` In, with update's done: some slot moved.
     """
 
@@ -42,7 +42,7 @@ class Sequencer(wiring.Component):
                 "bad_job": In(1),
                 "nonfinite": In(1),
                 "sort_channels": In(Handshake()),
-                "packed": In(1),
+                "all_packed": In(1),
                 "stop": In(1),
                 "moved": In(1),
                 **{stage: Out(Handshake()) for stage in stages},
@@ -82,7 +82,7 @@ class Sequencer(wiring.Component):
                     enter(Phase.QUANTIZE)
             with m.Case(Phase.INIT), m.If(self.initialize.done):
                 enter(Phase.PACK)
-            with m.Case(Phase.PACK), m.If(self.packed):
+            with m.Case(Phase.PACK), m.If(self.all_packed):
                 enter(Phase.PAIR, self.pair)
             with m.Case(Phase.PAIR), m.If(self.pair.done):
                 enter(Phase.CONVERGE, self.converge)

@@ -33,5 +33,5 @@ async def timed(dut: Any) -> None:
         begun = time.perf_counter()
         await ClockCycles(dut.clk, _SAMPLE_CYCLES)
         rates.append(_SAMPLE_CYCLES / (time.perf_counter() - begun))
-        assert not dut.interrupt.value, "the job ended before the last sample"
+        assert not dut.irq.value, "the job ended before the last sample"
     RATES.write_text(json.dumps(rates))

@@ -120,7 +120,7 @@ class MatchCase:
         rows[:, : self.tokens.shape[1]] = self.tokens
         write(ADDRESS["TOKENS"], rows.view(torch.int16).numpy().astype("<i2").tobytes())
         if self.options.init is not None:
-            write(ADDRESS["DST"], to_bytes(DST_WORD_BITS, self.options.init))
+            write(ADDRESS["DST"], to_bytes(DST_WORD_BITS, list(self.options.init)))
 
     def expect(self) -> Match:
         """What the golden model makes of it."""

@@ -127,9 +127,9 @@ class Source:
 class Sink:
     """Takes a stream from the component, and checks the stream rules on the way.
 
-    ``shape`` is the payload's, where ``values`` of a layout are wanted. ``stall`` is the chance of a
-    cycle that is not ready. ``taken`` holds (cycle, word) of each transfer. Once raised, valid must
-    stay and the payload must not change until the transfer.
+    ``shape`` is the payload's, where ``values`` of a layout are wanted. ``stall`` is the chance of
+    a cycle that is not ready. ``taken`` holds (cycle, word) of each transfer. Once raised, valid
+    must stay and the payload must not change until the transfer.
     """
 
     def __init__(

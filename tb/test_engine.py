@@ -80,11 +80,11 @@ class EngineBench:
 
     async def finish(self) -> int:
         """Wait for the interrupt and clear it; the status."""
-        if not self.dut.interrupt.value:
-            await with_timeout(RisingEdge(self.dut.interrupt), 4, "ms")
+        if not self.dut.irq.value:
+            await with_timeout(RisingEdge(self.dut.irq), 4, "ms")
         await self.host.write_dword(OFFSETS["INTERRUPT"], 1)
         await self.bench.cycles(4)
-        assert not self.dut.interrupt.value
+        assert not self.dut.irq.value
         return await self.read("STATUS")
 
     async def run(self, case: MatchCase) -> None:

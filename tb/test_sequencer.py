@@ -13,7 +13,7 @@ STAGES = (
     "quantize", "initialize", "pair", "converge", "update", "sort", "report_dst", "report_history",
 )  # fmt: skip
 FLAGS = (
-    "run__start", "bad_job", "nonfinite", "sort_channels__start", "packed", "stop", "moved",
+    "run__start", "bad_job", "nonfinite", "sort_channels__start", "all_packed", "stop", "moved",
 )  # fmt: skip
 
 
@@ -77,8 +77,8 @@ async def run(
         packing = packing + 1 if int(dut.phase.value) == PHASES["PACK"] else 0
         assert packing <= PACK_CYCLES + 2, "packed was not heeded"
         if dut.pair__start.value:
-            assert dut.packed.value, "pairing began before everything was packed"
-        dut.packed.value = int(packing >= PACK_CYCLES)
+            assert dut.all_packed.value, "pairing began before everything was packed"
+        dut.all_packed.value = int(packing >= PACK_CYCLES)
     raise AssertionError(f"the job does not end: {started}")
 
 

@@ -22,7 +22,7 @@ class ControlRegisters(wiring.Component):
             any order.
         ``order`` Out `Order`: the job registers, constant while busy.
         ``start`` Out, as any ``pulse`` field: one cycle. ``finished`` In pulse: the job has ended.
-        ``busy`` Out: from ``start`` to ``finished``. ``interrupt`` Out: the line, a level.
+        ``busy`` Out: from ``start`` to ``finished``. ``irq`` Out: the interrupt line, a level.
         What the engine holds, In: a member for each of its read-only registers and fields.
 
     A write whose address and data are both taken by cycle 0 takes effect, and has its response,
@@ -40,7 +40,7 @@ class ControlRegisters(wiring.Component):
             "order": Out(Order(config)),
             "finished": In(1),
             "busy": Out(1),
-            "interrupt": Out(1),
+            "irq": Out(1),
         }
         for register in REGISTERS:
             if not register.fields and register.holder == "engine":
@@ -58,7 +58,7 @@ class ControlRegisters(wiring.Component):
             for field in register.fields
             if field.holder == "block"
         }
-        m.d.comb += self.interrupt.eq(own["pending"] & own["interrupt_enable"])
+        m.d.comb += self.irq.eq(own["pending"] & own["interrupt_enable"])
         self._write(m)
         # After the writes: in one cycle, the later assignment wins.
         with m.If(self.start):

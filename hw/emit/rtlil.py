@@ -9,7 +9,7 @@ flip-flops are cells.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -95,6 +95,24 @@ class RtlilModule:
     def ports(self) -> list[Wire]:
         """The wires that are ports."""
         return [wire for wire in self.wires.values() if wire.direction]
+
+    def add_wire(self, name: str, width: int) -> None:
+        """Declare a wire that is no port."""
+        self.wires[name] = Wire(name, width)
+        self.declarations.append(f"  wire width {width} {name}")
+
+    def keep_wires(self, kept: Mapping[str, Wire]) -> None:
+        """Declare these wires alone, which are some of those there are; memories stay."""
+        declarations, attributes = [], []
+        for line in self.declarations:
+            word, name = line.split()[0], line.split()[-1]
+            if word == "attribute":
+                attributes.append(line)
+                continue
+            if word == "memory" or name in kept:
+                declarations += [*attributes, line]
+            attributes = []
+        self.declarations, self.wires = declarations, dict(kept)
 
     def lines(self) -> Iterator[str]:
         """The module as RTLIL."""

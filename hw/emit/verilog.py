@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,18 +15,20 @@ from amaranth.lib import wiring
 from hw.config import EngineConfig
 from hw.emit.maps import regions_json, registers_json
 from hw.emit.module_merge import merge_modules
+from hw.emit.plain import write_plainly
 from hw.emit.rtlil import RtlilModule, parse, to_text
 
 _SCRIPT = (
-    "proc -norom",
     "memory_collect",
     # An expression that Amaranth wrote once for every use of it is one wire.
     "opt_merge",
-    "opt_clean -purge",
     "attrmap -remove generator -remove full_case -remove parallel_case",
     "attrmap -modattr -remove generator -remove top",
     "write_verilog -norename",
 )
+
+_WAKE = re.compile(r"\\\$auto\$verilog_backend\.cc:\d+:dump_module\$\d+")
+"""Yosys' name of what each combinational process reads in order to run once at the start."""
 
 _CLOCKING = ("clk", "rst")
 """Ports that Amaranth adds: the clock, and the synchronous reset, high to reset."""
@@ -60,12 +63,18 @@ def to_verilog(component: wiring.Component, name: str, *, merge: bool = True) ->
     The text depends on nothing but the component: Amaranth and Yosys keep the order in which
     things were made, so it stays so while components iterate over no sets.
     """
-    source = to_rtlil(component, name, merge=merge)
+    modules = modules_of(component, name, merge=merge)
+    for module in modules:
+        write_plainly(module)
+    source = to_text(modules)
     yosys = find_yosys(lambda version: version >= (0, 40))
+    # Yosys warns that not every process can be Verilog; those of Amaranth can.
     text: str = yosys.run(
-        ["-q", "-"], "\n".join([f"read_rtlil <<rtlil\n{source}\nrtlil", *_SCRIPT])
+        ["-q", "-"],
+        "\n".join([f"read_rtlil <<rtlil\n{source}\nrtlil", *_SCRIPT]),
+        ignore_warnings=True,
     )
-    return text
+    return _WAKE.sub(r"\\$at_start", text)
 
 
 def describe(component: wiring.Component, config: EngineConfig, name: str) -> str:

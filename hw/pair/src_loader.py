@@ -65,7 +65,7 @@ class SrcLoader(wiring.Component):
         token = Signal(config.token_bits)
         left = Signal(config.count_bits)
         # A src's row is requested, and its token announced, in whichever order.
-        m.submodules.fork = fork = StreamFork(config.token_bits, 2)
+        m.submodules.src_fork = fork = StreamFork(config.token_bits, 2)
         row_wanted, announced = fork.o
         wiring.connect(m, announced, wiring.flipped(self.src))
         request, is_dst = self.read.request, self.is_dst.entry

@@ -1,6 +1,6 @@
 """Channel groups: reads the sorted channel records and shares a span in each group."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -9,14 +9,8 @@ from hw.blocks.unpacker import Unpacker
 from hw.config import RECORD_BITS, EngineConfig
 from hw.quantize.fixed_point import SPAN_BITS
 
-_CHANNEL_FIELD = 20
-"""Bits of a channel record's channel; the inverted span is above it."""
-
-
-def channel_record(channel: Value, span: Value) -> Value:
-    """A word that sorts ascending by (largest span, lowest channel): {~R[63:20], channel[19:0]}."""
-    padding = Const(0, _CHANNEL_FIELD - len(channel))
-    return Cat(channel, padding, ~Cat(span, Const(0, RECORD_BITS - _CHANNEL_FIELD - len(span))))
+CHANNEL_RECORD = data.StructLayout({"channel": 20, "inverted_span": RECORD_BITS - 20})
+"""As unsigned integers these sort by (largest span, lowest channel)."""
 
 
 class ChannelGroups(wiring.Component):
@@ -24,7 +18,7 @@ class ChannelGroups(wiring.Component):
 
     Ports:
         ``channels`` In: records to come, a multiple of G, constant while they do.
-        ``beat`` In stream: the sorted `channel_record` words.
+        ``beat`` In stream: sorted `CHANNEL_RECORD` words.
         ``leader`` Out stream: the span of each group's first, largest, channel; the group's
         channels are placed after its transfer.
         ``place`` Out, always-ready stream of ``position``, ``channel``, ``span`` (the leader's)
@@ -59,21 +53,22 @@ class ChannelGroups(wiring.Component):
             config.bus_bits, RECORD_BITS, config.max_channels
         )
         wiring.connect(m, wiring.flipped(self.beat), unpacker.beat)
-        record = unpacker.word.payload
+        word = unpacker.word.payload
+        record = data.View(CHANNEL_RECORD, word.data)
         place = self.place.payload
         group_bits = exact_log2(config.scale_group)
 
         led = Signal()
-        begins = record.index[:group_bits] == 0
+        begins = word.index[:group_bits] == 0
         m.d.comb += [
             unpacker.words.eq(self.channels),
-            self.leader.payload.eq(~record.data[_CHANNEL_FIELD:]),
+            self.leader.payload.eq(~record.inverted_span),
             self.leader.valid.eq(unpacker.word.valid & begins & ~led),
             unpacker.word.ready.eq(~begins | led),
             self.place.valid.eq(unpacker.word.valid & unpacker.word.ready),
-            place.position.eq(record.index),
-            place.channel.eq(record.data),
-            place.last.eq(record.last),
+            place.position.eq(word.index),
+            place.channel.eq(record.channel),
+            place.last.eq(word.last),
         ]
         with m.If(self.leader.valid & self.leader.ready):
             m.d.sync += [led.eq(1), place.span.eq(self.leader.payload)]

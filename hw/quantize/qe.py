@@ -126,6 +126,8 @@ class QuantizationEngine(wiring.Component):
             wiring.connect(m, scales.sort, wiring.flipped(self.sort))
             wiring.connect(m, scales.place, quantize.place)
             m.d.comb += scales.landed.eq(landed)
+        else:
+            m.d.comb += self.sort.start.eq(0)
 
         with m.FSM():
             with m.State("IDLE"), m.If(self.run.start):

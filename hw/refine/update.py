@@ -111,7 +111,7 @@ class Update(wiring.Component):
         left = Signal(config.count_bits)
         dst = Signal(config.token_bits)
         # A member's row is requested, and what is known of it queued, in whichever order.
-        m.submodules.fork = fork = StreamFork(members.payload.shape(), 2)
+        m.submodules.member_fork = fork = StreamFork(members.payload.shape(), 2)
         row_wanted, known = fork.o
         member = fork.i.payload
         request, group = self.read.request, self.group.entry

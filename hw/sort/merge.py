@@ -208,7 +208,7 @@ class Merger(wiring.Component):
     def _request_runs(self, m: Module) -> None:
         """Ask for the runs of pair after pair, on both channels at once, ahead of the merging."""
         m.submodules.ahead = ahead = self._walk(m)
-        m.submodules.fork = fork = StreamFork(ahead.pair.payload.shape(), 2)
+        m.submodules.pair_fork = fork = StreamFork(ahead.pair.payload.shape(), 2)
         wiring.connect(m, ahead.pair, fork.i)
         even, odd = fork.o[0].payload, fork.o[1].payload
         for pair, read, offset, beats in (

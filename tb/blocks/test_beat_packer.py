@@ -1,12 +1,14 @@
 """The beat packer: words in beats in order, one word a cycle, under any stall."""
 
+import random
+
 import cocotb
-import numpy as np
 import pytest
 
 from hw.blocks.beat_packer import BeatPacker
+from tb.layouts import encode_words
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, Source, pack
+from tb.streams import Bench, Sink, Source
 
 SHAPES = {"sixteen": (4, 64), "two": (32, 64), "one": (64, 64)}
 
@@ -19,11 +21,13 @@ async def check(dut: object, stall_in: float, stall_out: float) -> tuple[Source,
     source = Source(bench, "word", stall=stall_in, seed=1)
     sink = Sink(bench, "beat", stall=stall_out, seed=2)
     await bench.reset()
-    rng = np.random.default_rng(3)
-    words = [int(w) >> (64 - word_bits) for w in rng.integers(0, 1 << 64, 12 * count, np.uint64)]
+    pick = random.Random(3)
+    words = [pick.getrandbits(word_bits) for _ in range(12 * count)]
     source.put(words)
     beats = await sink.wait(12, limit=2000)
-    assert beats == [pack(words[i : i + count], word_bits) for i in range(0, len(words), count)]
+    assert beats == [
+        encode_words(word_bits, words[at : at + count]) for at in range(0, len(words), count)
+    ]
     return source, sink, count
 
 

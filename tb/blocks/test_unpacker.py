@@ -2,25 +2,27 @@
 
 import random
 from itertools import pairwise
+from typing import Any
 
 import cocotb
 import pytest
 
 from hw.blocks.unpacker import Unpacker
 from hw.config import PRESETS
+from tb.layouts import decode_words
 from tb.runner import parameters, simulate
 from tb.streams import Bench, Sink, Source
 
 TINY, DEMO = PRESETS["tiny"], PRESETS["demo"]
 CONFIGS = {
     "tiny": {
-        "beat_bits": TINY.bus_bytes * 8,
-        "word_bits": 4 * TINY.channel_lanes,
+        "beat_bits": TINY.bus_bits,
+        "word_bits": TINY.chunk_bits,
         "max_words": TINY.max_chunks,
     },
     "demo": {
-        "beat_bits": DEMO.bus_bytes * 8,
-        "word_bits": 4 * DEMO.channel_lanes,
+        "beat_bits": DEMO.bus_bits,
+        "word_bits": DEMO.chunk_bits,
         "max_words": DEMO.max_chunks,
     },
     "whole-beats": {"beat_bits": 64, "word_bits": 64, "max_words": 5},
@@ -29,18 +31,24 @@ CONFIGS = {
 }
 
 
-def row(pick: random.Random, words: int) -> tuple[list[int], list[int], list[int]]:
+Words = list[dict[str, int]]
+
+
+def sink_of(bench: Bench, stall: float = 0.0) -> Sink:
+    shape: Any = Unpacker(**parameters()).word.payload.shape()
+    return Sink(bench, "word", shape, stall=stall, seed=2)
+
+
+def row(pick: random.Random, words: int) -> tuple[list[int], Words, list[int]]:
     """The beats of a random row, the words expected of it, and the words of each beat."""
     beat_bits, word_bits = parameters()["beat_bits"], parameters()["word_bits"]
-    max_words = parameters()["max_words"]
     per_beat = beat_bits // word_bits
-    index_bits = max(1, (max_words - 1).bit_length())
     beats = [pick.getrandbits(beat_bits) for _ in range(-(-words // per_beat))]
-    expected = []
-    for index in range(words):
-        data = beats[index // per_beat] >> word_bits * (index % per_beat) & ((1 << word_bits) - 1)
-        flags = (index == 0) | (index == words - 1) << 1
-        expected.append(data | index << word_bits | flags << word_bits + index_bits)
+    cut = [word for beat in beats for word in decode_words(word_bits, beat, per_beat)]
+    expected = [
+        {"data": data, "index": index, "first": int(index == 0), "last": int(index == words - 1)}
+        for index, data in enumerate(cut[:words])
+    ]
     counts = [min(per_beat, words - at) for at in range(0, words, per_beat)]
     return beats, expected, counts
 
@@ -49,9 +57,9 @@ async def check(dut: object, source_stall: float, sink_stall: float) -> tuple[So
     """Send rows of every length; compare all words, and the cycle in which each beat is taken."""
     bench, pick = Bench(dut), random.Random(3)
     source = Source(bench, "beat", stall=source_stall, seed=1)
-    sink = Sink(bench, "word", stall=sink_stall, seed=2)
+    sink = sink_of(bench, sink_stall)
     await bench.reset()
-    expected: list[int] = []
+    expected: Words = []
     ends: list[int] = []
     for words in [*range(1, parameters()["max_words"] + 1), 1]:
         bench.dut.words.value = words
@@ -62,7 +70,7 @@ async def check(dut: object, source_stall: float, sink_stall: float) -> tuple[So
                 ends.append((ends[-1] if ends else -1) + count)
             expected += row_words
         await source.drain()
-    assert sink.words == expected
+    assert sink.values == expected
     # A beat goes with its last word.
     cycles = [cycle for cycle, _ in sink.taken]
     assert [cycle for cycle, _ in source.sent] == [cycles[end] for end in ends]
@@ -103,18 +111,18 @@ async def reset_within_a_row(dut: object) -> None:
     bench, pick = Bench(dut), random.Random(4)
     words = parameters()["max_words"]
     bench.dut.words.value = words
-    source, sink = Source(bench, "beat"), Sink(bench, "word")
+    source, sink = Source(bench, "beat"), sink_of(bench)
     await bench.reset()
     source.put(row(pick, words)[0])
     await bench.cycles(2)
     source.stop()
     sink.stop()
     await bench.reset()
-    again, result = Source(bench, "beat"), Sink(bench, "word")
+    again, result = Source(bench, "beat"), sink_of(bench)
     beats, expected, _ = row(pick, words)
     again.put(beats)
     await again.drain()
-    assert result.words == expected
+    assert result.values == expected
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -9,12 +9,14 @@ from cocotb.triggers import RisingEdge
 from cocotbext.axi import AxiResp
 
 from hw.bus.axi_lite import ControlRegisters
-from hw.bus.registers import REGISTERS, Register
+from hw.bus.register import Register
+from hw.bus.registers import REGISTERS
 from hw.config import PRESETS, EngineConfig
 from tb.axi_memory import pauses
 from tb.control import HOST_INIT, INTERRUPT_ENABLE, JOB, OFFSETS, Host
+from tb.layouts import decode_words
 from tb.runner import simulate
-from tb.streams import set_value, unpack
+from tb.streams import set_value
 
 CONFIGS = {"tiny": PRESETS["tiny"], "paper": PRESETS["paper"]}
 WORD = 0xFFFF_FFFF
@@ -45,7 +47,7 @@ async def reset_values(dut: Any) -> None:
     for name, bits in (("pairings", 32), ("moved_slots", 32), *COUNTERS):
         value = rng.getrandbits(bits)
         set_value(getattr(dut, name), value)
-        words = unpack(value, 32, (bits + 31) // 32)
+        words = decode_words(32, value, (bits + 31) // 32)
         names = [f"{name}_lo", f"{name}_hi"] if bits > 32 else [name]
         expected |= dict(zip((n.upper() for n in names), words, strict=True))
     assert await host.words() == expected

@@ -82,13 +82,13 @@ async def interrupts(dut: Any) -> None:
     await host.write(control, START)
     await host.finish()
     assert await host.read(interrupt) == 1
-    assert dut.interrupt.value == 0
+    assert dut.irq.value == 0
     await host.write(control, INTERRUPT_ENABLE)
-    assert dut.interrupt.value == 1
+    assert dut.irq.value == 1
     await host.write(interrupt, 0)
-    assert dut.interrupt.value == 1
+    assert dut.irq.value == 1
     await host.write(interrupt, 1)
-    assert dut.interrupt.value == 0
+    assert dut.irq.value == 0
     assert await host.read(interrupt) == 0
 
 

@@ -10,8 +10,10 @@ import pytest
 from cocotbext.axi import AxiRamRead, AxiReadBus
 
 from hw.bus.axi_reader import AxiReader
+from hw.bus.client import Request
 from hw.config import PRESETS, EngineConfig
 from tb.axi_memory import AxiMonitor, AxiReadMemory, pauses
+from tb.layouts import from_bytes
 from tb.memory import Memory
 from tb.runner import parameters, simulate
 from tb.streams import Bench, Sink, Source
@@ -32,18 +34,15 @@ class Client:
     def __init__(self, bench: Bench, name: str, memory: Memory, *, stall: float = 0.0):
         self.config = EngineConfig(**parameters())
         self.expected: list[int] = []
-        self.source = Source(bench, f"{name}__request", stall=stall, seed=1)
+        self.source = Source(bench, f"{name}__request", Request(self.config), stall=stall, seed=1)
         self.sink = Sink(bench, f"{name}__beat", stall=stall, seed=2)
         self._memory = memory
 
     def ask(self, requests: Requests) -> None:
-        step = self.config.bus_bytes
         for address, beats in requests:
-            self.source.put([address | beats << self.config.address_bits])
-            run = self._memory.read(address, beats * step)
-            self.expected += [
-                int.from_bytes(run[i : i + step], "little") for i in range(0, len(run), step)
-            ]
+            self.source.put([{"address": address, "beats": beats}])
+            run = self._memory.read(address, beats * self.config.bus_bytes)
+            self.expected += from_bytes(self.config.bus_bits, run)
 
     async def check(self) -> None:
         """All beats came, in order, and none more."""
@@ -221,7 +220,8 @@ async def stuck_client(dut: Any) -> None:
     monitor = AxiMonitor(bench, config, ("ar",))
     AxiReadMemory(bench, config, memory, latency=3, mix_beats=True)
     stuck = Client(bench, "a", memory, stall=1.0)
-    stuck.source = Source(bench, "a__request")
+    stuck.source.stop()
+    stuck.source = Source(bench, "a__request", Request(config))
     other = Client(bench, "b", memory)
     await bench.reset()
     stuck.ask([(0, 4 * config.fifo_beats)])

@@ -9,6 +9,7 @@ from cocotb.triggers import RisingEdge
 from cocotbext.axi import AxiRamWrite, AxiWriteBus
 
 from hw.bus.axi_writer import AxiWriter
+from hw.bus.client import Request, WriteBeat
 from hw.config import EngineConfig
 from tb.axi_memory import AxiMonitor, AxiWriteMemory, pauses
 from tb.bus.test_axi_reader import CONFIGS, SIZE, Requests, check_cover, random_requests
@@ -22,8 +23,9 @@ class Client:
 
     def __init__(self, bench: Bench, memory: Memory, *, stall: float = 0.0):
         self.config = EngineConfig(**parameters())
-        self.request = Source(bench, "client__request", stall=stall, seed=1)
-        self.beat = Source(bench, "client__beat", stall=stall, seed=2)
+        request, beat = Request(self.config), WriteBeat(self.config)
+        self.request = Source(bench, "client__request", request, stall=stall, seed=1)
+        self.beat = Source(bench, "client__beat", beat, stall=stall, seed=2)
         self.expected = Memory(len(memory.bytes))
         self.expected.bytes[:] = memory.bytes
         self._bench = bench
@@ -33,11 +35,11 @@ class Client:
         """Queue the requests and their beats; where ``partial``, with random strobes."""
         step = self.config.bus_bytes
         for address, beats in requests:
-            self.request.put([address | beats << self.config.address_bits])
+            self.request.put([{"address": address, "beats": beats}])
             for start in range(address, address + beats * step, step):
                 content = self._random.randbytes(step)
                 strobe = self._random.getrandbits(step) if partial else (1 << step) - 1
-                self.beat.put([int.from_bytes(content, "little") | strobe << 8 * step])
+                self.beat.put([{"data": int.from_bytes(content, "little"), "strobe": strobe}])
                 for offset in range(step):
                     if strobe >> offset & 1:
                         self.expected.bytes[start + offset] = content[offset]

@@ -6,7 +6,8 @@ from typing import Any
 import cocotb
 import pytest
 
-from hw.bus.burst_splitter import BurstSplitter
+from hw.bus.burst_splitter import Burst, BurstSplitter
+from hw.bus.client import Request
 from hw.config import EngineConfig
 from tb.bus.test_axi_reader import CONFIGS, Requests
 from tb.runner import parameters, simulate
@@ -28,17 +29,15 @@ async def check(dut: Any, requests: Requests, stall: float) -> tuple[Source, Sin
     """Send the requests, compare the bursts."""
     config = EngineConfig(**parameters())
     bench = Bench(dut)
-    source = Source(bench, "request", stall=stall, seed=1)
-    sink = Sink(bench, "burst", stall=stall, seed=2)
+    source = Source(bench, "request", Request(config), stall=stall, seed=1)
+    sink = Sink(bench, "burst", Burst(config), stall=stall, seed=2)
     await bench.reset()
     assert dut.busy.value == 0
-    source.put(address | beats << config.address_bits for address, beats in requests)
+    source.put({"address": address, "beats": beats} for address, beats in requests)
     expected = split(config, requests)
     await sink.wait(len(expected), limit=100_000)
     await bench.cycles(5)
-    mask = (1 << config.address_bits) - 1
-    got = [(word & mask, (word >> config.address_bits) + 1) for word in sink.words]
-    assert got == expected
+    assert [(burst["address"], burst["length"] + 1) for burst in sink.values] == expected
     assert dut.busy.value == 0
     return source, sink
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import cocotb
 
-from hw.bus.cycle_counters import STAGE_PHASES, CycleCounters
-from hw.sequencer import Phase
+from hw.bus.cycle_counters import CycleCounters
+from hw.phases import STAGE_PHASES, Phase
 from tb.runner import simulate
 from tb.streams import Bench, set_value
 

@@ -6,6 +6,7 @@ import cocotb
 import pytest
 from cocotb.triggers import ReadWrite
 
+from hw.bus.client import Request
 from hw.bus.row_requests import RowRequests
 from hw.config import PRESETS
 from tb.runner import parameters, simulate
@@ -21,7 +22,7 @@ async def check(dut: object, stall: float) -> None:
         parameters()[key] for key in ("max_rows", "max_row_beats", "latency")
     )
     bench = Bench(dut)
-    sink = Sink(bench, "request", stall=stall, seed=4)
+    sink = Sink(bench, "request", Request(CONFIG), stall=stall, seed=4)
     await bench.reset()
     for rows in sorted({0, 1, 2, 3, max_rows // 2 + 1, max_rows - 1, max_rows}):
         for row_beats in (1, max_row_beats // 2 + 1, max_row_beats):
@@ -39,11 +40,10 @@ async def check(dut: object, stall: float) -> None:
                 await bench.cycles()
 
             next_address = address
-            for word in sink.words:
-                assert word & ((1 << CONFIG.address_bits) - 1) == next_address
-                beats = word >> CONFIG.address_bits
-                assert beats % row_beats == 0
-                next_address += CONFIG.bus_bytes * beats
+            for request in sink.values:
+                assert request["address"] == next_address
+                assert request["beats"] % row_beats == 0
+                next_address += CONFIG.bus_bytes * request["beats"]
             assert next_address == address + CONFIG.bus_bytes * rows * row_beats
             batch = min(1 << (65535 // max_row_beats).bit_length() - 1, max_rows)
             assert len(sink.words) <= rows // batch + batch.bit_length()

@@ -1,6 +1,7 @@
 """The DAU against golden distances: every tile's values, and the cycle in which they appear."""
 
 from dataclasses import replace
+from typing import Any
 
 import cocotb
 import pytest
@@ -11,7 +12,7 @@ from golden.qe import Quantized
 from hw.config import PRESETS, EngineConfig
 from hw.pair.dau import Dau
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, Source, pack, unpack
+from tb.streams import Bench, Sink, Source
 
 TILES = 60
 CONFIGS = {
@@ -41,24 +42,34 @@ def random_tile(config: EngineConfig, chunks: int, generator: torch.Generator) -
     )
 
 
-def chunk_words(config: EngineConfig, tile: Quantized) -> list[int]:
-    """The stream words that carry ``tile`` through the DAU, chunk by chunk."""
+def chunks_of(config: EngineConfig, tile: Quantized) -> list[dict[str, Any]]:
+    """What carries ``tile`` through the DAU, chunk by chunk."""
     lanes, sources = config.channel_lanes, config.src_lanes
-    rows = tile.q.tolist()
+    rows, weights = tile.q.tolist(), tile.weight.tolist()
     chunks = len(rows[0]) // lanes
-    words = []
+    given = []
     for k in range(chunks):
         span = slice(k * lanes, (k + 1) * lanes)
-        token_words = [pack(row[span], 4) for row in rows]
-        weight = pack(tile.weight[span].tolist()[:: config.scale_group], config.weight_bits)
-        weight_bits = config.weight_bits * lanes // config.scale_group
-        word = pack(token_words[sources:] + token_words[:sources], 4 * lanes)
-        tokens_bits = 4 * lanes * len(rows)
-        word |= weight << tokens_bits
-        word |= (k == 0) << tokens_bits + weight_bits
-        word |= (k == chunks - 1) << tokens_bits + weight_bits + 1
-        words.append(word)
-    return words
+        tokens = [row[span] for row in rows]
+        given.append(
+            {
+                "dst": tokens[sources:],
+                "src": tokens[:sources],
+                "weight": weights[span][:: config.scale_group],
+                "first": k == 0,
+                "last": k == chunks - 1,
+            }
+        )
+    return given
+
+
+def connect(
+    bench: Bench, config: EngineConfig, *, stall: float = 0.0, seed: int = 0
+) -> tuple[Source, Sink]:
+    """The stream of chunks and that of the tiles' distances."""
+    dau = Dau(config)
+    source = Source(bench, "chunk", dau.chunk.payload.shape(), stall=stall, seed=seed)
+    return source, Sink(bench, "tile", dau.tile.payload.shape())
 
 
 async def check(dut: object, stall: float) -> None:
@@ -66,22 +77,19 @@ async def check(dut: object, stall: float) -> None:
     config = EngineConfig(**parameters())
     generator = torch.Generator().manual_seed(7)
     bench = Bench(dut)
-    source = Source(bench, "chunk", stall=stall, seed=3)
-    sink = Sink(bench, "tile")
+    source, sink = connect(bench, config, stall=stall, seed=3)
     await bench.reset()
     lengths = torch.randint(1, min(9, config.max_chunks) + 1, (TILES,), generator=generator)
     lengths[-1] = config.max_chunks
     tiles = [random_tile(config, int(n), generator) for n in lengths]
     for tile in tiles:
-        source.put(chunk_words(config, tile))
+        source.put(chunks_of(config, tile))
     await source.drain()
     await bench.cycles(Dau.latency + 2)
 
     tokens = torch.arange(config.src_lanes + config.dst_lanes)
     src, dst = tokens[: config.src_lanes], tokens[config.src_lanes :]
-    expected = [distances(tile, src, dst).flatten().tolist() for tile in tiles]
-    pairs = config.src_lanes * config.dst_lanes
-    assert [unpack(word, config.distance_bits, pairs) for word in sink.words] == expected
+    assert sink.values == [distances(tile, src, dst).tolist() for tile in tiles]
 
     ends = lengths.cumsum(0) - 1
     last_cycles = [source.sent[int(end)][0] for end in ends]
@@ -106,24 +114,21 @@ async def reset_within_a_tile(dut: object) -> None:
     config = EngineConfig(**parameters())
     generator = torch.Generator().manual_seed(8)
     bench = Bench(dut)
-    source = Source(bench, "chunk")
-    sink = Sink(bench, "tile")
+    source, sink = connect(bench, config)
     await bench.reset()
     dropped = random_tile(config, 3, generator)
-    source.put(chunk_words(config, dropped)[:2])
+    source.put(chunks_of(config, dropped)[:2])
     await source.drain()
     await bench.reset()
     await bench.cycles(Dau.latency + 2)
     assert not sink.taken
 
     tile = random_tile(config, 2, generator)
-    source.put(chunk_words(config, tile))
+    source.put(chunks_of(config, tile))
     await sink.wait(1, limit=20)
     src = torch.arange(config.src_lanes)
     dst = torch.arange(config.dst_lanes) + config.src_lanes
-    pairs = config.src_lanes * config.dst_lanes
-    expected = distances(tile, src, dst).flatten().tolist()
-    assert unpack(sink.words[0], config.distance_bits, pairs) == expected
+    assert sink.values == [distances(tile, src, dst).tolist()]
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -1,6 +1,7 @@
 """The min tree against the golden running least: values, ties, and the cycle they appear in."""
 
 from dataclasses import replace
+from typing import Any
 
 import cocotb
 import pytest
@@ -11,7 +12,7 @@ from golden.min_tree import Least, least, merge
 from hw.config import PRESETS, EngineConfig
 from hw.pair.min_tree import MinTree
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, Source, pack, unpack
+from tb.streams import Bench, Sink, Source
 
 CONFIGS = {
     "tiny": PRESETS["tiny"],
@@ -33,33 +34,38 @@ def random_distances(config: EngineConfig, num_dst: int, generator: torch.Genera
     return torch.full(shape, top)
 
 
-def tile_words(config: EngineConfig, table: Tensor) -> list[int]:
-    """The stream words that carry the distances of one src tile, tile by tile of P dst."""
+def tiles_of(config: EngineConfig, table: Tensor) -> list[dict[str, Any]]:
+    """What carries the distances of one src tile, tile by tile of P dst."""
     lanes, num_dst = config.dst_lanes, table.shape[1]
-    words = []
+    tiles = []
     for base in range(0, num_dst, lanes):
         valid = min(lanes, num_dst - base)
         # Lanes beyond the dst list hold rubbish that would win if it counted.
         tile = torch.zeros(config.src_lanes, lanes, dtype=torch.int64)
         tile[:, :valid] = table[:, base : base + valid]
-        word = pack(tile.flatten().tolist(), config.distance_bits)
-        at = config.src_lanes * lanes * config.distance_bits
-        word |= base << at
-        word |= ((1 << valid) - 1) << at + config.slot_bits
-        word |= (base == 0) << at + config.slot_bits + lanes
-        word |= (base + lanes >= num_dst) << at + config.slot_bits + lanes + 1
-        words.append(word)
-    return words
+        tiles.append(
+            {
+                "distances": tile.tolist(),
+                "base": base,
+                "valid_dst": (1 << valid) - 1,
+                "first": base == 0,
+                "last": base + lanes >= num_dst,
+            }
+        )
+    return tiles
 
 
-def golden_best(config: EngineConfig, table: Tensor) -> list[tuple[int, int]]:
-    """(slot, distance) of each src, merged over the tiles in order."""
+def golden_best(config: EngineConfig, table: Tensor) -> list[dict[str, int]]:
+    """The nearest slot of each src, merged over the tiles in order."""
     best: Least | None = None
     for base in range(0, table.shape[1], config.dst_lanes):
         tile = least(table[:, base : base + config.dst_lanes], base)
         best = tile if best is None else merge(best, tile)
     assert best is not None
-    return list(zip(best.slot.tolist(), best.distance.tolist(), strict=True))
+    return [
+        {"slot": slot, "distance": distance}
+        for slot, distance in zip(best.slot.tolist(), best.distance.tolist(), strict=True)
+    ]
 
 
 async def check(dut: object, stall: float) -> None:
@@ -68,31 +74,22 @@ async def check(dut: object, stall: float) -> None:
     component = MinTree(config)
     generator = torch.Generator().manual_seed(11)
     bench = Bench(dut)
-    source = Source(bench, "tile", stall=stall, seed=5)
-    sink = Sink(bench, "best")
+    source = Source(bench, "tile", component.tile.payload.shape(), stall=stall, seed=5)
+    sink = Sink(bench, "best", component.best.payload.shape())
     await bench.reset()
     lengths = [*range(1, 2 * config.dst_lanes + 2), config.max_dst] * 3
     tables = [random_distances(config, length, generator) for length in lengths]
     ends = []
     sent = 0
     for table in tables:
-        words = tile_words(config, table)
-        source.put(words)
-        sent += len(words)
+        tiles = tiles_of(config, table)
+        source.put(tiles)
+        sent += len(tiles)
         ends.append(sent - 1)
     await source.drain()
     await bench.cycles(component.latency + 2)
 
-    width = config.slot_bits + config.distance_bits
-    mask = (1 << config.slot_bits) - 1
-    got = [
-        [
-            (entry & mask, entry >> config.slot_bits)
-            for entry in unpack(word, width, config.src_lanes)
-        ]
-        for word in sink.words
-    ]
-    assert got == [golden_best(config, table) for table in tables]
+    assert sink.values == [golden_best(config, table) for table in tables]
     assert [c for c, _ in sink.taken] == [source.sent[end][0] + component.latency for end in ends]
 
 

@@ -1,6 +1,7 @@
 """The packer against the packed region that Python lays out, byte by byte, and its cycles."""
 
 import random
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,18 +12,11 @@ from torch import Tensor
 
 from hw.config import PRESETS, EngineConfig
 from hw.pair.packer import Packer
-from tb.jobs import (
-    MEMORY_BYTES,
-    PACKED,
-    QUANTIZED,
-    Sizes,
-    packed_bytes,
-    random_quantized,
-    row_bytes,
-)
+from hw.words import assignment
+from tb.jobs import ADDRESS, MEMORY_BYTES, Sizes, packed_bytes, random_quantized, row_bytes
 from tb.memory import LATENCY, Memory, ReadMemory, WriteMemory
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Source
+from tb.streams import Bench, Source, set_value
 
 CONFIGS = {
     "tiny": PRESETS["tiny"],
@@ -49,11 +43,11 @@ class Rig:
             self.bench, "read", config, memory, latency=self._latency, stall=stall, seed=1
         )
         self.writer = WriteMemory(self.bench, "write", config, memory, stall=stall, seed=2)
-        self.dst = Source(self.bench, "dst", stall=stall, seed=3)
+        self.assign = Source(self.bench, "assign", assignment(config), stall=stall, seed=3)
 
     async def reset(self) -> None:
         """Reset the component, and memory with it."""
-        for part in (self.reader, self.writer, self.dst):
+        for part in (self.reader, self.writer, self.assign):
             part.stop()
         await self.bench.reset()
         self._connect()
@@ -61,17 +55,22 @@ class Rig:
     def load(self, sizes: Sizes, seed: int) -> Tensor:
         """Random rows; the packed region empty, so that lanes beyond the dst list stay zero."""
         tokens = random_quantized(sizes, torch.Generator().manual_seed(seed))
-        self.memory.load(QUANTIZED, row_bytes(sizes, tokens.q))
+        self.memory.load(ADDRESS["QUANTIZED"], row_bytes(sizes, tokens.q))
         space = sizes.tiles * sizes.tile_beats * self.config.bus_bytes
-        self.memory.load(PACKED, bytes(space))
-        self.dut.row_beats.value, self.dut.tile_beats.value = sizes.row_beats, sizes.tile_beats
-        self.dut.quantized_address.value, self.dut.packed_address.value = QUANTIZED, PACKED
+        self.memory.load(ADDRESS["PACKED"], bytes(space))
+        set_value(self.dut.job, sizes.job())
         return tokens.q
+
+    def put(self, slots: Iterable[int], dst: Tensor) -> None:
+        """Assign their tokens to ``slots``; which ones they replace is nothing to the packer."""
+        self.assign.put(
+            {"slot": slot, "token": int(dst[slot]), "old": 0, "replaces": 0} for slot in slots
+        )
 
     async def pack(self, slots: list[int], dst: Tensor) -> None:
         """Pack the tokens of ``slots``, until the packer is idle."""
-        self.dst.put(slot | int(dst[slot]) << self.config.slot_bits for slot in slots)
-        await self.dst.drain()
+        self.put(slots, dst)
+        await self.assign.drain()
         for _ in range(50_000):
             await self.bench.cycles()
             if self.dut.idle.value:
@@ -83,17 +82,17 @@ class Rig:
         pick = random.Random(seed)
         q = self.load(sizes, seed)
         dst = torch.tensor(pick.sample(range(sizes.tokens), sizes.num_dst))
-        region = sizes.tiles * sizes.tile_beats * self.config.bus_bytes
-        behind = self.memory.read(PACKED + region, 4 * self.config.bus_bytes)
+        begin, region = ADDRESS["PACKED"], sizes.tiles * sizes.tile_beats * self.config.bus_bytes
+        behind = self.memory.read(begin + region, 4 * self.config.bus_bytes)
         await self.pack(list(range(sizes.num_dst)), dst)
-        assert self.memory.read(PACKED, region) == packed_bytes(sizes, q, dst)
+        assert self.memory.read(begin, region) == packed_bytes(sizes, q, dst)
 
         moved = pick.sample(range(sizes.num_dst), (sizes.num_dst + 1) // 2)
         for slot in moved:
             dst[slot] = pick.randrange(sizes.tokens)
         await self.pack(moved, dst)
-        assert self.memory.read(PACKED, region) == packed_bytes(sizes, q, dst)
-        assert self.memory.read(PACKED + region, len(behind)) == behind
+        assert self.memory.read(begin, region) == packed_bytes(sizes, q, dst)
+        assert self.memory.read(begin + region, len(behind)) == behind
 
 
 def sizes_of(config: EngineConfig) -> list[Sizes]:
@@ -160,8 +159,8 @@ async def idle_while_nothing_is_unwritten(dut: object) -> None:
     rig.load(sizes, 2)
     await rig.bench.cycles(3)
     assert rig.dut.idle.value == 1
-    rig.dst.put([0])
-    await rig.dst.drain()
+    rig.put([0], torch.tensor([0]))
+    await rig.assign.drain()
     await rig.bench.cycles()
     assert rig.dut.idle.value == 0
 
@@ -174,7 +173,7 @@ async def reset_in_mid_run(dut: object) -> None:
     sizes = Sizes(rig.config, 20, rig.config.max_channels, 7)
     for seed, cycles in enumerate([1, 3, 101, 103, 104, 105, 120]):
         rig.load(sizes, seed)
-        rig.dst.put(range(5))
+        rig.put(range(5), torch.zeros(5, dtype=torch.int64))
         await rig.bench.cycles(cycles)
         await rig.reset()
         await rig.run(sizes, seed + 9)

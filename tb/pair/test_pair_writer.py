@@ -9,12 +9,15 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from hw.config import PRESETS, EngineConfig
+from hw.config import PRESETS, RECORD_BITS, EngineConfig
+from hw.pair.min_tree import nearest
 from hw.pair.pair_writer import BUFFERED_TILES, PairWriter
-from tb.jobs import MEMORY_BYTES, RECORDS, Lookup
+from hw.words import link, pair_record
+from tb.jobs import ADDRESS, MEMORY_BYTES
+from tb.layouts import decode, to_bytes
 from tb.memory import LATENCY, Memory, WriteMemory
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, Source, Watch, pack
+from tb.streams import Bench, Lookup, Sink, Source, Watch
 
 CONFIGS = {
     "tiny": PRESETS["tiny"],
@@ -35,11 +38,11 @@ class Pairs:
     def beats(self, config: EngineConfig) -> bytes:
         """The records region, ones behind the last record of a beat."""
         records = [
-            (loss << 34 | src << 17 | self.dst[slot]).to_bytes(8, "little")
+            {"dst": self.dst[slot], "src": src, "loss": loss}
             for src, slot, loss in zip(self.src, self.slot, self.distance, strict=True)
         ]
         pad = -len(records) % config.records_per_beat
-        return b"".join(records) + b"\xff" * (8 * pad)
+        return to_bytes(pair_record(), records) + b"\xff" * (RECORD_BITS // 8 * pad)
 
 
 def random_pairs(config: EngineConfig, num_src: int, num_dst: int, pick: random.Random) -> Pairs:
@@ -64,15 +67,15 @@ class Rig:
         self.dut = bench.dut
         self.memory = Memory(MEMORY_BYTES)
         self.dst: list[int] = []
-        self.started = Watch(bench, "start")
-        self.done = Watch(bench, "done")
+        self.started = Watch(bench, "run__start")
+        self.done = Watch(bench, "run__done")
         self._stall = stall
-        self._tiles: deque[int] = deque()
+        self._tiles: deque[list[dict[str, int]]] = deque()
         self._under_way = 0
         self._random = random.Random(f"{stall} tiles")
         self._connect()
-        self.dut.start.value = self.dut.best__valid.value = 0
-        Lookup(bench, "slot", "token", lambda s: self.dst[s] if s < len(self.dst) else 0)
+        self.dut.run__start.value = self.dut.best__valid.value = 0
+        Lookup(bench, "dst", lambda s: self.dst[s] if s < len(self.dst) else 0)
         cocotb.start_soon(self._feed())
 
     def _connect(self) -> None:
@@ -80,8 +83,8 @@ class Rig:
             self.bench, "write", self.config, self.memory, stall=self._stall, seed=1
         )
         self.src = Source(self.bench, "src", stall=self._stall, seed=2)
-        self.best = Source(self.bench, "best")
-        self.pushes = Sink(self.bench, "push", stall=self._stall, seed=3)
+        self.best = Source(self.bench, "best", PairWriter(self.config).best.payload.shape())
+        self.pushes = Sink(self.bench, "push", link(self.config), stall=self._stall, seed=3)
         self._under_way = 0
         self._tiles.clear()
 
@@ -109,36 +112,31 @@ class Rig:
         config, lanes = self.config, self.config.src_lanes
         self.dst = pairs.dst
         self.dut.num_src.value = len(pairs.src)
-        self.dut.records_address.value = RECORDS
-        self.dut.start.value = 1
-        await RisingEdge(self.dut.clk)
-        self.dut.start.value = 0
+        self.dut.records_address.value = ADDRESS["RECORDS"]
+        await self.bench.start()
         self.src.put(pairs.src)
         entries = [
-            slot | distance << config.slot_bits
+            {"slot": slot, "distance": distance}
             for slot, distance in zip(pairs.slot, pairs.distance, strict=True)
         ]
-        width = config.slot_bits + config.distance_bits
-        entries += [(1 << width) - 1] * (-len(entries) % lanes)
+        ones = decode(nearest(config), ~0)
+        entries += [ones] * (-len(entries) % lanes)
         for base in range(0, len(entries), lanes):
-            self._tiles.append(pack(entries[base : base + lanes], width))
+            self._tiles.append(entries[base : base + lanes])
 
     async def run(self, pairs: Pairs) -> None:
         """One job; compare the pushes, L, and memory in the cycle of done."""
         pushed, finished = len(self.pushes.taken), len(self.done.cycles)
         expected = pairs.beats(self.config)
-        after = self.memory.read(RECORDS + len(expected), 4 * self.config.bus_bytes)
+        begin, end = ADDRESS["RECORDS"], ADDRESS["RECORDS"] + len(expected)
+        after = self.memory.read(end, 4 * self.config.bus_bytes)
         await self.start(pairs)
-        for _ in range(50_000):
-            await RisingEdge(self.dut.clk)
-            if self.dut.done.value:
-                break
-        assert self.memory.read(RECORDS, len(expected)) == expected
-        assert self.memory.read(RECORDS + len(expected), len(after)) == after
+        await self.bench.done(50_000)
+        assert self.memory.read(begin, len(expected)) == expected
+        assert self.memory.read(end, len(after)) == after
         assert int(self.dut.loss.value.to_unsigned()) == sum(pairs.distance)
-        assert self.pushes.words[pushed:] == [
-            slot | src << self.config.slot_bits
-            for slot, src in zip(pairs.slot, pairs.src, strict=True)
+        assert self.pushes.values[pushed:] == [
+            {"slot": slot, "src": src} for slot, src in zip(pairs.slot, pairs.src, strict=True)
         ]
         await RisingEdge(self.dut.clk)
         assert len(self.done.cycles) == finished + 1

@@ -5,26 +5,26 @@ from dataclasses import replace
 import cocotb
 import pytest
 import torch
+from torch import Tensor
 
 from golden.dau import Points, distances
 from golden.min_tree import nearest
-from hw.config import PRESETS, EngineConfig
+from hw.config import PRESETS, RECORD_BITS, EngineConfig
 from hw.pair.pairing import LARGEST_REQUEST, Pairing
+from hw.words import link, pair_record
 from tb.jobs import (
+    ADDRESS,
     MEMORY_BYTES,
-    PACKED,
-    QUANTIZED,
-    RECORDS,
-    Lookup,
     Sizes,
     packed_bytes,
     random_quantized,
     row_bytes,
     weight_words,
 )
+from tb.layouts import from_bytes
 from tb.memory import Memory, ReadMemory, WriteMemory
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, Watch, set_value
+from tb.streams import Bench, Lookup, Sink, Watch, set_value
 
 CONFIGS = {
     "tiny": PRESETS["tiny"],
@@ -46,7 +46,7 @@ class PairingBench:
         self.memory = Memory(MEMORY_BYTES)
         self.dst = torch.zeros(1, dtype=torch.int64)
         self.weights = [0]
-        self.dut.start.value = 0
+        self.dut.run__start.value = 0
         self.readers = [
             ReadMemory(self.bench, name, self.config, self.memory, latency=latency, stall=stall)
             for name in ("read_dst", "read_src")
@@ -54,17 +54,15 @@ class PairingBench:
         self.writer = WriteMemory(
             self.bench, "write", self.config, self.memory, latency=latency, stall=stall
         )
-        self.pushes = Sink(self.bench, "push", stall=stall)
+        self.pushes = Sink(self.bench, "push", link(self.config), stall=stall)
         self._members: set[int] = set()
-        Lookup(self.bench, "index", "is_dst", lambda token: int(token in self._members))
+        Lookup(self.bench, "is_dst", lambda token: int(token in self._members))
+        Lookup(self.bench, "dst", lambda slot: int(self.dst[slot]) if slot < len(self.dst) else 0)
         Lookup(
-            self.bench, "slot", "token",
-            lambda slot: int(self.dst[slot]) if slot < len(self.dst) else 0,
-        )  # fmt: skip
-        Lookup(
-            self.bench, "weight_chunk", "weight",
+            self.bench,
+            "weight",
             lambda chunk: self.weights[chunk] if chunk < len(self.weights) else 0,
-        )  # fmt: skip
+        )
 
     def stop(self) -> None:
         """Stop every neighbour, as on a reset."""
@@ -80,18 +78,16 @@ class PairingBench:
         self.dst = torch.randperm(sizes.tokens, generator=generator)[: sizes.num_dst]
         self._members = set(self.dst.tolist())
         self.weights = weight_words(sizes, tokens.weight)
-        self.memory.load(QUANTIZED, row_bytes(sizes, tokens.q))
-        self.memory.load(PACKED, packed_bytes(sizes, tokens.q, self.dst))
+        self.memory.load(ADDRESS["QUANTIZED"], row_bytes(sizes, tokens.q))
+        self.memory.load(ADDRESS["PACKED"], packed_bytes(sizes, tokens.q, self.dst))
         pushed = len(self.pushes.taken)
         set_value(self.dut.job, sizes.job())
-        self.dut.start.value = 1
-        await self.bench.cycles()
-        self.dut.start.value = 0
+        await self.bench.start()
         began, worked = self.bench.cycle, 0
         while True:
             await self.bench.cycles()
             worked += int(self.dut.busy.value)
-            if self.dut.done.value:
+            if self.dut.run__done.value:
                 break
             assert self.bench.cycle - began < 20_000, "the pairing does not end"
         cycles = self.bench.cycle - began
@@ -102,16 +98,18 @@ class PairingBench:
         slot = nearest(Points(tokens), src, self.dst)
         table = distances(tokens, src, self.dst)
         loss = table.gather(1, slot[:, None]).flatten()
-        records = self.memory.read(RECORDS, 8 * len(src))
-        words = [int.from_bytes(records[i : i + 8], "little") for i in range(0, len(records), 8)]
-        assert words == (loss << 34 | src << 17 | self.dst[slot]).tolist()
-        got = [
-            (word & ((1 << self.config.slot_bits) - 1), word >> self.config.slot_bits)
-            for word in self.pushes.words[pushed:]
-        ]
-        assert got == list(zip(slot.tolist(), src.tolist(), strict=True))
+        content = self.memory.read(ADDRESS["RECORDS"], RECORD_BITS // 8 * len(src))
+        columns = {"dst": self.dst[slot], "src": src, "loss": loss}
+        assert from_bytes(pair_record(), content) == rows_of(columns)
+        assert self.pushes.values[pushed:] == rows_of({"slot": slot, "src": src})
         assert int(self.dut.loss.value.to_unsigned()) == int(loss.sum())
         return cycles, worked
+
+
+def rows_of(columns: dict[str, Tensor]) -> list[dict[str, int]]:
+    """Columns of fields as the values of a layout."""
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def sizes_of(config: EngineConfig) -> list[Sizes]:
@@ -164,9 +162,7 @@ async def reset_in_mid_run(dut: object) -> None:
     await rig.bench.reset()
     sizes = Sizes(rig.config, 20, rig.config.max_channels, 5)
     set_value(rig.dut.job, sizes.job())
-    rig.dut.start.value = 1
-    await rig.bench.cycles()
-    rig.dut.start.value = 0
+    await rig.bench.start()
     await rig.bench.cycles(160)
     rig.stop()
     await rig.bench.reset()

@@ -9,10 +9,11 @@ import torch
 
 from hw.config import PRESETS, EngineConfig
 from hw.pair.src_loader import SrcLoader
-from tb.jobs import MEMORY_BYTES, QUANTIZED, Lookup, Sizes, random_quantized, row_bytes
+from tb.jobs import ADDRESS, MEMORY_BYTES, Sizes, random_quantized, row_bytes
+from tb.layouts import decode
 from tb.memory import LATENCY, Memory, ReadMemory
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, Watch, pack, unpack
+from tb.streams import Bench, Lookup, Sink, Watch
 
 CONFIGS = {
     "tiny": PRESETS["tiny"],
@@ -35,9 +36,10 @@ class Rig:
         self.dst: set[int] = set()
         self._pick = random.Random(f"{stall}")
         self._stall = stall
+        self._row_chunks = SrcLoader(self.config).rows.entry.shape()
         self._connect()
         self.dut.start.value = self.dut.tile__ready.value = 0
-        Lookup(bench, "index", "is_dst", lambda token: int(token in self.dst))
+        Lookup(bench, "is_dst", lambda token: int(token in self.dst))
 
     def _connect(self) -> None:
         self.reader = ReadMemory(
@@ -52,15 +54,15 @@ class Rig:
         await self.bench.reset()
         self._connect()
 
-    async def start(self, sizes: Sizes, dst: set[int], seed: int) -> list[list[int]]:
-        """Start with random tokens in memory; returns the chunk words of each src."""
+    async def start(self, sizes: Sizes, dst: set[int], seed: int) -> list[list[list[int]]]:
+        """Start with random tokens in memory; returns the chunks of each src."""
         tokens = random_quantized(sizes, torch.Generator().manual_seed(seed))
-        self.memory.load(QUANTIZED, row_bytes(sizes, tokens.q))
+        self.memory.load(ADDRESS["QUANTIZED"], row_bytes(sizes, tokens.q))
         self.dst = dst
         self.dut.num_src.value = sizes.tokens - sizes.num_dst
         self.dut.row_beats.value = sizes.row_beats
         self.dut.chunks.value = sizes.chunks
-        self.dut.quantized_address.value = QUANTIZED
+        self.dut.quantized_address.value = ADDRESS["QUANTIZED"]
         self.dut.start.value = 1
         await self.bench.cycles()
         self.dut.start.value = 0
@@ -69,11 +71,10 @@ class Rig:
         for token in range(sizes.tokens):
             if token not in dst:
                 channels = tokens.q[token].tolist() + [0] * (sizes.chunks * lanes)
-                chunks = [channels[k * lanes : (k + 1) * lanes] for k in range(sizes.chunks)]
-                rows.append([pack(chunk, 4) for chunk in chunks])
+                rows.append([channels[k * lanes : (k + 1) * lanes] for k in range(sizes.chunks)])
         return rows
 
-    async def take(self, sizes: Sizes, passes: int) -> list[list[int]]:
+    async def take(self, sizes: Sizes, passes: int) -> list[list[list[int]]]:
         """Read the offered tile ``passes`` times; take it with the last chunk: [chunk][lane]."""
         for _ in range(20_000):
             await self.bench.cycles()
@@ -82,13 +83,13 @@ class Rig:
         got = []
         reads = passes * sizes.chunks
         for read in range(reads + 1):
-            self.dut.chunk.value = read % sizes.chunks
+            self.dut.rows__index.value = read % sizes.chunks
             self.dut.tile__ready.value = int(read == reads - 1)
             await self.bench.cycles()
             assert read == reads or self.dut.tile__valid.value == 1
             if read > reads - sizes.chunks:
-                word = int(self.dut.rows.value.to_unsigned())
-                got.append(unpack(word, 4 * self.config.channel_lanes, self.config.src_lanes))
+                word = int(self.dut.rows__entry.value.to_unsigned())
+                got.append(decode(self._row_chunks, word))
         return got
 
     async def run(self, sizes: Sizes, dst: set[int], seed: int, *, passes: int = 1) -> None:
@@ -99,13 +100,13 @@ class Rig:
         for base in range(0, len(rows), lanes):
             got = await self.take(sizes, passes)
             tile = rows[base : base + lanes]
-            for k, words in enumerate(got):
-                assert words[: len(tile)] == [row[k] for row in tile], (sizes, base, k)
+            for k, chunks in enumerate(got):
+                assert chunks[: len(tile)] == [row[k] for row in tile], (sizes, base, k)
         expected = [token for token in range(sizes.tokens) if token not in dst]
         assert self.src.words[announced:] == expected
         row = sizes.row_beats * self.config.bus_bytes
         assert [(address, beats) for _, address, beats in self.reader.requests[requested:]] == [
-            (QUANTIZED + token * row, sizes.row_beats) for token in expected
+            (ADDRESS["QUANTIZED"] + token * row, sizes.row_beats) for token in expected
         ]
 
 

@@ -5,12 +5,14 @@ from dataclasses import replace
 import cocotb
 import numpy as np
 import pytest
+from amaranth.lib import data
 
 from hw.config import PRESETS, EngineConfig
-from hw.quantize.channel_groups import ChannelGroups
+from hw.quantize.channel_groups import CHANNEL_RECORD, ChannelGroups
 from hw.quantize.fixed_point import SPAN_BITS
+from tb.quantize.tokens import channel_record
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, Source, pack, set_value
+from tb.streams import Bench, Sink, Source, set_value
 
 TINY = replace(PRESETS["tiny"], scale_group=4)
 CONFIGS = {"one-record": TINY, "four-records": replace(TINY, bus_bytes=32, max_channels=128)}
@@ -21,9 +23,11 @@ async def check(dut: object, stall: float) -> None:
     config = EngineConfig(**parameters())
     rng = np.random.default_rng(9)
     bench = Bench(dut)
-    source = Source(bench, "beat", stall=stall, seed=1)
+    per_beat = config.records_per_beat
+    beat = data.ArrayLayout(CHANNEL_RECORD, per_beat)
+    source = Source(bench, "beat", beat, stall=stall, seed=1)
     leader = Sink(bench, "leader", stall=stall, seed=2)
-    place = Sink(bench, "place")
+    place = Sink(bench, "place", ChannelGroups(config).place.payload.shape())
     await bench.reset()
     for channels in (config.max_channels, config.levels_per_beat):
         leader.taken.clear()
@@ -32,18 +36,18 @@ async def check(dut: object, stall: float) -> None:
         spans = rng.integers(0, 1 << SPAN_BITS, channels)
         spans[: channels // 2] = spans[0]
         pairs = sorted((-int(span), channel) for channel, span in enumerate(spans))
-        records = [((1 << 44) - 1 + minus << 20) | channel for minus, channel in pairs]
-        per_beat = config.records_per_beat
-        source.put(pack(records[i : i + per_beat], 64) for i in range(0, channels, per_beat))
-        found = await place.wait(channels, limit=5000)
+        records = [channel_record(channel, -minus) for minus, channel in pairs]
+        source.put(records[i : i + per_beat] for i in range(0, channels, per_beat))
+        await place.wait(channels, limit=5000)
         leaders = [-minus for minus, _ in pairs[:: config.scale_group]]
         assert leader.words == leaders
-        bits = config.channel_bits
-        assert found == [
-            position
-            | channel << bits
-            | leaders[position // config.scale_group] << 2 * bits
-            | (position == channels - 1) << 2 * bits + SPAN_BITS
+        assert place.values == [
+            {
+                "position": position,
+                "channel": channel,
+                "span": leaders[position // config.scale_group],
+                "last": int(position == channels - 1),
+            }
             for position, (_, channel) in enumerate(pairs)
         ]
         if stall == 0:

@@ -12,8 +12,9 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.config import FIXED_BITS, PRESETS, EngineConfig
+from hw.config import FIXED_BITS, PRESETS, VALUE_BITS, EngineConfig
 from hw.quantize.fixed_point import FixedPointDifference, is_finite, key_value, order_key
+from tb.quantize.tokens import DTYPES
 from tb.runner import parameters, simulate
 from tb.streams import Bench, set_value
 
@@ -21,7 +22,6 @@ CONFIGS = {
     "fp16": PRESETS["tiny"],
     "bf16": replace(PRESETS["tiny"], token_format="bf16"),
 }
-DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class Keys(wiring.Component):
@@ -32,12 +32,12 @@ class Keys(wiring.Component):
         self._difference = FixedPointDifference(config)
         super().__init__(
             {
-                "upper": In(16),
-                "lower": In(16),
+                "upper": In(VALUE_BITS),
+                "lower": In(VALUE_BITS),
                 "exponent": In(self._difference.exponent.shape()),
                 "difference": Out(self._difference.difference.shape()),
-                "key": Out(16),
-                "back": Out(16),
+                "key": Out(VALUE_BITS),
+                "back": Out(VALUE_BITS),
                 "finite": Out(1),
             }
         )

@@ -9,11 +9,15 @@ import torch
 from torch import Tensor
 
 from golden.qe import Quantized, quantize
-from hw.config import PRESETS, EngineConfig
+from hw.config import LEVEL_BITS, PRESETS, RECORD_BITS, TOKEN_BEATS, EngineConfig
+from hw.job import Job
 from hw.quantize.qe import QuantizationEngine
+from hw.words import chunk_weights
+from tb.layouts import encode, from_bytes, to_bytes
 from tb.memory import LATENCY, Memory, ReadMemory, WriteMemory
+from tb.quantize.tokens import DTYPES, ordinary, random_bits
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, set_value, unpack
+from tb.streams import Bench, Sink, set_value
 
 TINY = PRESETS["tiny"]
 CONFIGS = {
@@ -25,7 +29,6 @@ CONFIGS = {
     "all-lanes": replace(TINY, quantize_lanes=4, weight_bits=1),
     "wide-shared": replace(TINY, bus_bytes=32, max_channels=128, scale_group=4, quantize_lanes=8),
 }
-DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 @dataclass
@@ -43,67 +46,61 @@ class Station:
 
     def __post_init__(self) -> None:
         config = self.config
-        row_bytes = 4 * config.max_row_beats * config.bus_bytes
-        self.tokens_address = 0
-        self.quantized_address = self.tokens_address + config.max_tokens * row_bytes
-        self.records_address = self.quantized_address + config.max_tokens * row_bytes // 4
-        size = self.records_address + 8 * config.max_channels
+        regions = {
+            "tokens_address": config.max_tokens * config.max_token_row_beats,
+            "quantized_address": config.max_tokens * config.max_row_beats,
+            "records_address": config.beats_of(config.max_channels, RECORD_BITS),
+        }
+        self.addresses: dict[str, int] = {}
+        size = 0
+        for name, beats in regions.items():
+            self.addresses[name] = size
+            size += beats * config.bus_bytes
         self.memory = Memory(size, seed=self.seed)
-        for name in ("start", "sort_done"):
+        for name in ("run__start", "sort__done"):
             getattr(self.bench.dut, name).value = 0
-        for name in ("tokens_address", "quantized_address", "records_address"):
-            set_value(getattr(self.bench.dut, name), getattr(self, name))
         self.attach()
-        cocotb.start_soon(self._sorter())
+        if config.scale_group > 1:  # Else nobody drives the start.
+            cocotb.start_soon(self._sorter())
 
     def attach(self) -> None:
         """Drive the ports that memory drives; again after a reset."""
         options: dict[str, Any] = {"stall": self.stall, "seed": self.seed}
         self.reads = ReadMemory(self.bench, "read", self.config, self.memory, **options)
         self.writes = WriteMemory(self.bench, "write", self.config, self.memory, **options)
-        self.weights = Sink(self.bench, "weight")
+        self.weights = Sink(self.bench, "weight", chunk_weights(self.config))
 
     async def _sorter(self) -> None:
-        dut = self.bench.dut
+        dut, records = self.bench.dut, self.addresses["records_address"]
         while True:
             await self.bench.cycles()
-            dut.sort_done.value = 0
-            if dut.sort_start.value:
-                count = int(dut.sort_count.value)
-                content = self.memory.read(self.records_address, 8 * count)
-                words = sorted(unpack(int.from_bytes(content, "little"), 64, count))
-                ordered = b"".join(word.to_bytes(8, "little") for word in words)
-                self.memory.load(self.records_address, ordered)
-                dut.sort_done.value = 1
+            dut.sort__done.value = 0
+            if dut.sort__start.value:
+                size = int(dut.sort_count.value) * RECORD_BITS // 8
+                words = sorted(from_bytes(RECORD_BITS, self.memory.read(records, size)))
+                self.memory.load(records, to_bytes(RECORD_BITS, words))
+                dut.sort__done.value = 1
 
     async def start(self, tokens: Tensor) -> None:
         """Load ``tokens`` [N, D], rows padded to beats with zeros, and start the job."""
-        config, dut = self.config, self.bench.dut
+        config = self.config
         count, channels = tokens.shape
-        row_beats = -(-channels // config.levels_per_beat)
+        row_beats = config.beats_of(channels, LEVEL_BITS)
         padded = torch.zeros(count, row_beats * config.levels_per_beat, dtype=tokens.dtype)
         padded[:, :channels] = tokens
-        content = padded.view(torch.int16).numpy().tobytes()
-        self.memory.load(self.tokens_address, content)
-        set_value(dut.tokens, count)
-        set_value(dut.row_beats, row_beats)
-        dut.start.value = 1
-        await self.bench.cycles()
-        dut.start.value = 0
-
-    async def done(self, limit: int = 400_000) -> int:
-        """Wait for ``done``; the cycles that it took."""
-        for cycle in range(limit):
-            await self.bench.cycles()
-            if self.bench.dut.done.value:
-                return cycle
-        raise AssertionError(f"not done in {limit} cycles")
+        content = padded.view(torch.int16).numpy().astype("<i2").tobytes()
+        self.memory.load(self.addresses["tokens_address"], content)
+        # The engine heeds no other member.
+        unused = {name: 0 for name, _ in Job(config)}
+        job = unused | self.addresses | {"tokens": count, "row_beats": row_beats}
+        set_value(self.bench.dut.job, encode(Job(config), job))
+        await self.bench.start()
 
     async def run(self, tokens: Tensor) -> int:
         """A whole job; its cycles."""
         self.weights.taken.clear()
         await self.start(tokens)
-        cycles = await self.done()
+        cycles = await self.bench.done(400_000)
         await self.bench.cycles()
         return cycles
 
@@ -117,28 +114,20 @@ class Station:
             weight_bits=config.weight_bits,
         )
         count, channels = tokens.shape
-        row_beats = -(-channels // config.levels_per_beat)
+        row_beats = config.beats_of(channels, LEVEL_BITS)
         row = row_beats * config.bus_bytes
-        content = self.memory.read(self.quantized_address, count * row)
-        levels = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(count, row)
-        nibbles = torch.stack((levels & 15, levels >> 4), dim=2).flatten(1)
-        assert torch.equal(nibbles[:, :channels], expected.q)
-        assert not nibbles[:, channels:].any()
+        content = self.memory.read(self.addresses["quantized_address"], count * row)
+        levels = torch.tensor(
+            [from_bytes(LEVEL_BITS, content[i : i + row]) for i in range(0, len(content), row)]
+        )
+        assert torch.equal(levels[:, :channels], expected.q.to(levels.dtype))
+        assert not levels[:, channels:].any()
 
-        words = self.weights.words
+        found = self.weights.values
         chunks = row_beats * config.chunks_per_beat
-        address_bits = max(1, (config.max_chunks - 1).bit_length())
-        assert [word & ((1 << address_bits) - 1) for word in words] == list(range(chunks))
-        assert self._weights(words, address_bits) == self._golden_weights(expected, chunks)
-
-    def _weights(self, words: list[int], address_bits: int) -> list[int]:
-        config = self.config
-        count = config.channel_lanes // config.scale_group
-        return [
-            weight
-            for word in words
-            for weight in unpack(word >> address_bits, config.weight_bits, count)
-        ]
+        assert [chunk["index"] for chunk in found] == list(range(chunks))
+        weights = [weight for chunk in found for weight in chunk["weights"]]
+        assert weights == self._golden_weights(expected, chunks)
 
     def _golden_weights(self, expected: Quantized, chunks: int) -> list[int]:
         """One weight a channel of the padded row, or one a group."""
@@ -151,15 +140,6 @@ class Station:
 
 def station(dut: object, stall: float = 0.0, seed: int = 0) -> Station:
     return Station(Bench(dut), EngineConfig(**parameters()), stall, seed)
-
-
-def ordinary(config: EngineConfig, count: int, channels: int, seed: int) -> Tensor:
-    """Normal values of very unlike spread and offset a channel, in the config's format."""
-    generator = torch.Generator().manual_seed(seed)
-    spread = torch.exp2(torch.randint(-9, 7, (channels,), generator=generator).float())
-    offset = torch.randn(channels, generator=generator) * 4
-    tokens = torch.randn(count, channels, generator=generator) * spread + offset
-    return tokens.to(DTYPES[config.token_format])
 
 
 def edges(config: EngineConfig, count: int, channels: int) -> Tensor:
@@ -193,14 +173,6 @@ def extremes(config: EngineConfig, count: int, channels: int) -> Tensor:
     tokens[:, -1] = torch.linspace(-1, 1, count).to(tokens.dtype) * limits.max
     tokens[0, -1], tokens[1, -1] = limits.min, limits.max
     return tokens
-
-
-def random_bits(config: EngineConfig, count: int, channels: int, seed: int) -> Tensor:
-    """Finite values of any bit pattern."""
-    generator = torch.Generator().manual_seed(seed)
-    bits = torch.randint(-(1 << 15), 1 << 15, (count, channels), generator=generator)
-    tokens = bits.to(torch.int16).view(DTYPES[config.token_format])
-    return torch.where(torch.isfinite(tokens), tokens, torch.zeros_like(tokens))
 
 
 @cocotb.test()
@@ -295,7 +267,7 @@ async def stages_take_their_cycles(dut: object) -> None:
         engine.check(tokens)
         stages = QuantizationEngine.cycles(config, count, row_beats)
 
-        beats = 4 * row_beats * count
+        beats = TOKEN_BEATS * row_beats * count
         cycles = [cycle for cycle, _ in engine.reads.sent[first_beat:]]
         assert cycles[beats - 1] - cycles[0] == stages["statistics"] - 1
         # What is still in the pipeline, or in the halves of the permuter, when the last beat goes.

@@ -10,22 +10,15 @@ import torch
 
 from golden.qe import channel_statistics, quantize
 from hw.config import PRESETS, EngineConfig
-from hw.quantize.fixed_point import SPAN_BITS
-from hw.quantize.quantizer import Quantizer
+from hw.quantize.quantizer import Quantizer, level_word
+from tb.quantize.tokens import exponent_of, random_bits, value_words
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, Source, pack, set_value, unpack
+from tb.streams import Bench, Sink, Source, set_value
 
 CONFIGS = {
     "fp16": replace(PRESETS["tiny"], quantize_lanes=4),
     "bf16": replace(PRESETS["tiny"], token_format="bf16"),
 }
-DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
-BIAS = {"fp16": 15, "bf16": 127}
-
-
-def words_of(values: torch.Tensor) -> list[int]:
-    """The 16-bit words of values."""
-    return [word & 0xFFFF for word in values.contiguous().view(torch.int16).tolist()]
 
 
 async def check(dut: object, tokens: torch.Tensor, stall: float) -> None:
@@ -33,17 +26,16 @@ async def check(dut: object, tokens: torch.Tensor, stall: float) -> None:
     config = EngineConfig(**parameters())
     lanes = config.quantize_lanes
     bench = Bench(dut)
-    source = Source(bench, "word", stall=stall, seed=1)
-    sink = Sink(bench, "levels")
+    word = Quantizer(config).word.payload.shape()
+    source = Source(bench, "word", word, stall=stall, seed=1)
+    sink = Sink(bench, "levels", level_word(config))
     stats = channel_statistics(tokens)
-    exponent = stats.unit_log2 + 39 + BIAS[config.token_format]
-    set_value(dut.exponent, exponent)  # type: ignore[attr-defined]
+    set_value(dut.exponent, exponent_of(config, stats))  # type: ignore[attr-defined]
     await bench.reset()
-    fixed = pack(words_of(tokens.amin(dim=0)), 16) << 16 * lanes
-    fixed |= pack(stats.span.tolist(), SPAN_BITS) << 32 * lanes
-    source.put(fixed | pack(words_of(row), 16) for row in tokens)
+    channels = {"lows": value_words(tokens.amin(dim=0)), "spans": stats.span.tolist()}
+    source.put(channels | {"values": value_words(row)} for row in tokens)
     await sink.wait(len(tokens), limit=20_000)
-    levels = torch.tensor([unpack(word, 4, lanes) for word in sink.words])
+    levels = torch.tensor(sink.values)
     assert torch.equal(levels.to(torch.uint8), quantize(tokens, token_format=config.token_format).q)  # type: ignore[arg-type]
     assert [cycle for cycle, _ in sink.taken] == [c + Quantizer.latency for c, _ in source.sent]
 
@@ -60,11 +52,8 @@ async def check(dut: object, tokens: torch.Tensor, stall: float) -> None:
 
 def tokens_of(config: EngineConfig, count: int) -> torch.Tensor:
     """Random bits, half-way cases, subnormals and a constant, a lane each."""
-    generator = torch.Generator().manual_seed(11)
-    dtype = DTYPES[config.token_format]
-    bits = torch.randint(-(1 << 15), 1 << 15, (count, config.quantize_lanes), generator=generator)
-    tokens = bits.to(torch.int16).view(dtype)
-    tokens = torch.where(torch.isfinite(tokens), tokens, torch.zeros_like(tokens))
+    tokens = random_bits(config, count, config.quantize_lanes, 11)
+    dtype = tokens.dtype
     # Multiples of half a level from 0 to 15: every half-way case.
     tokens[:, 1] = (torch.arange(count) % 31).to(dtype) / 2
     if config.quantize_lanes > 2:

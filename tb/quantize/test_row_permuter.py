@@ -6,10 +6,11 @@ import cocotb
 import numpy as np
 import pytest
 
-from hw.config import PRESETS, EngineConfig
-from hw.quantize.row_permuter import RowPermuter
+from hw.config import LARGEST_LEVEL, PRESETS, EngineConfig
+from hw.quantize.quantizer import level_word
+from hw.quantize.row_permuter import RowPermuter, place
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, Source, pack, set_value, unpack
+from tb.streams import Bench, Sink, Source, set_value
 
 TINY = replace(PRESETS["tiny"], scale_group=4)
 CONFIGS = {"two-lanes": TINY, "one-lane": replace(TINY, quantize_lanes=1)}
@@ -23,19 +24,19 @@ async def check(dut: object, words: int, stall_in: float, stall_out: float) -> N
     channels = words * lanes
     rng = np.random.default_rng(words)
     bench = Bench(dut)
-    table = Source(bench, "place")
-    source = Source(bench, "i", stall=stall_in, seed=1)
-    sink = Sink(bench, "o", stall=stall_out, seed=2)
+    table = Source(bench, "place", place(config))
+    source = Source(bench, "i", level_word(config), stall=stall_in, seed=1)
+    sink = Sink(bench, "o", level_word(config), stall=stall_out, seed=2)
     set_value(dut.words, words)  # type: ignore[attr-defined]
     await bench.reset()
     order = rng.permutation(channels)
-    table.put(pack((p, int(c)), config.channel_bits) for p, c in enumerate(order))
+    table.put({"position": p, "channel": int(c)} for p, c in enumerate(order))
     await table.drain()
-    rows = rng.integers(0, 16, (ROWS, channels))
+    rows = rng.integers(0, LARGEST_LEVEL + 1, (ROWS, channels))
     for row in rows:
-        source.put(pack(row[i : i + lanes].tolist(), 4) for i in range(0, channels, lanes))
-    found = await sink.wait(ROWS * words, limit=20_000)
-    levels = [level for word in found for level in unpack(word, 4, lanes)]
+        source.put(row[i : i + lanes].tolist() for i in range(0, channels, lanes))
+    await sink.wait(ROWS * words, limit=20_000)
+    levels = [level for word in sink.values for level in word]
     assert levels == rows[:, order].flatten().tolist()
 
     if stall_in == stall_out == 0:

@@ -36,19 +36,19 @@ class Host:
         self.bench = Bench(dut)
         self.started: list[int] = []
         self.verdicts: list[tuple[int, bool]] = []
-        self.dut.start.value = 0
+        self.dut.run__start.value = 0
         cocotb.start_soon(self._watch())
 
     async def _watch(self) -> None:
         while True:
             await RisingEdge(self.dut.clk)
-            if self.dut.start.value and not self.dut.rst.value:
+            if self.dut.run__start.value and not self.dut.rst.value:
                 self.started.append(self.bench.cycle)
-            if self.dut.done.value and not self.dut.rst.value:
+            if self.dut.run__done.value and not self.dut.rst.value:
                 self.verdicts.append((self.bench.cycle, bool(self.dut.stop.value)))
 
     def _drive(self, test: Test, start: bool) -> None:
-        self.dut.start.value = start
+        self.dut.run__start.value = start
         set_value(self.dut.loss, test.loss)
         set_value(self.dut.epsilon, test.epsilon)
         self.dut.first.value, self.dut.last.value = test.first, test.last
@@ -140,9 +140,7 @@ async def reset_within_a_test(dut: Any) -> None:
     host = Host(dut)
     await host.bench.reset()
     for cycles in (1, 9, Convergence.latency - 1):
-        dut.start.value = 1
-        await RisingEdge(dut.clk)
-        dut.start.value = 0
+        await host.bench.start()
         await host.bench.cycles(cycles - 1)
         await host.bench.reset()
         verdicts = len(host.verdicts)

@@ -7,7 +7,8 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from hw.config import PRESETS, EngineConfig
-from hw.refine.dst_table import DstTable, assignment
+from hw.refine.dst_table import DstTable
+from hw.words import assignment
 from tb.runner import parameters, simulate
 from tb.streams import Bench, Source, Watch
 
@@ -28,7 +29,7 @@ class Rig:
         self.config = EngineConfig(**parameters())
         self.bench = bench
         self.dut = bench.dut
-        self.source = Source(self.bench, "assign", stall=stall, seed=6)
+        self.source = Source(bench, "assign", assignment(self.config), stall=stall, seed=6)
         self.cleared = Watch(bench, "clear")
         self.dut.clear.value = 0
         self.dst: list[int] = []
@@ -37,13 +38,13 @@ class Rig:
         """Queue an assignment; ``old`` is the token that it replaces."""
         # Where nothing is replaced, old is rubbish that must not count.
         rubbish = (token + 1) % self.config.max_tokens
-        fields = {
+        value = {
             "slot": slot,
             "token": token,
             "old": rubbish if old is None else old,
             "replaces": old is not None,
         }
-        self.source.put([int(assignment(self.config).const(fields).as_value().value)])
+        self.source.put([value])
         self.dst[slot : slot + 1] = [token]
 
     async def clear(self, tokens: int) -> None:
@@ -53,23 +54,23 @@ class Rig:
         self.dut.clear.value = 0
         self.dst = []
 
-    async def answers(self, port: str, count: int, answer: str) -> list[int]:
+    async def answers(self, lookup: str, count: int) -> list[int]:
         """Ask for 0 to count - 1, one a cycle; each answer is there a cycle later."""
         got = []
-        for address in range(count + 2):
-            if address < count:
-                getattr(self.dut, port).value = address
+        for index in range(count + 2):
+            if index < count:
+                getattr(self.dut, f"{lookup}__index").value = index
             await RisingEdge(self.dut.clk)
-            if address >= 1:
-                got.append(int(getattr(self.dut, answer).value))
+            if index >= 1:
+                got.append(int(getattr(self.dut, f"{lookup}__entry").value))
         return got[:count]
 
     async def check(self, tokens: int) -> None:
         """Compare the whole table once every assignment has been taken."""
         await self.source.drain()
-        assert await self.answers("slot", len(self.dst), "token") == self.dst
+        assert await self.answers("dst", len(self.dst)) == self.dst
         marks = [int(token in self.dst) for token in range(tokens)]
-        assert await self.answers("index", tokens, "is_dst") == marks
+        assert await self.answers("is_dst", tokens) == marks
 
     async def run(self, pick: random.Random, tokens: int, num_dst: int, moves: int) -> None:
         """Fill the list, check, move random slots to random src, check."""
@@ -137,13 +138,13 @@ async def held_from_the_next_cycle(dut: object) -> None:
     await rig.clear(rig.config.max_tokens)
     rig.assign(0, 0)
     await rig.check(2)
-    rig.dut.slot.value = rig.dut.index.value = 0
+    rig.dut.dst__index.value = rig.dut.is_dst__index.value = 0
     rig.assign(0, 1, 0)
     await rig.source.drain()
     # The table is asked in the cycle after the transfer, and answers in the next.
     await RisingEdge(rig.dut.clk)
     await RisingEdge(rig.dut.clk)
-    assert (int(rig.dut.token.value), int(rig.dut.is_dst.value)) == (1, 0)
+    assert (int(rig.dut.dst__entry.value), int(rig.dut.is_dst__entry.value)) == (1, 0)
 
 
 @cocotb.test()

@@ -4,14 +4,14 @@ import random
 
 import cocotb
 import pytest
-from cocotb.triggers import RisingEdge
 
 from golden.sampler import sample
-from hw.config import PRESETS, EngineConfig
-from hw.refine.dst_table import assignment
-from hw.refine.initialize import HOST_TOKEN_BITS, Initialize
+from hw.config import DST_WORD_BITS, PRESETS, EngineConfig
+from hw.refine.initialize import Initialize
 from hw.refine.sampler import Sampler
-from tb.jobs import DST, MEMORY_BYTES, Sizes
+from hw.words import assignment
+from tb.jobs import ADDRESS, MEMORY_BYTES, Sizes
+from tb.layouts import to_bytes
 from tb.memory import LATENCY, Memory, ReadMemory
 from tb.runner import parameters, simulate
 from tb.streams import Bench, Sink, Watch, set_value
@@ -30,18 +30,20 @@ class Rig:
         self.bench = bench
         self.dut = bench.dut
         self.memory = Memory(MEMORY_BYTES)
-        self.started = Watch(bench, "start")
-        self.done = Watch(bench, "done")
+        self.started = Watch(bench, "run__start")
+        self.done = Watch(bench, "run__done")
         self.beats = Watch(bench, "read__beat__valid")
         self._stall = stall
         self._connect()
-        self.dut.start.value = 0
+        self.dut.run__start.value = 0
 
     def _connect(self) -> None:
         self.reader = ReadMemory(
             self.bench, "read", self.config, self.memory, stall=self._stall, seed=1
         )
-        self.assigned = Sink(self.bench, "assign", stall=self._stall, seed=2)
+        self.assigned = Sink(
+            self.bench, "assign", assignment(self.config), stall=self._stall, seed=2
+        )
 
     async def reset(self) -> None:
         """Reset the component, and memory with it."""
@@ -53,14 +55,11 @@ class Rig:
     async def start(self, tokens: int, num_dst: int, seed: int, host: list[int] | None) -> None:
         """Start with the sampler, or with the list ``host`` in memory."""
         if host is not None:
-            content = b"".join(t.to_bytes(HOST_TOKEN_BITS // 8, "little") for t in host)
-            self.memory.load(DST, content)
+            self.memory.load(ADDRESS["DST"], to_bytes(DST_WORD_BITS, host))
         set_value(self.dut.job, Sizes(self.config, tokens, 1, num_dst).job())
         set_value(self.dut.seed, seed)
         self.dut.host_init.value = int(host is not None)
-        self.dut.start.value = 1
-        await RisingEdge(self.dut.clk)
-        self.dut.start.value = 0
+        await self.bench.start()
 
     async def run(self, tokens: int, num_dst: int, seed: int, *, host: bool) -> list[int]:
         """One list; compare every assignment and done. Returns the cycles of the assignments."""
@@ -70,21 +69,16 @@ class Rig:
         assigned, finished = len(self.assigned.taken), len(self.done.cycles)
         requested = len(self.reader.requests)
         await self.start(tokens, num_dst, seed, given)
-        for _ in range(20 * tokens + 10 * LATENCY):
-            await RisingEdge(self.dut.clk)
-            if self.dut.done.value:
-                break
-        await RisingEdge(self.dut.clk)
-        taken = self.assigned.taken[assigned:]
-        layout = assignment(self.config)
-        fields = [layout.from_bits(word) for _, word in taken]
-        assert [(f.slot, f.token, f.replaces) for f in fields] == [
+        await self.bench.done(20 * tokens + 10 * LATENCY)
+        await self.bench.cycles()
+        taken, values = self.assigned.taken[assigned:], self.assigned.values[assigned:]
+        assert [(each["slot"], each["token"], each["replaces"]) for each in values] == [
             (slot, token, 0) for slot, token in enumerate(expected)
         ]
         assert self.done.cycles[finished:] == [taken[-1][0]]
-        beats = -(-num_dst * HOST_TOKEN_BITS // 8 // self.config.bus_bytes)
         asked = [(address, count) for _, address, count in self.reader.requests[requested:]]
-        assert asked == ([(DST, beats)] if host else [])
+        beats = Sizes(self.config, tokens, 1, num_dst).dst_beats
+        assert asked == ([(ADDRESS["DST"], beats)] if host else [])
         return [cycle for cycle, _ in taken]
 
 

@@ -7,7 +7,9 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from hw.config import PRESETS, EngineConfig
-from hw.refine.links import Links
+from hw.refine.links import Links, group
+from hw.words import link
+from tb.layouts import decode
 from tb.runner import parameters, simulate
 from tb.streams import Bench, Source, Watch
 
@@ -45,13 +47,13 @@ class Rig:
         self.config = EngineConfig(**parameters())
         self.bench = bench
         self.dut = bench.dut
-        self.source = Source(self.bench, "push", stall=stall, seed=6)
+        self.source = Source(bench, "push", link(self.config), stall=stall, seed=6)
         self.cleared = Watch(bench, "clear")
         self.dut.clear.value = 0
 
     def put(self, pairs: list[tuple[int, int]]) -> None:
         """Queue pushes of (slot, src)."""
-        self.source.put(slot | src << self.config.slot_bits for slot, src in pairs)
+        self.source.put({"slot": slot, "src": src} for slot, src in pairs)
 
     async def clear(self, num_dst: int) -> None:
         """Pulse clear."""
@@ -59,21 +61,21 @@ class Rig:
         await RisingEdge(self.dut.clk)
         self.dut.clear.value = 0
 
-    async def answer(self, port: str, address: int, answer: str) -> int:
-        """Ask for one cycle; the answer that a cycle later is there."""
-        getattr(self.dut, port).value = address
+    async def answer(self, lookup: str, index: int) -> int:
+        """Ask for one cycle; the entry that a cycle later is there."""
+        port = getattr(self.dut, f"{lookup}__index")
+        port.value = index
         await RisingEdge(self.dut.clk)
-        getattr(self.dut, port).value = 0
+        port.value = 0
         await RisingEdge(self.dut.clk)
-        return int(getattr(self.dut, answer).value.to_unsigned())
+        return int(getattr(self.dut, f"{lookup}__entry").value.to_unsigned())
 
     async def walk(self, slot: int) -> list[int]:
         """The list of a slot, by its head and its links."""
-        group = await self.answer("slot", slot, "group")
-        count = group & ((1 << self.config.count_bits) - 1)
-        chain = [group >> self.config.count_bits] if count else []
-        while len(chain) < count:
-            chain.append(await self.answer("src", chain[-1], "next"))
+        found = decode(group(self.config), await self.answer("group", slot))
+        chain = [found["head"]] if found["count"] else []
+        while len(chain) < found["count"]:
+            chain.append(await self.answer("next", chain[-1]))
         return chain
 
     async def check(self, pick: random.Random, num_dst: int, num_src: int) -> None:

@@ -1,6 +1,7 @@
 """The vector update unit against the golden update: winners, ties, and the cycle they appear."""
 
 from dataclasses import replace
+from typing import Any
 
 import cocotb
 import pytest
@@ -11,9 +12,9 @@ from golden.qe import Quantized
 from golden.update import update
 from hw.config import PRESETS, EngineConfig
 from hw.refine.nearest_member import NearestMember, member_chunk
-from tb.jobs import Lookup, Sizes, random_quantized, weight_words
+from tb.jobs import Sizes, random_quantized, weight_words
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, Source, pack
+from tb.streams import Bench, Lookup, Sink, Source
 
 CONFIGS = {
     "tiny": PRESETS["tiny"],
@@ -22,17 +23,18 @@ CONFIGS = {
 }
 
 
-def group_words(sizes: Sizes, tokens: Quantized, slot: int, members: list[int]) -> list[int]:
+def group_chunks(
+    sizes: Sizes, tokens: Quantized, slot: int, members: list[int]
+) -> list[dict[str, Any]]:
     """The two rounds over a group, its dst first; the others come in no order."""
-    config, words = sizes.config, []
-    lanes = config.channel_lanes
+    chunks, lanes = [], sizes.config.channel_lanes
     padded = torch.zeros(sizes.tokens, sizes.chunks * lanes, dtype=torch.int64)
     padded[:, : sizes.channels] = tokens.q
     rows = padded.tolist()
     for scoring in (0, 1):
         for token in members:
             for k in range(sizes.chunks):
-                fields = {
+                chunk = {
                     "q": rows[token][k * lanes : (k + 1) * lanes],
                     "index": k,
                     "count": len(members),
@@ -45,8 +47,8 @@ def group_words(sizes: Sizes, tokens: Quantized, slot: int, members: list[int]) 
                     "first_member": token == members[0],
                     "last_member": token == members[-1],
                 }
-                words.append(int(member_chunk(config).const(fields).as_value().value))
-    return words
+                chunks.append(chunk)
+    return chunks
 
 
 async def check(dut: object, stall: float) -> None:
@@ -55,12 +57,9 @@ async def check(dut: object, stall: float) -> None:
     generator = torch.Generator().manual_seed(21)
     bench = Bench(dut)
     weights = [0]
-    Lookup(
-        bench, "weight_chunk", "weight",
-        lambda chunk: weights[chunk] if chunk < len(weights) else 0,
-    )  # fmt: skip
-    source = Source(bench, "chunk", stall=stall, seed=2)
-    sink = Sink(bench, "winner")
+    Lookup(bench, "weight", lambda chunk: weights[chunk] if chunk < len(weights) else 0)
+    source = Source(bench, "chunk", member_chunk(config), stall=stall, seed=2)
+    sink = Sink(bench, "winner", NearestMember(config).winner.payload.shape())
     await bench.reset()
     lanes = config.channel_lanes
     cases = [(1, 16), (lanes, 2), (lanes + 1, 16), (config.max_channels, 16), (2 * lanes, 1)]
@@ -84,19 +83,17 @@ async def check(dut: object, stall: float) -> None:
 
         taken, sent, ends = len(sink.taken), len(source.sent), []
         for slot, group in enumerate(groups):
-            words = group_words(sizes, tokens, slot, group)
-            source.put(words)
-            sent += len(words)
+            chunks = group_chunks(sizes, tokens, slot, group)
+            source.put(chunks)
+            sent += len(chunks)
             ends.append(sent - 1)
         await source.drain()
         await bench.cycles(NearestMember.latency + 2)
-        got = sink.taken[taken:]
-        bits = config.token_bits
-        assert [word for _, word in got] == [
-            slot | pack([group[0], winner], bits) << config.slot_bits
+        assert sink.values[taken:] == [
+            {"slot": slot, "old": group[0], "token": winner}
             for slot, (group, winner) in enumerate(zip(groups, expected, strict=True))
         ]
-        assert [cycle for cycle, _ in got] == [
+        assert [cycle for cycle, _ in sink.taken[taken:]] == [
             source.sent[end][0] + NearestMember.latency for end in ends
         ]
 

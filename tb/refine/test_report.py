@@ -4,21 +4,25 @@ import random
 
 import cocotb
 import pytest
-from cocotb.triggers import RisingEdge
 
-from hw.config import PRESETS, EngineConfig
+from hw.blocks import lookup
+from hw.config import DST_WORD_BITS, HISTORY_WORD_BITS, PRESETS, EngineConfig
 from hw.refine.report import Report
-from tb.jobs import DST, MEMORY_BYTES, Lookup
+from tb.jobs import ADDRESS, MEMORY_BYTES
+from tb.layouts import to_bytes
 from tb.memory import LATENCY, Memory, WriteMemory
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Watch
+from tb.streams import Bench, Lookup, Watch
 
 TINY, DEMO = PRESETS["tiny"], PRESETS["demo"]
 CONFIGS = {
-    "dst-tiny": (TINY, 32, TINY.max_dst),
-    "history-tiny": (TINY, 64, TINY.max_pairings),
-    "dst-demo": (DEMO, 32, DEMO.max_dst),
+    "dst-tiny": (TINY, DST_WORD_BITS, DST_WORD_BITS, TINY.max_dst),
+    "history-tiny": (TINY, HISTORY_WORD_BITS, HISTORY_WORD_BITS, TINY.max_pairings),
+    "dst-demo": (DEMO, DST_WORD_BITS, DST_WORD_BITS, DEMO.max_dst),
+    "short-entries-tiny": (TINY, TINY.token_bits, DST_WORD_BITS, TINY.max_dst),
 }
+"""The config, the bits of an entry and of a word, and the most words."""
+DST = ADDRESS["DST"]
 
 
 class Rig:
@@ -26,18 +30,19 @@ class Rig:
 
     def __init__(self, bench: Bench, *, stall: float = 0.0):
         self.config = EngineConfig(**parameters()["config"])
-        self.word_bytes = parameters()["word_bits"] // 8
+        self.word_bits = parameters()["word_bits"]
+        self.entry_bits = parameters()["entry_bits"]
         self.max_words = parameters()["max_words"]
         self.bench = bench
         self.dut = bench.dut
         self.memory = Memory(MEMORY_BYTES)
         self.table = [0]
-        self.started = Watch(bench, "start")
-        self.done = Watch(bench, "done")
+        self.started = Watch(bench, "run__start")
+        self.done = Watch(bench, "run__done")
         self._stall = stall
         self._connect()
-        self.dut.start.value = 0
-        Lookup(bench, "index", "word", lambda i: self.table[i] if i < len(self.table) else 1)
+        self.dut.run__start.value = 0
+        Lookup(bench, "table", lambda i: self.table[i] if i < len(self.table) else 1)
 
     def _connect(self) -> None:
         self.writer = WriteMemory(
@@ -53,36 +58,30 @@ class Rig:
     async def start(self, words: int, seed: int) -> None:
         """Start with a random table."""
         pick = random.Random(seed)
-        self.table = [pick.getrandbits(8 * self.word_bytes) for _ in range(words)]
+        self.table = [pick.getrandbits(self.entry_bits) for _ in range(words)]
         self.dut.words.value, self.dut.address.value = words, DST
-        self.dut.start.value = 1
-        await RisingEdge(self.dut.clk)
-        self.dut.start.value = 0
+        await self.bench.start()
 
     async def run(self, words: int, seed: int) -> None:
         """One table; compare memory in the cycle of done."""
-        expected = b""
         step = self.config.bus_bytes
         await self.start(words, seed)
-        expected = b"".join(word.to_bytes(self.word_bytes, "little") for word in self.table)
+        expected = to_bytes(self.word_bits, self.table)
         expected += bytes(-len(expected) % step)
         behind = self.memory.read(DST + len(expected), 2 * step)
         finished, requested = len(self.done.cycles), len(self.writer.requests)
-        for _ in range(50_000):
-            await RisingEdge(self.dut.clk)
-            if self.dut.done.value:
-                break
+        await self.bench.done(50_000)
         assert self.memory.read(DST, len(expected)) == expected
         assert self.memory.read(DST + len(expected), 2 * step) == behind
         requests = [(address, beats) for _, address, beats in self.writer.requests[requested:]]
         assert requests == [(DST, len(expected) // step)]
-        await RisingEdge(self.dut.clk)
+        await self.bench.cycles()
         assert len(self.done.cycles) == finished + 1
 
 
 def lengths(rig: Rig) -> list[int]:
     """Around each number of whole beats, and the most."""
-    per_beat = rig.config.bus_bytes // rig.word_bytes
+    per_beat = rig.config.bus_bits // rig.word_bits
     around = {1, per_beat - 1, per_beat, per_beat + 1, 2 * per_beat, 3 * per_beat - 1}
     return [*sorted(n for n in around if 0 < n <= rig.max_words), rig.max_words, 1]
 
@@ -110,7 +109,7 @@ async def cycles_of_a_word_and_a_beat(dut: object) -> None:
     """2 cycles a word, one a beat, and one for the request; done when the last beat has landed."""
     rig = Rig(Bench(dut))
     await rig.bench.reset()
-    per_beat = rig.config.bus_bytes // rig.word_bytes
+    per_beat = rig.config.bus_bits // rig.word_bits
     words = min(rig.max_words, 3 * per_beat) - (per_beat > 1)
     await rig.run(words, 3)
     begun = rig.started.cycles[0] + 1
@@ -135,10 +134,16 @@ async def reset_in_mid_run(dut: object) -> None:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_report(name: str) -> None:
-    config, word_bits, max_words = CONFIGS[name]
+    config, entry_bits, word_bits, max_words = CONFIGS[name]
+    table = lookup.Lookup(range(max_words), entry_bits)
     simulate(
-        Report(config, word_bits, max_words),
+        Report(config, table, word_bits, max_words),
         __name__,
         f"report_{name.replace('-', '_')}",
-        given={"config": config.as_dict(), "word_bits": word_bits, "max_words": max_words},
+        given={
+            "config": config.as_dict(),
+            "entry_bits": entry_bits,
+            "word_bits": word_bits,
+            "max_words": max_words,
+        },
     )

@@ -32,23 +32,21 @@ class Host:
         self.sink = Sink(self.bench, "dst", stall=stall, seed=4)
         self.started: list[int] = []
         self.done: list[int] = []
-        self.dut.start.value = 0
+        self.dut.run__start.value = 0
         cocotb.start_soon(self._watch())
 
     async def _watch(self) -> None:
         while True:
             await RisingEdge(self.dut.clk)
-            if self.dut.start.value and not self.dut.rst.value:
+            if self.dut.run__start.value and not self.dut.rst.value:
                 self.started.append(self.bench.cycle)
-            if self.dut.done.value and not self.dut.rst.value:
+            if self.dut.run__done.value and not self.dut.rst.value:
                 self.done.append(self.bench.cycle)
 
     async def start(self, tokens: int, num_dst: int, seed: int) -> None:
         """Pulse start, with its values for that cycle only."""
-        self.dut.start.value = 1
         self.dut.tokens.value, self.dut.num_dst.value, self.dut.seed.value = tokens, num_dst, seed
-        await RisingEdge(self.dut.clk)
-        self.dut.start.value = 0
+        await self.bench.start()
         self.dut.tokens.value, self.dut.num_dst.value, self.dut.seed.value = 0, 0, 0
 
     async def run(self, tokens: int, num_dst: int, seed: int) -> tuple[int, list[int], list[int]]:

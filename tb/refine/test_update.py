@@ -11,19 +11,14 @@ from golden.dau import Points
 from golden.min_tree import nearest
 from golden.update import update
 from hw.config import PRESETS, EngineConfig
+from hw.refine.links import group
 from hw.refine.update import Update
-from tb.jobs import (
-    MEMORY_BYTES,
-    QUANTIZED,
-    Lookup,
-    Sizes,
-    random_quantized,
-    row_bytes,
-    weight_words,
-)
+from hw.words import assignment
+from tb.jobs import ADDRESS, MEMORY_BYTES, Sizes, random_quantized, row_bytes, weight_words
+from tb.layouts import encode
 from tb.memory import Memory, ReadMemory
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, pack, set_value
+from tb.streams import Bench, Lookup, Sink, set_value
 
 CONFIGS = {
     "tiny": PRESETS["tiny"],
@@ -42,36 +37,37 @@ class UpdateBench:
         self.dut = self.bench.dut
         self.memory = Memory(MEMORY_BYTES)
         self.latency = latency
-        self.dut.start.value = 0
+        self.dut.run__start.value = 0
         self.reader = ReadMemory(
             self.bench, "read", self.config, self.memory, latency=latency, stall=stall
         )
-        self.moves = Sink(self.bench, "assign", stall=stall)
+        self.moves = Sink(self.bench, "assign", assignment(self.config), stall=stall)
         self._dst: list[int] = []
         self._groups: list[int] = []
         self._nexts: dict[int, int] = {}
         self._weights: list[int] = []
-        Lookup(self.bench, "slot", "token", lambda slot: _entry(self._dst, slot))
-        Lookup(self.bench, "link_slot", "group", lambda slot: _entry(self._groups, slot))
-        Lookup(self.bench, "link_src", "next", lambda src: self._nexts.get(src, 0))
-        Lookup(self.bench, "weight_chunk", "weight", lambda chunk: _entry(self._weights, chunk))
+        Lookup(self.bench, "dst", lambda slot: _entry(self._dst, slot))
+        Lookup(self.bench, "group", lambda slot: _entry(self._groups, slot))
+        Lookup(self.bench, "next", lambda src: self._nexts.get(src, 0))
+        Lookup(self.bench, "weight", lambda chunk: _entry(self._weights, chunk))
 
     def _link(self, slot: Tensor, dst: Tensor) -> None:
         """The lists that pushing the src in ascending order leaves."""
         heads, counts = [0] * len(dst), [0] * len(dst)
         self._nexts = {}
         is_dst = set(dst.tolist())
-        for token, group in enumerate(slot.tolist()):
+        for token, own in enumerate(slot.tolist()):
             if token not in is_dst:
-                self._nexts[token] = heads[group]
-                heads[group] = token
-                counts[group] += 1
-        bits = self.config.count_bits
-        self._groups = [n | head << bits for n, head in zip(counts, heads, strict=True)]
+                self._nexts[token] = heads[own]
+                heads[own] = token
+                counts[own] += 1
+        self._groups = [
+            encode(group(self.config), {"count": count, "head": head})
+            for count, head in zip(counts, heads, strict=True)
+        ]
 
     async def run(self, sizes: Sizes, seed: int, *, levels: int = 16) -> None:
         """Run one update on the groups of a pairing, and compare."""
-        config = self.config
         generator = torch.Generator().manual_seed(seed)
         tokens = random_quantized(sizes, generator, levels=levels)
         dst = torch.randperm(sizes.tokens, generator=generator)[: sizes.num_dst]
@@ -81,22 +77,17 @@ class UpdateBench:
         self._dst = dst.tolist()
         self._link(slot, dst)
         self._weights = weight_words(sizes, tokens.weight)
-        self.memory.load(QUANTIZED, row_bytes(sizes, tokens.q))
+        self.memory.load(ADDRESS["QUANTIZED"], row_bytes(sizes, tokens.q))
         before = len(self.moves.taken)
         set_value(self.dut.job, sizes.job())
-        self.dut.start.value = 1
-        await self.bench.cycles()
-        self.dut.start.value = 0
+        await self.bench.start()
         began = self.bench.cycle
-        while not self.dut.done.value:
-            await self.bench.cycles()
-            assert self.bench.cycle - began < 50_000, "the update does not end"
+        await self.bench.done(50_000)
 
         expected = update(Points(tokens), slot, dst).tolist()
         moved = [j for j, old in enumerate(self._dst) if expected[j] != old]
-        bits = config.token_bits
-        assert self.moves.words[before:] == [
-            j | (pack([expected[j], self._dst[j], 1], bits) << config.slot_bits) for j in moved
+        assert self.moves.values[before:] == [
+            {"slot": j, "token": expected[j], "old": self._dst[j], "replaces": 1} for j in moved
         ]
         assert int(self.dut.moved.value.to_unsigned()) == len(moved)
 

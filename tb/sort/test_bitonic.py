@@ -7,9 +7,9 @@ import cocotb
 import pytest
 
 from hw.config import PRESETS, RECORD_BITS, EngineConfig
-from hw.sort.bitonic import BitonicSorter
+from hw.sort.bitonic import BitonicSorter, records_layout
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, Source, pack, unpack
+from tb.streams import Bench, Sink, Source
 
 ONES = (1 << RECORD_BITS) - 1
 EXHAUSTIVE = 8
@@ -37,12 +37,13 @@ async def check(dut: Any, chunks: list[list[int]], stall: float) -> None:
     """Send the chunks; each must come out sorted, `latency` cycles after it went in."""
     sorter, width = given_sorter()
     bench = Bench(dut)
-    source, sink = Source(bench, "chunk", stall=stall, seed=2), Sink(bench, "sorted")
+    source = Source(bench, "chunk", records_layout(width), stall=stall, seed=2)
+    sink = Sink(bench, "sorted", records_layout(width))
     await bench.reset()
-    source.put(pack(chunk, RECORD_BITS) for chunk in chunks)
+    source.put(chunks)
     await source.drain()
     await bench.cycles(sorter.latency + 2)
-    assert [unpack(word, RECORD_BITS, width) for word in sink.words] == [sorted(c) for c in chunks]
+    assert sink.values == [sorted(chunk) for chunk in chunks]
     assert [cycle for cycle, _ in sink.taken] == [c + sorter.latency for c, _ in source.sent]
 
 
@@ -78,17 +79,18 @@ async def reset_within_the_network(dut: Any) -> None:
     """A reset drops every chunk under way."""
     sorter, width = given_sorter()
     bench = Bench(dut)
-    source, sink = Source(bench, "chunk"), Sink(bench, "sorted")
+    source = Source(bench, "chunk", records_layout(width))
+    sink = Sink(bench, "sorted", records_layout(width))
     await bench.reset()
     chunk = list(range(width, 0, -1))
-    source.put([pack(chunk, RECORD_BITS)])
+    source.put([chunk])
     await source.drain()
     await bench.reset(1)
     await bench.cycles(sorter.latency + 2)
     assert not sink.taken
-    source.put([pack(chunk, RECORD_BITS)])
+    source.put([chunk])
     await sink.wait(1, limit=sorter.latency + 5)
-    assert unpack(sink.words[0], RECORD_BITS, width) == sorted(chunk)
+    assert sink.values == [sorted(chunk)]
 
 
 @pytest.mark.parametrize("width", [4, 8, 16])

@@ -6,13 +6,13 @@ from typing import Any
 
 import cocotb
 import pytest
-from cocotb.triggers import RisingEdge
 
 from hw.config import PRESETS, RECORD_BITS, EngineConfig
 from hw.sort.merge import Merger
+from tb.layouts import from_bytes, to_bytes
 from tb.memory import Memory, ReadMemory, WriteMemory
 from tb.runner import parameters, simulate
-from tb.streams import Bench, pack, set_value, unpack
+from tb.streams import Bench, set_value
 
 RECORD_BYTES = RECORD_BITS // 8
 BEATS = 64
@@ -34,30 +34,24 @@ async def merge_pass(
         for at in starts
     ]
     for at, records in zip(starts, runs, strict=True):
-        content = pack(records, RECORD_BITS).to_bytes(len(records) * RECORD_BYTES, "little")
-        memory.load(at * RECORD_BYTES, content)
+        memory.load(at * RECORD_BYTES, to_bytes(RECORD_BITS, records))
     before = bytes(memory.bytes)
 
     for port, value in (
         ("beats", beats), ("stride", stride), ("keep", keep), ("source", 0), ("target", target),
-        ("start", 1),
     ):  # fmt: skip
         set_value(getattr(dut, port), value)
-    await RisingEdge(dut.clk)
-    dut.start.value = 0
+    await bench.start()
     started = bench.cycle
-    while not dut.done.value:
-        await RisingEdge(dut.clk)
-        assert bench.cycle < started + 20_000, "no done"
+    await bench.done(20_000)
 
     expected = bytearray(before)
     for at, first in zip(starts[::2], range(0, len(runs), 2), strict=True):
         merged = sorted(chain(*runs[first : first + 2]))[: keep * per_beat]
-        content = pack(merged, RECORD_BITS).to_bytes(len(merged) * RECORD_BYTES, "little")
+        content = to_bytes(RECORD_BITS, merged)
         begin = target + at * RECORD_BYTES
         expected[begin : begin + len(content)] = content
-    got = unpack(int.from_bytes(memory.bytes, "little"), RECORD_BITS, len(before) // RECORD_BYTES)
-    want = unpack(int.from_bytes(expected, "little"), RECORD_BITS, len(before) // RECORD_BYTES)
+    got, want = (from_bytes(RECORD_BITS, bytes(each)) for each in (memory.bytes, expected))
     assert got == want, (beats, stride, keep)
     return bench.cycle - started
 
@@ -66,7 +60,7 @@ async def passes(dut: Any, cases: list[tuple[int, int, int]], **given: Any) -> l
     """Cycles of each (beats, stride, keep)."""
     config = EngineConfig(**parameters())
     bench = Bench(dut)
-    dut.start.value = 0
+    dut.run__start.value = 0
     memory = Memory(2 * BEATS * config.bus_bytes)
     for name in ("read_a", "read_b"):
         ReadMemory(bench, name, config, memory, seed=5, **given)

@@ -8,34 +8,34 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from hw.config import PRESETS, EngineConfig
-from hw.sort.run_pairs import RunPairs, beat_bits
+from hw.sort.run_pairs import RunPairs
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, unpack
+from tb.streams import Bench, Sink
 
 PACE = 4
 CONFIG = replace(PRESETS["tiny"], max_tokens=128)
 
 
-def sliced(beats: int, stride: int, keep: int) -> list[list[int]]:
-    """[offset, a, b, out] of each pair, by cutting the list of beats itself."""
+def sliced(beats: int, stride: int, keep: int) -> list[dict[str, int]]:
+    """Each pair, by cutting the list of beats itself."""
     whole = list(range(beats))
     pairs = []
     for offset in range(0, beats, 2 * stride):
         a = whole[offset : offset + stride][:keep]
         b = whole[offset + stride : offset + 2 * stride][:keep]
-        pairs.append([offset, len(a), len(b), len((a + b)[:keep])])
-    return pairs
+        pairs.append({"offset": offset, "a": len(a), "b": len(b), "out": len((a + b)[:keep])})
+    return [pair | {"last": int(pair is pairs[-1])} for pair in pairs]
 
 
 @cocotb.test()
 async def walks(dut: Any) -> None:
     """Every stride of lists of many lengths, cut anywhere, and a consumer that stalls or not."""
     config = EngineConfig(**parameters())
-    bits, pick = beat_bits(config), random.Random(3)
+    layout, pick = RunPairs(config).pair.payload.shape(), random.Random(3)
     bench = Bench(dut)
     dut.start.value = 0
     for stall in (0.0, 0.6):
-        sink = Sink(bench, "pair", stall=stall, seed=1)
+        sink = Sink(bench, "pair", layout, stall=stall, seed=1)
         await bench.reset()
         for _ in range(80):
             beats = pick.randint(1, config.list_beats)
@@ -49,9 +49,7 @@ async def walks(dut: Any) -> None:
             dut.start.value = 0
             await sink.wait(at + len(expected))
             await bench.cycles(PACE + 2)
-            words = sink.words[at:]
-            assert [unpack(word, bits, 4) for word in words] == expected
-            assert [word >> 4 * bits for word in words] == [0] * (len(expected) - 1) + [1]
+            assert sink.values[at:] == expected
             if not stall:
                 cycles = [cycle for cycle, _ in sink.taken[at:]]
                 assert cycles == [cycles[0] + PACE * i for i in range(len(expected))]

@@ -10,11 +10,13 @@ import torch
 from cocotb.triggers import RisingEdge
 
 from golden.topk import topk
-from hw.config import PRESETS, RECORD_BITS, RECORD_LOSS_BITS, RECORD_SRC_BITS, EngineConfig
+from hw.config import PRESETS, RECORD_BITS, RECORD_FIELDS, EngineConfig
 from hw.sort.topk import TopK
+from hw.words import pair_record
+from tb.layouts import decode, encode, from_bytes, to_bytes
 from tb.memory import Memory, ReadMemory, WriteMemory
 from tb.runner import parameters, simulate
-from tb.streams import Bench, pack, set_value, unpack
+from tb.streams import Bench, set_value
 
 ONES = (1 << RECORD_BITS) - 1
 RECORD_BYTES = RECORD_BITS // 8
@@ -43,7 +45,7 @@ class Host:
         self.stall, self.latency = stall, latency
         self.started: list[int] = []
         self.done: list[int] = []
-        self.dut.start.value = 0
+        self.dut.run__start.value = 0
         self.attach()
         cocotb.start_soon(self._watch())
 
@@ -65,34 +67,33 @@ class Host:
     async def _watch(self) -> None:
         while True:
             await RisingEdge(self.dut.clk)
-            if self.dut.start.value and not self.dut.rst.value:
+            if self.dut.run__start.value and not self.dut.rst.value:
                 self.started.append(self.bench.cycle)
-            if self.dut.done.value and not self.dut.rst.value:
+            if self.dut.run__done.value and not self.dut.rst.value:
                 assert self.dut.write__idle.value, "done before memory has acknowledged"
                 self.done.append(self.bench.cycle)
 
     def load(self, records: list[int]) -> None:
         """Put the list at the records' address, with random bytes around it."""
-        content = pack(records, RECORD_BITS).to_bytes(len(records) * RECORD_BYTES, "little")
-        self.memory.load(self.records, content)
+        self.memory.load(self.records, to_bytes(RECORD_BITS, records))
 
     def stored(self, count: int) -> list[int]:
         """``count`` records from the records' address on."""
-        content = self.memory.read(self.records, count * RECORD_BYTES)
-        return unpack(int.from_bytes(content, "little"), RECORD_BITS, count)
+        return from_bytes(RECORD_BITS, self.memory.read(self.records, count * RECORD_BYTES))
 
     async def start(self, count: int, keep: int) -> None:
         """Pulse start, with its values for that cycle only."""
-        for start, values in (
-            (1, (count, keep, self.records, self.scratch)),
-            (0, (0, 0, 0, 0)),
-        ):
-            self.dut.start.value = start
-            ports = ("count", "keep", "records_address", "scratch_address")
-            for port, value in zip(ports, values, strict=True):
-                set_value(getattr(self.dut, port), value)
-            if start:
-                await RisingEdge(self.dut.clk)
+        values = {
+            "count": count,
+            "keep": keep,
+            "records_address": self.records,
+            "scratch_address": self.scratch,
+        }
+        for port, value in values.items():
+            set_value(getattr(self.dut, port), value)
+        await self.bench.start()
+        for port in values:
+            set_value(getattr(self.dut, port), 0)
 
     async def run(self, records: list[int], keep: int) -> int:
         """One job: checks its result and what it must leave alone; returns its cycles."""
@@ -127,24 +128,27 @@ class Host:
 
 def golden_least(records: list[int], keep: int) -> list[int]:
     """The ``keep`` least records by the golden top-k."""
-    dst_bits = RECORD_BITS - RECORD_LOSS_BITS - RECORD_SRC_BITS
-    src_mask = (1 << RECORD_SRC_BITS) - 1
-    loss = torch.tensor([r >> RECORD_BITS - RECORD_LOSS_BITS for r in records], dtype=torch.int64)
-    src = torch.tensor([r >> dst_bits & src_mask for r in records], dtype=torch.int64)
-    by_src = {r >> dst_bits & src_mask: r for r in records}
+    pairs = [decode(pair_record(), record) for record in records]
+    loss = torch.tensor([pair["loss"] for pair in pairs], dtype=torch.int64)
+    src = torch.tensor([pair["src"] for pair in pairs], dtype=torch.int64)
+    by_src = dict(zip(src.tolist(), records, strict=True))
     return [by_src[token] for token in topk(loss, src, keep)[1].tolist()]
 
 
 def random_records(count: int, pick: random.Random) -> list[int]:
     """Records of distinct src: wide losses, or few so that ties abound, or in order already."""
     kind = pick.randrange(4)
-    top = [(1 << RECORD_LOSS_BITS) - 1, 3, 0, (1 << RECORD_LOSS_BITS) - 1][kind]
+    largest = (1 << RECORD_FIELDS["loss"]) - 1
+    top = [largest, 3, 0, largest][kind]
     losses = [pick.randint(0, top) for _ in range(count)]
     if kind == 3:
         losses.sort(reverse=pick.random() < 0.5)
-    sources = pick.sample(range((1 << RECORD_SRC_BITS) - 1), count)
+    sources = pick.sample(range((1 << RECORD_FIELDS["src"]) - 1), count)
     return [
-        loss << 34 | src << 17 | pick.getrandbits(17)
+        encode(
+            pair_record(),
+            {"dst": pick.getrandbits(RECORD_FIELDS["dst"]), "src": src, "loss": loss},
+        )
         for loss, src in zip(losses, sources, strict=True)
     ]
 

@@ -16,7 +16,7 @@ class Simulator:
     """One design in simulation, with its memory.
 
     Ports of the design: ``clk``, ``rst``, ``axi`` (AXI4 master), ``control`` (AXI4-Lite slave),
-    ``interrupt``. It starts reset. Calls release Python's lock, so simulators run side by side
+    ``irq``. It starts reset. Calls release Python's lock, so simulators run side by side
     in threads; one object is for one thread at a time.
 
     Args:

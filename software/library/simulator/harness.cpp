@@ -14,8 +14,6 @@
 #endif
 
 #define LITE(name) top->control___05F##name
-// It takes `interrupt` for a word of some compiler's.
-#define INTERRUPT_PIN top->__SYM__interrupt
 
 namespace {
 
@@ -110,7 +108,7 @@ class Harness {
         top->eval();
         dump(2 * cycle);
         lite = {LITE(awready) != 0, LITE(wready) != 0, LITE(bvalid) != 0,
-                LITE(arready) != 0, LITE(rvalid) != 0, INTERRUPT_PIN != 0,
+                LITE(arready) != 0, LITE(rvalid) != 0, top->irq != 0,
                 LITE(bresp),        LITE(rresp),       LITE(rdata)};
         if (!top->rst) memory.observe(cycle);
         top->clk = 1;

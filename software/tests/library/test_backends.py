@@ -13,16 +13,18 @@ from typer.testing import CliRunner
 
 from golden.datm import Match
 from golden.options import MatchOptions
+from hw.bus.registers import STAGES
 from hw.config import PRESETS
 from hw.emit.verilog import to_verilog
 from hw.engine import DatmEngine
+from hw.regions import JobSizes
 from software.commands.cli import app
 from software.demo.tokens import PATH as SHIPPED_TOKENS
 from software.library.backends import make_backend
 from software.library.backends.clocked_match import ClockedMatch
 from software.library.backends.golden import GoldenBackend
 from software.library.backends.layout import Layout
-from software.library.backends.rtl import STAGES, RtlBackend
+from software.library.backends.rtl import RtlBackend
 from software.library.errors import SimulationError
 from software.library.simulator import Simulator
 from software.library.simulator.build import build_library
@@ -215,18 +217,20 @@ def test_shipped_tokens_through_the_command(tmp_path: Path, scale_group: int) ->
         assert 0.9 * rtl["cycles"] < rtl["stage_cycles"].sum() < rtl["cycles"]
 
 
-def test_an_engine_writes_only_its_regions() -> None:
-    case = random_case(3)
+@pytest.mark.parametrize("name", ["D beyond the lanes", "D = 1", "no room left"])
+def test_an_engine_writes_only_its_regions(name: str) -> None:
+    """Regions are exactly as large as they need be: rows that fill no beat, and full ones."""
+    case = edge_case(name)
     engine = RtlBackend(TINY, seed=8)
     num_tokens, channels = case.tokens.shape
-    layout = Layout(TINY, num_tokens, channels, case.num_dst)
-    case.run(engine)
+    layout = Layout(JobSizes(TINY, num_tokens, channels, case.num_dst))
+    assert_equal(case.run(engine), case.run(GoldenBackend()))
     assert engine.simulator is not None
     with Simulator(engine_library(TINY), layout.size, seed=8) as untouched:
         outside = np.ones(layout.size, bool)
-        for region in layout.regions.values():
-            outside[region.address : region.address + region.size] = False
-        assert outside.sum() > 4096 * len(layout.regions)
+        for place in layout.places.values():
+            outside[place.address : place.address + place.size] = False
+        assert outside.sum() > 4096 * len(layout.places)
         after = engine.simulator.memory
         assert np.array_equal(after[outside], untouched.memory[outside])
     engine.close()

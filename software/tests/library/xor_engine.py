@@ -21,7 +21,7 @@ class XorEngine(wiring.Component):
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        super().__init__({"axi": Out(Axi4(config)), "control": In(Axi4Lite()), "interrupt": Out(1)})
+        super().__init__({"axi": Out(Axi4(config)), "control": In(Axi4Lite()), "irq": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         """Join reader, writer and registers."""
@@ -62,9 +62,9 @@ class XorEngine(wiring.Component):
             m.d.sync += count.eq(count + 1)
         m.d.comb += sent.eq(count == registers[BEATS // 4])
         with m.If(running & sent & writer.client.idle):
-            m.d.sync += [running.eq(0), self.interrupt.eq(1)]
+            m.d.sync += [running.eq(0), self.irq.eq(1)]
         with m.If(clear):
-            m.d.sync += self.interrupt.eq(0)
+            m.d.sync += self.irq.eq(0)
         return m
 
     def _control(self, m: Module, registers: list[Signal], start: Signal, clear: Signal) -> None:
