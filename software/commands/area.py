@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from software.commands.options import Preset
-from software.commands.output import print_summary, print_table
-from software.library.terminal import console, progress_bar
+from software.library.terminal import console, print_summary, print_table, progress_bar
 
 if TYPE_CHECKING:
     from hw.emit.rtlil import RtlilModule

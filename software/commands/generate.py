@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from software.commands.options import Folder, Preset
-from software.commands.output import print_json, print_summary, print_table
+from software.library.terminal import print_json, print_summary, print_table
 
 
 def verilog(
@@ -18,10 +18,11 @@ def verilog(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:  # fmt: skip
-    """Write the engine's Verilog, and a JSON that describes it.
+    """Write the engine's Verilog, a JSON that describes it, and a C header.
 
     DIR/orbis_P.v is the same to the byte on every run. DIR/orbis_P.json lists its ports, its
-    config and the config's hash, and the register map.
+    config and the config's hash, the register map and the regions of memory;
+    DIR/orbis_registers.h is the register map for a driver in C.
 
     Example: `orbis verilog --preset demo -o build/verilog`
     """
@@ -34,19 +35,27 @@ def verilog(
     folder = output_folder(output)
     name = f"orbis_{preset}"
     source, description = folder / f"{name}.v", folder / f"{name}.json"
-    with replacing(source) as partial_source, replacing(description) as partial_description:
+    header = folder / "orbis_registers.h"
+    with (
+        replacing(source) as partial_source,
+        replacing(description) as partial_description,
+        replacing(header) as partial_header,
+    ):
+        from hw.emit.maps import c_header
         from hw.emit.verilog import describe, to_verilog
         from hw.engine import DatmEngine
 
         engine = DatmEngine(config)
         partial_source.write_text(to_verilog(engine, name))
         partial_description.write_text(describe(engine, config, name))
+        partial_header.write_text(c_header())
     summary: dict[str, Any] = {
         "preset": preset,
         "config_hash": f"{config.hash:#010x}",
         "lanes": config.lanes,
         "verilog": str(source),
         "description": str(description),
+        "header": str(header),
     }
     (print_json if as_json else print_summary)(summary)
 

@@ -8,8 +8,7 @@ import typer
 
 from software.commands.area import liberty_files, map_with_progress
 from software.commands.options import Folder, Preset
-from software.commands.output import print_table
-from software.library.terminal import console
+from software.library.terminal import console, print_table
 
 
 def libraries(

@@ -10,8 +10,7 @@ import typer
 
 from golden.options import MatchOptions
 from software.commands.options import ScaleGroup
-from software.commands.output import print_json, print_summary
-from software.library.terminal import console
+from software.library.terminal import console, print_json, print_summary
 
 if TYPE_CHECKING:
     from golden.datm import Match

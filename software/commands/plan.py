@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from software.commands.options import Ratio, RcSteps, WarmUp
-from software.commands.output import print_json, print_summary, print_table
 from software.library.config import OrbisConfig
+from software.library.terminal import print_json, print_summary, print_table
 
 _KINDS = {"sdpa": "SDPA", "projections": "projections", "feed_forward": "feed-forward"}
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from software.commands.options import Folder, Ratio, RcSteps, ScaleGroup, WarmUp, Weights
-from software.commands.output import print_json, print_summary
 from software.library.config import OrbisConfig
-from software.library.terminal import progress_bar
+from software.library.terminal import print_json, print_summary, progress_bar
 
 if TYPE_CHECKING:
     from software.demo.diffusion import Denoised, Timing

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from golden.datm import other_tokens
 from golden.sampler import sample
-from software.commands.output import print_summary, print_table
 from software.demo.diffusion import TimeGrid, denoise
 from software.demo.model import load_model
 from software.demo.prompt import Prompt
@@ -27,6 +26,7 @@ from software.library.families import CogVideoX, merge_heads, split_heads
 from software.library.matchers import make_matcher
 from software.library.reduction import apply_orbis
 from software.library.reduction.rows import rows_of
+from software.library.terminal import print_summary, print_table
 
 RATIO = 0.38
 _REPEATS = 7

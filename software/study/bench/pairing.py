@@ -22,7 +22,7 @@ from golden.datm import other_tokens, pair
 from golden.dau import Points
 from golden.qe import Quantized, quantize
 from golden.sampler import sample
-from software.commands.output import print_table
+from software.library.terminal import print_table
 
 _SEED = 1
 

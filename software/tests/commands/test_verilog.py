@@ -12,9 +12,12 @@ from typer.testing import CliRunner
 
 from hw.bus.registers import REGISTERS
 from hw.config import PRESETS
+from hw.emit.toolchain import verilator_environment
 from software.commands.cli import app
+from synth.lint import ACCEPTED
 
 ROOT = Path(__file__).parents[3]
+FILES = {"orbis_tiny.v", "orbis_tiny.json", "orbis_registers.h"}
 
 
 def write(folder: Path, hash_seed: str, *options: str) -> None:
@@ -36,12 +39,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_is_the_same_to_the_byte(folder: Path, tmp_path: Path) -> None:
     for hash_seed in ("2", "random"):
         write(tmp_path / hash_seed, hash_seed)
-        for name in ("orbis_tiny.v", "orbis_tiny.json"):
+        for name in FILES:
             assert (tmp_path / hash_seed / name).read_bytes() == (folder / name).read_bytes()
 
 
 def test_nothing_else_is_left(folder: Path) -> None:
-    assert sorted(path.name for path in folder.iterdir()) == ["orbis_tiny.json", "orbis_tiny.v"]
+    assert {path.name for path in folder.iterdir()} == FILES
 
 
 def test_the_description_matches_the_verilog(folder: Path) -> None:
@@ -66,6 +69,18 @@ def test_the_description_matches_the_verilog(folder: Path) -> None:
     assert [(r["name"], r["offset"]) for r in description["registers"]] == [
         (register.name, register.offset) for register in REGISTERS
     ]
+
+
+def test_the_example_instantiates_it(folder: Path, tmp_path: Path) -> None:
+    """Every port of the engine is connected, with its width."""
+    engine = tmp_path / "engine.v"
+    engine.write_text((folder / "orbis_tiny.v").read_text().replace("orbis_tiny", "orbis_demo"))
+    example = ROOT / "docs" / "orbis_top.v"
+    flags = ("--lint-only", "-Wall", *(f"-Wno-{name}" for name in ACCEPTED), "-GBUS_BYTES=8")
+    subprocess.run(
+        ["verilator", *flags, "--top-module", "orbis_top", str(example), str(engine)],
+        check=True, env=verilator_environment(),
+    )  # fmt: skip
 
 
 def test_the_scale_group_is_the_presets_unless_given(folder: Path, tmp_path: Path) -> None:
