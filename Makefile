@@ -59,12 +59,12 @@ figures: demo ## Measure again and refresh README and docs; LIBRARIES="F ..." ad
 	$(BIN)/orbis match $(LAYER) -o $(BUILD)/pairs.npz --json > $(BUILD)/layer.json
 	mv $(BUILD)/layer.json docs/layer.json
 	$(BIN)/python -m software.study.bench --json docs/bench.json
-	$(BIN)/python -m software.study.readme
+	$(BIN)/python -m software.study.figures
 
 evaluation: setup ## Measure what reduction costs, by method, and refresh README and docs: long
 	$(BIN)/orbis evaluate -o $(BUILD)/evaluation
 	cp $(BUILD)/evaluation/evaluation.json $(BUILD)/evaluation/evaluation.png docs/
-	$(BIN)/python -m software.study.readme
+	$(BIN)/python -m software.study.figures
 
 clean: ## Remove what was built; .venv and the cache of simulators stay
 	rm -rf $(BUILD)

@@ -37,16 +37,22 @@ NEEDS_THE_ENGINE = {
 """Where each room of software imports hw: the engine's backend and simulator, the race of the
 engine's simulators, and the commands that emit its Verilog and list its presets."""
 TESTED_WITHIN = {
-    "bus/axi.py": "signatures only",
-    "bus/client_mux.py": "test_datm.py",
-    "config.py": "test_config.py",
-    "job.py": "layouts only",
-    "emit/rtlil.py": "test_module_merge.py",
+    "blocks/handshake.py": "a signature only",
+    "blocks/lookup.py": "a signature and its answer, tested by every unit that asks",
     "blocks/pipeline.py": "functions, tested by every unit that is made of them",
-    "quantize/quantize_pass.py": "test_qe.py",
+    "bus/axi.py": "signatures only",
     "bus/client.py": "signatures only",
+    "bus/client_mux.py": "test_datm.py",
+    "bus/register.py": "test_registers.py",
+    "emit/rtlil.py": "test_module_merge.py",
     "emit/toolchain.py": "every testbench builds with it",
     "emit/verilog.py": "software/tests/commands/test_verilog.py",
+    "job.py": "layouts only",
+    "phases.py": "an enumeration only",
+    "quantize/quantize_pass.py": "test_qe.py",
+    "quantize/scales.py": "signatures only",
+    "regions.py": "emit/test_maps.py",
+    "words.py": "layouts only",
 }
 
 

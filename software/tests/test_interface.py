@@ -1,6 +1,7 @@
 """The public face: complete, listed, typed, and loaded only where a name needs it."""
 
 import ast
+import re
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass
@@ -10,9 +11,11 @@ from types import GenericAlias, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
+import typer.main
 from torch import Tensor
 
 import orbis
+from software.commands.cli import app
 
 OURS = ("golden", "software", "hw", "synth")
 LATE = {"Tensor": Tensor, "Match": orbis.Match}
@@ -55,6 +58,14 @@ def test_every_name_is_loaded_from_its_module() -> None:
         assert (thing.__name__, thing.__module__) == (name, home)
         assert thing.__doc__
     assert set(orbis.HOME) <= set(dir(orbis))
+
+
+def test_the_page_lists_every_name_and_command() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "interface.md").read_text()
+    first_cells = re.findall(r"^\| (`[^|]+`) \|", page, re.MULTILINE)
+    listed = {name for cell in first_cells for name in re.findall(r"`([\w ]+)`", cell)}
+    commands = {f"orbis {name}" for name in typer.main.get_group(app).commands}
+    assert listed == set(orbis.HOME) | commands
 
 
 def test_type_checkers_see_the_same_names() -> None:

@@ -3,8 +3,8 @@
 At a full step it calls the layer's own processor and lets the matcher see what it asks for; at a
 reduced step it attends over the rows that the layer's last match leaves, each video's own.
 
-Source: docs/definition.md, 'Steps' and 'Reduce and restore'; proportional
-attention is ToMe's (Bolya et al., section 3).
+Source: docs/definition.md, 'Steps', 'Reduce and restore' and 'Proportional attention', which
+is ToMe's (Bolya et al., section 3).
 """
 
 import time

@@ -1,0 +1,63 @@
+"""Each page of figures, rendered."""
+
+import re
+from pathlib import Path
+
+from software.study.evaluation.headline import LEVELS, PAPER_MULTIPLE
+from software.study.evaluation.methods import OURS, plain_name
+from software.study.figures.findings import (
+    above,
+    reduction_multiple,
+    slowest,
+    the,
+    times_budget,
+)
+from software.study.figures.text import environment, load
+from synth.scaling import BUDGET_SHARE, INSTANCE_MM2_28NM
+
+ROOT = Path(__file__).parents[3]
+_SECTION = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_SECTIONS = ("sheet", "headlines")
+
+
+def _render(template: str, docs: Path) -> str:
+    return environment().get_template(f"{template}.md.j2").render(
+        load(docs),
+        ours=OURS,
+        ours_plain=plain_name(OURS),
+        levels=LEVELS,
+        paper_multiple=PAPER_MULTIPLE,
+        budget_share=BUDGET_SHARE,
+        instance_mm2=INSTANCE_MM2_28NM,
+        above=above,
+        reduction_multiple=reduction_multiple,
+        slowest=slowest,
+        the=the,
+        times_budget=times_budget,
+    )  # fmt: skip
+
+
+def measurements(docs: Path) -> str:
+    """The text of docs/measurements.md, from the JSON files of the folder."""
+    return _render("measurements", docs)
+
+
+def readme(text: str, docs: Path) -> str:
+    """The text of README with every marked section made anew.
+
+    Args:
+        text: its present text.
+        docs: folder of the JSON files.
+
+    Raises:
+        ValueError: a mark of an unknown name.
+    """
+
+    def section(found: re.Match[str]) -> str:
+        name = found[2]
+        if name not in _SECTIONS:
+            known = ", ".join(_SECTIONS)
+            raise ValueError(f"README marks figures {name!r}; it must be one of {known}.")
+        return f"{found[1]}{_render(name, docs).strip()}\n{found[3]}"
+
+    return _SECTION.sub(section, text)

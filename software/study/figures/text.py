@@ -1,0 +1,45 @@
+"""How templates write a figure, a sentence and a table's cells."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_FILES = ("area", "area_paper", "area_flat", "bench", "evaluation", "layer", "libraries", "lint",
+          "video")  # fmt: skip
+
+
+def load(docs: Path) -> dict[str, Any]:
+    """What the JSON files of the folder hold, by their names."""
+    return {name: json.loads((docs / f"{name}.json").read_text()) for name in _FILES}
+
+
+def wrapped(text: str) -> str:
+    """One paragraph, or item of a list, in lines of 100 columns."""
+    indent = "  " if text.lstrip().startswith("* ") else ""
+    lines = fill(
+        " ".join(text.split()), 100,
+        subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    return f"{lines}\n"
+
+
+def cells(values: Iterable[object]) -> str:
+    """The cells of a table's row, or of its part."""
+    return " | ".join(map(str, values))
+
+
+def environment() -> Environment:
+    """Templates of this folder; a figure that the files lack is an error."""
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {"as": format, "wrapped": wrapped, "cells": cells}
+    return made
