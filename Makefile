@@ -59,6 +59,7 @@ figures: demo ## Measure again and refresh README and docs; LIBRARIES="F ..." ad
 	$(BIN)/orbis match $(LAYER) -o $(BUILD)/pairs.npz --json > $(BUILD)/layer.json
 	mv $(BUILD)/layer.json docs/layer.json
 	$(BIN)/python -m software.study.bench --json docs/bench.json
+	$(BIN)/python -m synth.lint --json docs/lint.json
 	$(BIN)/python -m software.study.figures
 
 evaluation: setup ## Measure what reduction costs, by method, and refresh README and docs: long
