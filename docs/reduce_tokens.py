@@ -1,4 +1,4 @@
-"""Token reduction in a diffusers pipeline: CogVideoX, HunyuanVideo, Wan, LTX-Video or Mochi.
+"""Token reduction in a diffusers pipeline of one of the families that README lists.
 
 python docs/reduce_tokens.py THUDM/CogVideoX-2b "A panda plays the guitar" panda.mp4
 """

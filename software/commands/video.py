@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from software.commands.options import Folder, Ratio, RcSteps, ScaleGroup, WarmUp, Weights
-from software.library.config import OrbisConfig
+from software.library.config import BLOCKS, Guide, MatcherName, OrbisConfig
 from software.library.terminal import print_json, print_summary, progress_bar
 
 if TYPE_CHECKING:
     from software.demo.diffusion import Denoised, Timing
     from software.demo.prompt import Prompt
-    from software.library.matchers import BsmMatcher, DatmMatcher
+    from software.library.matchers import Matcher
 
 
 class Backend(StrEnum):
@@ -25,31 +25,19 @@ class Backend(StrEnum):
     off = "off"
 
 
-class MatcherName(StrEnum):
-    """How tokens are matched."""
-
-    datm = "datm"
-    bsm = "bsm"
-
-
-class GuideName(StrEnum):
-    """What is matched."""
-
-    output = "output"
-    input = "input"
-
-
 def video(
     output: Folder,
     backend: Annotated[
         Backend, typer.Option(help="The golden model, the simulated engine, or no reduction.")
     ] = Backend.golden,
     matcher: Annotated[
-        MatcherName, typer.Option(help="DATM, or the baseline with one random dst a block.")
-    ] = MatcherName.datm,
+        MatcherName, typer.Option(help="DATM, or a rival: dst at random, or one in each block.")
+    ] = OrbisConfig.matcher,
     guide: Annotated[
-        GuideName, typer.Option(help="Match attention's output, or the layer's input.")
-    ] = GuideName.output,
+        Guide,
+        typer.Option(help="Match attention's output, or the layer's input; asymrnr matches Q and V"
+                     " (query_value).")
+    ] = OrbisConfig.guide,
     ratio: Ratio = OrbisConfig.ratio,
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 50,
     seed: Annotated[
@@ -99,11 +87,11 @@ def video(
     prompt = _prompt(class_name, moment)
     model = load_model(weights or WEIGHTS)
     channels = model.config.num_attention_heads * model.config.attention_head_dim
-    if matcher is MatcherName.bsm and num_dst is not None:
-        raise ValueError(f"num_dst is {num_dst}, but BSM has one dst a block.")
+    if matcher in BLOCKS and num_dst is not None:
+        raise ValueError(f"num_dst is {num_dst}, but {matcher} has one dst a block.")
     config = OrbisConfig(
-        ratio=ratio, rc_steps=rc_steps, warmup_steps=warm_up, num_dst=num_dst, guide=guide.value,
-        matcher=matcher.value, proportional=proportional, scale_group=scale_group, seed=seed,
+        ratio=ratio, rc_steps=rc_steps, warmup_steps=warm_up, num_dst=num_dst, guide=guide,
+        matcher=matcher, proportional=proportional, scale_group=scale_group, seed=seed,
     )  # fmt: skip
     matching = _matcher(backend, config, preset, channels)
     folder = output_folder(output)
@@ -123,7 +111,7 @@ def video(
         "full_steps": found.full_steps, "backend": backend.value,
     }  # fmt: skip
     if matching is not None:
-        metrics |= {"matcher": matcher.value, "guide": guide.value, "ratio": ratio}
+        metrics |= {"matcher": matcher, "guide": guide, "ratio": ratio}
         metrics |= {"proportional": proportional}
         metrics |= _quality(found, unreduced)
         metrics |= _work(matching)
@@ -173,31 +161,27 @@ def _prompt(class_name: str, moment: float) -> "Prompt":
 
 def _matcher(
     backend: Backend, config: OrbisConfig, preset: str | None, channels: int
-) -> "DatmMatcher | BsmMatcher | None":
+) -> "Matcher | None":
     """The matcher that the options describe; None leaves the video unreduced."""
     from golden import validate
     from software.demo.model import GRID
-    from software.library.backends import make_backend
+    from software.library.backends import BackendName, make_backend
     from software.library.backends.presets import check_capacity, preset_config
-    from software.library.matchers import BsmMatcher, DatmMatcher
+    from software.library.matchers import make_matcher
 
     num_tokens = math.prod(GRID)
-    if config.matcher == "datm":
+    if config.matcher not in BLOCKS:
         validate.check_sizes(num_tokens, config.num_dst or 1, 0)
     num_dst, _ = config.counts(GRID)
     if backend is Backend.off:
         return None
-    if config.matcher == "bsm":
-        if backend is Backend.rtl:
-            raise ValueError("matcher is bsm, but the rtl backend matches by datm only.")
-        return BsmMatcher(config.seed)
-    if backend is Backend.rtl or preset is not None:
-        engine = preset_config(preset or "demo", config.scale_group)
-        check_capacity(engine, num_tokens, channels, num_dst, config.max_iterations)
-    made = make_backend(
-        "rtl" if backend is Backend.rtl else "golden", scale_group=config.scale_group, preset=preset
-    )
-    return DatmMatcher(made, config.match_options)
+    if backend is Backend.golden and preset is None:
+        return make_matcher(config)
+    engine = preset_config(preset or "demo", config.scale_group)
+    check_capacity(engine, num_tokens, channels, num_dst, config.max_iterations)
+    name: BackendName = "rtl" if backend is Backend.rtl else "golden"
+    made = make_backend(name, scale_group=config.scale_group, preset=preset)
+    return make_matcher(config, made)
 
 
 def _quality(found: "Denoised", reference: "Denoised") -> dict[str, Any]:
@@ -211,15 +195,11 @@ def _quality(found: "Denoised", reference: "Denoised") -> dict[str, Any]:
     }
 
 
-def _work(matching: "DatmMatcher | BsmMatcher") -> dict[str, int]:
-    """What the matcher did."""
-    work = {"matchings": matching.calls}
-    work |= {
-        name: getattr(matching, name)
-        for name in ("iterations", "cycles")
-        if getattr(matching, name, 0)
-    }
-    return work
+def _work(matching: "Matcher") -> dict[str, int]:
+    """What the matcher counted."""
+    counts = {"matchings": "calls", "iterations": "iterations", "cycles": "cycles"}
+    found = {name: getattr(matching, count, 0) for name, count in counts.items()}
+    return {name: count for name, count in found.items() if count}
 
 
 def _seconds(timing: "Timing") -> dict[str, float]:

@@ -140,12 +140,30 @@ class AsymRnRMatcher(_BlockMatcher):
         return query, value
 
 
-def make_matcher(config: OrbisConfig) -> Matcher:
-    """The matcher that a config names, on the golden model."""
-    if config.matcher in BLOCKS:
-        kind = AsymRnRMatcher if config.matcher == "asymrnr" else BsmMatcher
-        return kind(config.seed, BLOCKS[config.matcher])
-    backend = make_backend("golden", bits=config.bits, scale_group=config.scale_group)
+_BLOCK_MATCHERS: dict[str, Callable[[int, Block], Matcher]] = {
+    "bsm": BsmMatcher,
+    "bsm2d": BsmMatcher,
+    "asymrnr": AsymRnRMatcher,
+}
+
+
+def make_matcher(config: OrbisConfig, backend: MatchingBackend | None = None) -> Matcher:
+    """The matcher that a config names.
+
+    Args:
+        config: which one, and how it matches.
+        backend: what ``datm`` and ``random`` run on; the golden model, by default, as the config
+            has it.
+
+    Raises:
+        ValueError: a backend for a matcher that runs on none.
+    """
+    if config.matcher not in ("datm", "random"):
+        if backend is not None:
+            raise ValueError(f"matcher is {config.matcher}, but backends match by datm only.")
+        return _BLOCK_MATCHERS[config.matcher](config.seed, BLOCKS[config.matcher])
+    if backend is None:
+        backend = make_backend("golden", bits=config.bits, scale_group=config.scale_group)
     options = config.match_options
     if config.matcher == "random":
         return DatmMatcher(backend, replace(options, max_iterations=1))

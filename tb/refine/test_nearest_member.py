@@ -10,7 +10,7 @@ import torch
 from golden.dau import Points
 from golden.qe import Quantized
 from golden.update import update
-from hw.config import PRESETS, EngineConfig
+from hw.config import LARGEST_LEVEL, PRESETS, EngineConfig
 from hw.refine.nearest_member import NearestMember, member_chunk
 from tb.jobs import Sizes, random_quantized, weight_words
 from tb.runner import parameters, simulate
@@ -102,6 +102,31 @@ async def check(dut: object, stall: float) -> None:
 async def back_to_back(dut: object) -> None:
     """A chunk every cycle, rounds and groups without a gap."""
     await check(dut, stall=0.0)
+
+
+@cocotb.test()
+async def scores_at_their_bounds(dut: object) -> None:
+    """A group of all tokens, one of which is far from the others: the least and largest scores."""
+    config = EngineConfig(**parameters())
+    bench = Bench(dut)
+    sizes = Sizes(config, min(config.max_tokens, 64), config.max_channels, 1)
+    weight = torch.full((sizes.channels,), (1 << config.weight_bits) - 1)
+    words = weight_words(sizes, weight)
+    Lookup(bench, "weight", lambda chunk: words[chunk] if chunk < len(words) else 0)
+    source = Source(bench, "chunk", member_chunk(config))
+    sink = Sink(bench, "winner", NearestMember(config).winner.payload.shape())
+    await bench.reset()
+    for other in (0, LARGEST_LEVEL):
+        q = torch.full((sizes.tokens, sizes.channels), LARGEST_LEVEL - other, dtype=torch.uint8)
+        q[0] = other
+        tokens = Quantized(q, weight, torch.zeros(sizes.channels), torch.arange(sizes.channels))
+        slots, dst = torch.zeros(sizes.tokens, dtype=torch.int64), torch.tensor([0])
+        source.put(group_chunks(sizes, tokens, 0, list(range(sizes.tokens))))
+        await source.drain()
+        await bench.cycles(NearestMember.latency + 2)
+        (expected,) = update(Points(tokens), slots, dst).tolist()
+        assert sink.values[-1] == {"slot": 0, "old": 0, "token": expected}
+        assert expected == 1
 
 
 @cocotb.test()

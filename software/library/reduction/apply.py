@@ -75,8 +75,8 @@ def apply_orbis(
     """Patch every self-attention over video tokens of a diffusers pipeline or transformer.
 
     Args:
-        pipe_or_transformer: a pipeline with a transformer of a supported family (CogVideoX,
-            HunyuanVideo, Wan, LTX-Video, Mochi), or such a transformer.
+        pipe_or_transformer: a pipeline with a transformer of a supported family
+            (software.library.families), or such a transformer.
         config: see there; its defaults if None.
         matcher: matches instead of the one that the config names (software.library.matchers).
 

@@ -85,7 +85,7 @@ REFUSED: dict[str, tuple[list[object], str]] = {
     "seed": (["--seed", -1], "seed is -1"),
     "M < 1": (["--num-dst", 0], "num_dst is 0"),
     "M = N": (["--num-dst", 512], "num_dst is 512"),
-    "M with blocks": (["--num-dst", 9, "--matcher", "bsm"], "BSM has one dst a block"),
+    "M with blocks": (["--num-dst", 9, "--matcher", "bsm"], "bsm has one dst a block"),
     "BSM in hardware": (["--matcher", "bsm", "--backend", "rtl"], "matcher is bsm"),
     "preset": (["--preset", "huge"], "preset is 'huge'"),
     "a preset too small": (["--preset", "tiny"], "preset demo would hold"),

@@ -253,7 +253,8 @@ def test_another_config_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         "software.library.backends.rtl.engine_library",
         lambda *_: engine_library(TINY, "preset tiny"),
     )
-    with pytest.raises(SimulationError, match=f"the driver's has {other.hash:#010x}"):
+    rule = f"register CONFIG_HASH reads {TINY.hash:#010x}; it must be {other.hash:#010x}"
+    with pytest.raises(SimulationError, match=rule):
         random_case(1).run(RtlBackend(other))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -182,3 +183,5 @@ def test_q_and_v_are_those_of_the_models_own_attention(name: str) -> None:
 def test_every_family_is_tried_here() -> None:
     kinds = {type(family_of(tiny.model())) for tiny in TINY.values()}
     assert kinds == {type(family) for family in FAMILIES}
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    assert all(family.name in readme for family in FAMILIES)
