@@ -155,7 +155,7 @@ def regions_page() -> str:
     lines += [
         "",
         "TOKENS is the host's to fill, and DST where the job's `host_init` is set; the others may"
-        " hold anything. Names that are no size here are the config's (`hw/config.py`).",
+        " hold\nanything. Names that are no size here are the config's (`hw/config.py`).",
         "",
     ]
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 """Channel groups: reads the sorted channel records and shares a span in each group."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -11,6 +11,15 @@ from hw.quantize.fixed_point import SPAN_BITS
 
 CHANNEL_RECORD = data.StructLayout({"channel": 20, "inverted_span": RECORD_BITS - 20})
 """As unsigned integers these sort by (largest span, lowest channel)."""
+
+
+def channel_record(channel: Value, span: Value) -> Value:
+    """A `CHANNEL_RECORD` in one piece, so that its constant bits stay known beyond a port."""
+
+    def widened(value: Value, field: str) -> Value:
+        return Cat(value, Const(0, CHANNEL_RECORD[field].width - len(value)))
+
+    return Cat(widened(channel, "channel"), ~widened(span, "inverted_span"))
 
 
 class ChannelGroups(wiring.Component):

@@ -115,9 +115,11 @@ class QuantizationEngine(wiring.Component):
             writes.row_beats.eq(job.row_beats),
             self.nonfinite.eq(stats.nonfinite),
             self.sort_count.eq(job.row_beats << exact_log2(config.levels_per_beat)),
+            stats.beat.payload.eq(self.read.beat.payload),
             stats.rows.eq(job.tokens),
             stats.row_beats.eq(token_row_beats),
             scales.row_beats.eq(job.row_beats),
+            quantize.beat.payload.eq(self.read.beat.payload),
             quantize.rows.eq(job.tokens),
             quantize.row_beats.eq(job.row_beats),
             quantize.exponent.eq(scales.exponent),
@@ -125,7 +127,10 @@ class QuantizationEngine(wiring.Component):
         if shares:
             wiring.connect(m, scales.sort, wiring.flipped(self.sort))
             wiring.connect(m, scales.place, quantize.place)
-            m.d.comb += scales.landed.eq(landed)
+            m.d.comb += [
+                scales.fetched.payload.eq(self.read.beat.payload),
+                scales.landed.eq(landed),
+            ]
         else:
             m.d.comb += self.sort.start.eq(0)
 
@@ -134,7 +139,7 @@ class QuantizationEngine(wiring.Component):
                 m.d.comb += [stats.run.start.eq(1), reads.start.eq(1)]
                 m.next = "STATISTICS"
             with m.State("STATISTICS"):
-                wiring.connect(m, wiring.flipped(self.read.beat), stats.beat)
+                self._read_beats(m, stats.beat)
                 with m.If(stats.run.done & stats.nonfinite):
                     m.next = "FINISH"
                 with m.Elif(stats.run.done):
@@ -142,7 +147,7 @@ class QuantizationEngine(wiring.Component):
                     m.next = "SCALES"
             with m.State("SCALES"):
                 if shares:
-                    wiring.connect(m, wiring.flipped(self.read.beat), scales.fetched)
+                    self._read_beats(m, scales.fetched)
                     self._write_beats(m, scales.stored)
                 with m.If(scales.run.done):
                     m.d.comb += [
@@ -151,7 +156,7 @@ class QuantizationEngine(wiring.Component):
                     m.next = "QUANTIZE"
             with m.State("QUANTIZE"):
                 m.d.comb += stats_mux.select.eq(1)
-                wiring.connect(m, wiring.flipped(self.read.beat), quantize.beat)
+                self._read_beats(m, quantize.beat)
                 self._write_beats(m, quantize.quantized)
                 with m.If(quantize.run.done):
                     m.next = "FINISH"
@@ -168,6 +173,13 @@ class QuantizationEngine(wiring.Component):
                         rows.row_beats.eq(CHANNEL_RECORD_BEATS),
                     ]
         return m
+
+    def _read_beats(self, m: Module, beats: stream.Interface) -> None:
+        """Give the read port to ``beats``, in the present state; the payload goes to all."""
+        m.d.comb += [
+            beats.valid.eq(self.read.beat.valid),
+            self.read.beat.ready.eq(beats.ready),
+        ]
 
     def _write_beats(self, m: Module, beats: stream.Interface) -> None:
         """Give the write port to ``beats``, in the present state."""

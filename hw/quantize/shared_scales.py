@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 from hw.blocks.beat_packer import BeatPacker
 from hw.blocks.handshake import Handshake
 from hw.config import LEVEL_BITS, RECORD_BITS, TOKEN_BEATS, EngineConfig
-from hw.quantize.channel_groups import CHANNEL_RECORD, ChannelGroups
+from hw.quantize.channel_groups import ChannelGroups, channel_record
 from hw.quantize.channel_scan import ChannelScan
 from hw.quantize.channel_weight import ChannelWeight
 from hw.quantize.chunk_weights import ChunkWeights
@@ -64,17 +64,12 @@ class SharedScales(wiring.Component):
         wiring.connect(m, records.beat, wiring.flipped(self.stored))
         wiring.connect(m, wiring.flipped(self.fetched), groups.beat)
         span, placed = scan.span, groups.place.payload
-        channel, record = Signal(config.channel_bits), Signal(CHANNEL_RECORD)
-        # As wide as the record's field before it is inverted.
-        span_field = Signal(CHANNEL_RECORD["inverted_span"].width)
+        channel = Signal(config.channel_bits)
         with m.If(span.valid & span.ready):
             m.d.sync += channel.eq(Mux(span.payload.last, 0, channel + 1))
         m.d.comb += [
             scan.row_beats.eq(self.row_beats << exact_log2(TOKEN_BEATS)),
-            span_field.eq(span.payload.span),
-            record.channel.eq(channel),
-            record.inverted_span.eq(~span_field),
-            records.word.payload.eq(record),
+            records.word.payload.eq(channel_record(channel, span.payload.span)),
             records.word.valid.eq(span.valid),
             span.ready.eq(records.word.ready),
             groups.channels.eq(self.row_beats << exact_log2(config.levels_per_beat)),

@@ -88,7 +88,7 @@ REFUSED: dict[str, tuple[list[object], str]] = {
     "M with blocks": (["--num-dst", 9, "--matcher", "bsm"], "bsm has one dst a block"),
     "BSM in hardware": (["--matcher", "bsm", "--backend", "rtl"], "matcher is bsm"),
     "preset": (["--preset", "huge"], "preset is 'huge'"),
-    "a preset too small": (["--preset", "tiny"], "preset demo would hold"),
+    "a preset too small": (["--preset", "tiny"], "tokens, but the engine holds at most 64; preset"),
     "scale group": (["--scale-group", 3, "--backend", "rtl"], "scale_group is 3"),
     "no model": (["--weights", "docs"], "docs"),
 }
