@@ -65,6 +65,11 @@ def set_value(handle: Any, value: int) -> None:
         handle.value = value
 
 
+def unsigned(value: Any) -> int:
+    """The number that a port of any width holds."""
+    return int(value.to_unsigned()) if isinstance(value, LogicArray) else int(value)
+
+
 class Source:
     """Drives a stream into the component.
 
@@ -192,7 +197,7 @@ class Sink:
                     f"{self._name}: payload changed before transfer"
                 )
                 if ready:
-                    self.taken.append((self._bench.cycle, int(word.to_unsigned())))
+                    self.taken.append((self._bench.cycle, unsigned(word)))
                     held = None
                 else:
                     held = word
@@ -235,4 +240,4 @@ class Lookup:
             await RisingEdge(self._clk)
             index = self._index.value
             if index.is_resolvable:
-                set_value(self._entry, self._table(int(index.to_unsigned())))
+                set_value(self._entry, self._table(unsigned(index)))

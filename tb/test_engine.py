@@ -9,7 +9,7 @@ import torch
 from cocotb.triggers import RisingEdge, with_timeout
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 
-from hw.bus.registers import STAGES, counter_member
+from hw.bus.registers import STAGES, VERSION, counter_member
 from hw.config import PRESETS, EngineConfig
 from hw.engine import DatmEngine
 from tb.axi_memory import pauses
@@ -101,6 +101,7 @@ async def tells_what_it_is(dut: Any) -> None:
     rig = EngineBench(dut)
     await rig.bench.reset()
     assert await rig.read("ID") == int.from_bytes(b"ORBS", "big")
+    assert await rig.read("VERSION") == VERSION
     assert await rig.read("CONFIG_HASH") == rig.config.hash
     assert await rig.read("STATUS") == 0
 

@@ -10,7 +10,7 @@ from cocotbext.axi import AxiResp
 
 from hw.bus.axi_lite import ControlRegisters
 from hw.bus.register import Register
-from hw.bus.registers import REGISTERS
+from hw.bus.registers import REGISTERS, VERSION
 from hw.config import PRESETS, EngineConfig
 from tb.axi_memory import pauses
 from tb.control import HOST_INIT, INTERRUPT_ENABLE, JOB, OFFSETS, Host
@@ -20,6 +20,10 @@ from tb.streams import set_value
 
 CONFIGS = {"tiny": PRESETS["tiny"], "paper": PRESETS["paper"]}
 WORD = 0xFFFF_FFFF
+COUNTERS = {
+    f"cycles_{stage}": 48
+    for stage in ("total", "quantize", "init", "pack", "pair", "update", "topk", "dau")
+}
 
 
 def job_words(config: EngineConfig, register: Register) -> list[tuple[int, int]]:
@@ -38,25 +42,24 @@ async def reset_values(dut: Any) -> None:
     await host.bench.reset()
     expected = dict.fromkeys(OFFSETS, 0)
     expected["ID"] = int.from_bytes(b"ORBS", "big")
-    expected["VERSION"] = 1 << 16
+    expected["VERSION"] = VERSION
     expected["CONFIG_HASH"] = host.config.hash
     assert await host.words() == expected
     assert not any(host.order().values())
 
     rng = random.Random(2)
-    for name, bits in (("pairings", 32), ("moved_slots", 32), *COUNTERS):
+    held = {
+        register.member: register.width(host.config)
+        for register in REGISTERS if register.holder == "engine" and not register.fields
+    }  # fmt: skip
+    assert {"pairings": 32, "moved_slots": 32, **COUNTERS}.items() <= held.items()
+    for name, bits in held.items():
         value = rng.getrandbits(bits)
         set_value(getattr(dut, name), value)
         words = decode_words(32, value, (bits + 31) // 32)
         names = [f"{name}_lo", f"{name}_hi"] if bits > 32 else [name]
         expected |= dict(zip((n.upper() for n in names), words, strict=True))
     assert await host.words() == expected
-
-
-COUNTERS = [
-    (f"cycles_{stage}", 48)
-    for stage in ("total", "quantize", "init", "pack", "pair", "update", "topk", "dau")
-]
 
 
 @cocotb.test()

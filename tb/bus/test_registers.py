@@ -56,7 +56,7 @@ def test_the_counted_stages_are_those_of_the_phases() -> None:
 
 
 def test_the_map_has_its_version() -> None:
-    assert max(MAPS) == VERSION, "note the digest of the new version here"
+    assert max(MAPS) == VERSION, f"note version {VERSION:#x} here; its digest is {digest()}"
     assert digest() == MAPS[VERSION], "the map has changed: raise VERSION, and note its digest here"
 
 
