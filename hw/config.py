@@ -266,4 +266,5 @@ PRESETS: dict[str, EngineConfig] = {
         channel_lanes=16, scale_group=16, quantize_lanes=8, fifo_beats=128,
     ),
 }  # fmt: skip
-"""Named configs: unit tests, the small video DiT, and the paper's two models."""
+"""Named configs, by size: unit tests, the small video DiT, and the paper's two models."""
+DEFAULT_PRESET = "demo"

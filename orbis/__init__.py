@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from golden.qe import Quantized as Quantized
     from golden.qe import quantize as quantize
     from golden.reduce import Reduction as Reduction
-    from software.demo.mp4 import write_mp4 as write_mp4
     from software.library.backends import MatchingBackend as MatchingBackend
     from software.library.backends import make_backend as make_backend
     from software.library.backends.clocked_match import ClockedMatch as ClockedMatch
     from software.library.config import OrbisConfig as OrbisConfig
     from software.library.errors import SetupError as SetupError
     from software.library.errors import SimulationError as SimulationError
-    from software.library.matchers import Request as Request
+    from software.library.matchers import MatchRequest as MatchRequest
     from software.library.matchers import make_matcher as make_matcher
+    from software.library.mp4 import write_mp4 as write_mp4
     from software.library.reduction.apply import AppliedOrbis as AppliedOrbis
     from software.library.reduction.apply import apply_orbis as apply_orbis
     from software.library.reduction.apply import orbis_summary as orbis_summary
@@ -41,12 +41,12 @@ HOME = {
     "HeadMatch": "golden.asymrnr",
     "Match": "golden.datm",
     "MatchOptions": "golden.options",
+    "MatchRequest": "software.library.matchers",
     "MatchingBackend": "software.library.backends",
     "OrbisConfig": "software.library.config",
     "OrbisSummary": "software.library.reduction.summary",
     "Quantized": "golden.qe",
     "Reduction": "golden.reduce",
-    "Request": "software.library.matchers",
     "SetupError": "software.library.errors",
     "SimulationError": "software.library.errors",
     "Usage": "software.library.reduction.usage",
@@ -59,7 +59,7 @@ HOME = {
     "orbis_summary": "software.library.reduction.apply",
     "quantize": "golden.qe",
     "remove_orbis": "software.library.reduction.apply",
-    "write_mp4": "software.demo.mp4",
+    "write_mp4": "software.library.mp4",
 }
 """The module of each name."""
 

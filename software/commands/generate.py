@@ -4,13 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
+from hw.config import DEFAULT_PRESET
 from software.commands.options import Folder, Preset
 from software.library.terminal import print_json, print_summary, print_table
 
 
 def verilog(
     output: Folder,
-    preset: Preset = "demo",
+    preset: Preset = DEFAULT_PRESET,
     scale_group: Annotated[
         int | None,
         typer.Option(metavar="G", help="1 or the preset's channel lanes; the preset's own if not"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from hw.config import DEFAULT_PRESET
 from software.commands.area import liberty_files, map_with_progress
 from software.commands.options import Folder, Preset
 from software.library.terminal import console, print_table
@@ -18,7 +19,7 @@ def libraries(
                      " folder of a library's files; once a library."),
     ],
     output: Folder,
-    preset: Preset = "demo",
+    preset: Preset = DEFAULT_PRESET,
     period: Annotated[
         float, typer.Option(metavar="NS", help="Clock period that each module is mapped for.")
     ] = 1.0,

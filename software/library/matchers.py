@@ -25,7 +25,7 @@ Block = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Request:
+class MatchRequest:
     """What is wanted of a match.
 
     Attributes:
@@ -45,7 +45,7 @@ class Request:
     previous: Any = None
 
 
-Matcher = Callable[[Any, Request], Any]
+Matcher = Callable[[Any, MatchRequest], Any]
 """``matcher(shown, request)``: index pairs (`software.library.reduction.rows.Pairs`), or two of
 them: Q's and KV's.
 
@@ -79,7 +79,7 @@ class DatmMatcher:
     iterations: int = 0
     cycles: int = 0
 
-    def __call__(self, shown: Tensor, request: Request) -> Match:
+    def __call__(self, shown: Tensor, request: MatchRequest) -> Match:
         """Match one layer's tokens, float32 [N, D]."""
         before = request.previous if self.warm_start else None
         options = replace(
@@ -104,11 +104,11 @@ class _BlockMatcher:
         calls: matchings done.
     """
 
-    seed: int = 0
-    block: Block = (2, 2, 2)
+    seed: int
+    block: Block
     calls: int = 0
 
-    def _begin(self, request: Request) -> torch.Generator:
+    def _begin(self, request: MatchRequest) -> torch.Generator:
         """Count a matching; returns the source of its draws."""
         self.calls += 1
         return torch.Generator().manual_seed(draw_seed(self.seed, request.layer, request.step))
@@ -117,7 +117,7 @@ class _BlockMatcher:
 class BsmMatcher(_BlockMatcher):
     """Bipartite soft matching on float tokens."""
 
-    def __call__(self, shown: Tensor, request: Request) -> Match:
+    def __call__(self, shown: Tensor, request: MatchRequest) -> Match:
         """Match one layer's tokens, float32 [N, D]."""
         return match_bsm(
             shown, request.grid, request.reduce, generator=self._begin(request), block=self.block
@@ -128,7 +128,7 @@ class AsymRnRMatcher(_BlockMatcher):
     """AsymRnR's matching: each head for itself, Q by Q, keys and values by V."""
 
     def __call__(
-        self, shown: tuple[Tensor, Tensor], request: Request
+        self, shown: tuple[Tensor, Tensor], request: MatchRequest
     ) -> tuple[HeadMatch, HeadMatch]:
         """Match Q and V of one layer, each float32 [H, N, d]."""
         generator = self._begin(request)
@@ -160,7 +160,9 @@ def make_matcher(config: OrbisConfig, backend: MatchingBackend | None = None) ->
     """
     if config.matcher not in ("datm", "random"):
         if backend is not None:
-            raise ValueError(f"matcher is {config.matcher}, but backends match by datm only.")
+            raise ValueError(
+                f"matcher is {config.matcher}, but a backend matches by datm or random alone."
+            )
         return _BLOCK_MATCHERS[config.matcher](config.seed, BLOCKS[config.matcher])
     if backend is None:
         backend = make_backend("golden", bits=config.bits, scale_group=config.scale_group)

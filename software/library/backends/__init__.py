@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from golden.options import MatchOptions
+from hw.config import DEFAULT_PRESET
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,7 +72,7 @@ def make_backend(
             raise ValueError("bits is float, but the rtl backend matches 4-bit tokens only.")
         from software.library.backends.rtl import RtlBackend
 
-        return RtlBackend.of_preset(preset or "demo", scale_group, progress=progress)
+        return RtlBackend.of_preset(preset or DEFAULT_PRESET, scale_group, progress=progress)
     from software.library.backends.golden import GoldenBackend
 
     return GoldenBackend(bits=bits, scale_group=scale_group, preset=preset)

@@ -24,7 +24,7 @@ from torch import nn
 
 from software.library.config import OrbisConfig
 from software.library.families import Family, Grid
-from software.library.matchers import Matcher, Request
+from software.library.matchers import Matcher, MatchRequest
 from software.library.reduction.attention import Shown, left_out_of_compile
 from software.library.reduction.context import ContextHook
 from software.library.reduction.rows import LayerRows, Rows, rows_of
@@ -213,7 +213,7 @@ class TransformerHook:
         grid, device = kept.shape.grid, kept.shape.device
         nothing = [None] * len(shown)
         found = [
-            self.matcher(tokens, Request(layer, step, grid, kept.num_dst, kept.reduce, before))
+            self.matcher(tokens, MatchRequest(layer, step, grid, kept.num_dst, kept.reduce, before))
             for tokens, before in zip(shown, kept.previous.get(layer, nothing), strict=True)
         ]
         kept.rows[layer] = self._layer_rows(found, math.prod(grid), device)

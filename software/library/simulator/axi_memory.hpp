@@ -20,7 +20,7 @@
 
 namespace orbis {
 
-// `Top` is the Verilated model; its ports are those of hw.axi.Axi4 under the name `axi`.
+// `Top` is the Verilated model; its ports are those of hw.bus.axi.Axi4 under the name `axi`.
 template <typename Top>
 class AxiMemory {
    public:

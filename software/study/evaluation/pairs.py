@@ -13,7 +13,7 @@ from torch import Tensor
 from software.demo.diffusion import TimeGrid
 from software.demo.model import GRID, predict
 from software.library.config import OrbisConfig
-from software.library.matchers import Request, make_matcher
+from software.library.matchers import MatchRequest, make_matcher
 from software.study.evaluation.experiment import Experiment, Run
 from software.study.evaluation.methods import METHODS, OURS
 from software.study.evaluation.runs import unreduced
@@ -42,7 +42,7 @@ class PairsOf:
         tokens = reference.tokens
         shown = tokens.outputs if self.config.guide == "output" else tokens.inputs
         num_dst, reduce = self.config.counts(GRID)
-        request = Request(layer, self.step, GRID, num_dst, reduce)
+        request = MatchRequest(layer, self.step, GRID, num_dst, reduce)
         found: Any = make_matcher(self.config)(shown[self.step, layer], request)
         moment = torch.tensor([self.grid.times[self.step]])
         state = reference.found.states[self.step]

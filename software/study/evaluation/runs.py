@@ -8,6 +8,7 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 
 from software.demo.diffusion import Denoised, TimeGrid, denoise
+from software.demo.metrics import compare, psnr
 from software.demo.model import predict
 from software.demo.recording import Recorded, record_run
 from software.library.config import OrbisConfig
@@ -15,7 +16,6 @@ from software.library.matchers import DatmMatcher, make_matcher
 from software.library.reduction import apply_orbis
 from software.study.evaluation import lpips
 from software.study.evaluation.experiment import Run
-from software.study.metrics import psnr, ssim
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,6 @@ class Unreduced:
 def unreduced(model: CogVideoXTransformer3DModel, run: Run, grid: TimeGrid) -> Unreduced:
     """The unreduced run; the last one is kept, as the next task most likely needs it again."""
     return Unreduced(*record_run(model, run.prompt, run.seed, grid))
-
-
-def compare(found: Denoised, reference: Denoised) -> dict[str, float]:
-    """Figures of one reduced run against the unreduced one."""
-    return {
-        "psnr": psnr(found.video, reference.video),
-        "ssim": ssim(found.video, reference.video),
-        "reduction": found.reduction,
-        "reduction_rc": found.reduction_rc,
-    }
 
 
 @dataclass(frozen=True)

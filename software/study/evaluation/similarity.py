@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from software.demo.diffusion import TimeGrid
+from software.demo.metrics import map_likeness, similarity_map
 from software.study.evaluation.experiment import Experiment, Run
 from software.study.evaluation.runs import unreduced
 from software.study.evaluation.workers import Found, Task
-from software.study.metrics import map_likeness, similarity_map
 
 GUIDES = ("previous_output", "input")
 """What is held against the true output: the output one step before, and the layer's input."""

@@ -11,7 +11,7 @@ from software.demo.prompt import Prompt
 from software.demo.recording import recording
 from software.library.backends import make_backend
 from software.library.config import Guide, OrbisConfig
-from software.library.matchers import DatmMatcher, Request
+from software.library.matchers import DatmMatcher, MatchRequest
 
 
 def small_model() -> Any:
@@ -53,7 +53,7 @@ def test_a_recorded_run_is_the_same_run_and_sees_every_layer_and_step() -> None:
     )
     shown = []
 
-    def keep(tokens: Tensor, request: Request) -> Any:
+    def keep(tokens: Tensor, request: MatchRequest) -> Any:
         shown.append(tokens)
         return DatmMatcher(make_backend("golden"))(tokens, request)
 

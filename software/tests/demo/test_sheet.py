@@ -6,12 +6,12 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
-from software.demo.mp4 import write_mp4
 from software.demo.sheet import (
     CAPTION,
     MARGIN,
     contact_sheet,
     difference,
+    write_enlarged_mp4,
     write_gif,
     write_sheet,
 )
@@ -47,7 +47,7 @@ def test_the_difference_is_grey_where_equal_and_amplified_elsewhere() -> None:
 def test_sheet_gif_and_mp4_can_be_read_back(tmp_path: Path) -> None:
     write_sheet(tmp_path / "sheet.png", grey_ramp(), grey_ramp(0.1))
     write_gif(tmp_path / "video.gif", grey_ramp())
-    write_mp4(tmp_path / "video.mp4", grey_ramp())
+    write_enlarged_mp4(tmp_path / "video.mp4", grey_ramp())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["sheet.png", "video.gif", "video.mp4"]
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.format == "PNG"

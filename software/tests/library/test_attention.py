@@ -9,7 +9,7 @@ from torch import Tensor
 
 from software.library.config import OrbisConfig
 from software.library.families import family_of
-from software.library.matchers import Request, make_matcher
+from software.library.matchers import MatchRequest, make_matcher
 from software.library.reduction import apply_orbis
 from software.tests.library.tiny_models import TINY, run
 from software.tests.library.tiny_runs import CONFIG, NAMES, run_all, times
@@ -74,11 +74,11 @@ def test_half_precision_is_as_near_as_it_is_unreduced(name: str, dtype: torch.dt
     config = OrbisConfig(warmup_steps=1, matcher="bsm")
     model, half, pairs = tiny.model(), tiny.model().to(dtype), []
 
-    def first(shown: Tensor, request: Request) -> Any:
+    def first(shown: Tensor, request: MatchRequest) -> Any:
         pairs.append(make_matcher(config)(shown, request))
         return pairs[-1]
 
-    def again(shown: Tensor, request: Request) -> Any:
+    def again(shown: Tensor, request: MatchRequest) -> Any:
         return pairs[request.layer]
 
     errors: list[Tensor] = []

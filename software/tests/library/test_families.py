@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from software.library.config import Guide, OrbisConfig
 from software.library.families import FAMILIES, family_of
-from software.library.matchers import Request
+from software.library.matchers import MatchRequest
 from software.library.reduction import apply_orbis
 from software.tests.library.naive_reduction import Lists, NaiveSdpa
 from software.tests.library.tiny_models import TINY, Tiny, run
@@ -42,7 +42,7 @@ class Chosen:
         self.kind = kind
         self.calls: dict[int, int] = {}
 
-    def __call__(self, shown: Any, request: Request) -> Any:
+    def __call__(self, shown: Any, request: MatchRequest) -> Any:
         sample = self.calls.get(request.layer, 0)
         self.calls[request.layer] = sample + 1
         frames, rows, columns = request.grid
@@ -134,7 +134,7 @@ def test_the_guide_is_what_it_says(name: str) -> None:
     for guide, expected in guides:
         seen: list[tuple[int, Tensor]] = []
 
-        def keep(shown: Tensor, request: Request, seen: Any = seen) -> Found:
+        def keep(shown: Tensor, request: MatchRequest, seen: Any = seen) -> Found:
             assert request.grid == tiny.grid
             seen.append((request.layer, shown))
             return Found(*(torch.empty(0, dtype=torch.int64) for _ in range(2)))
@@ -166,7 +166,7 @@ def test_q_and_v_are_those_of_the_models_own_attention(name: str) -> None:
     model, inputs = tiny.model(), tiny.inputs(1, 1)
     seen: list[tuple[Tensor, Tensor]] = []
 
-    def show(shown: Any, request: Request) -> Any:
+    def show(shown: Any, request: MatchRequest) -> Any:
         seen.append(shown)
         nothing = Found(*(torch.empty(2, 0, dtype=torch.int64) for _ in range(2)))
         return nothing, nothing

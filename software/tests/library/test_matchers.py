@@ -6,12 +6,12 @@ from torch import Tensor
 
 from golden.bsm import match_bsm
 from software.library.backends import make_backend
-from software.library.config import OrbisConfig
+from software.library.config import BLOCKS, OrbisConfig
 from software.library.matchers import (
     AsymRnRMatcher,
     BsmMatcher,
     DatmMatcher,
-    Request,
+    MatchRequest,
     draw_seed,
     make_matcher,
 )
@@ -23,8 +23,8 @@ def tokens() -> Tensor:
     return torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
 
 
-def request(layer: int = 0, step: int = 0, previous: object = None) -> Request:
-    return Request(layer, step, GRID, 16, 20, previous)
+def request(layer: int = 0, step: int = 0, previous: object = None) -> MatchRequest:
+    return MatchRequest(layer, step, GRID, 16, 20, previous)
 
 
 def test_a_warm_start_begins_with_the_medoids_of_the_match_before() -> None:
@@ -38,9 +38,9 @@ def test_a_warm_start_begins_with_the_medoids_of_the_match_before() -> None:
 
 
 def test_dst_are_drawn_anew_for_each_layer_and_step_but_the_same_for_a_seed() -> None:
-    matcher = BsmMatcher(seed=3)
+    matcher = BsmMatcher(3, BLOCKS["bsm"])
     first = matcher(tokens(), request())
-    assert torch.equal(first.src, BsmMatcher(seed=3)(tokens(), request()).src)
+    assert torch.equal(first.src, BsmMatcher(3, BLOCKS["bsm"])(tokens(), request()).src)
     for other in (request(layer=1), request(step=1)):
         assert not torch.equal(first.medoids, matcher(tokens(), other).medoids)
     assert len(first.src) == 20
@@ -59,7 +59,7 @@ def test_bsm_in_two_dimensions_has_a_dst_in_each_block_of_each_frame() -> None:
 def test_asymrnr_matches_each_head_of_q_and_v_for_itself() -> None:
     generator = torch.Generator().manual_seed(1)
     query, value = torch.randn(2, 3, 64, 8, generator=generator)
-    by_query, by_value = AsymRnRMatcher(seed=2)((query, value), request())
+    by_query, by_value = AsymRnRMatcher(2, BLOCKS["asymrnr"])((query, value), request())
     assert by_query.src.shape == by_value.dst.shape == (3, 20)
     draws = torch.Generator().manual_seed(draw_seed(2, 0, 0))
     state = draws.get_state()

@@ -12,7 +12,7 @@ from diffusers import CogVideoXTransformer3DModel as Transformer
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
 from software.library.config import OrbisConfig
-from software.library.matchers import Request, make_matcher
+from software.library.matchers import MatchRequest, make_matcher
 from software.library.reduction import apply_orbis, orbis_summary, remove_orbis
 from software.tests.library.tiny_pipelines import PIPELINES, STEPS, wan_pipeline
 
@@ -65,7 +65,7 @@ def test_two_experts_of_one_run_share_its_steps(guided: bool) -> None:
     pipe = tiny.pipe()
     seen: list[tuple[int, int]] = []
 
-    def noting(shown: object, request: Request) -> object:
+    def noting(shown: object, request: MatchRequest) -> object:
         seen.append((request.step, request.layer))
         return make_matcher(CONFIG)(shown, request)
 

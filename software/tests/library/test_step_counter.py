@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from software.library.config import OrbisConfig
-from software.library.matchers import Request, make_matcher
+from software.library.matchers import MatchRequest, make_matcher
 from software.library.reduction import apply_orbis
 from software.tests.library.tiny_models import TINY, run
 from software.tests.library.tiny_runs import CONFIG, NAMES, Log, run_all, times
@@ -119,7 +119,7 @@ def test_a_failure_in_a_matching_call_leaves_no_half_matched_step() -> None:
     matcher = make_matcher(CONFIG)
     fail = True
 
-    def failing(shown: Tensor, request: Request) -> Any:
+    def failing(shown: Tensor, request: MatchRequest) -> Any:
         if fail and request.layer == 1:
             raise MemoryError
         return matcher(shown, request)
@@ -168,7 +168,7 @@ def test_a_warm_start_is_handed_each_layers_and_videos_last_match() -> None:
     handed: list[Any] = []
     found: list[Any] = []
 
-    def noting(shown: Tensor, request: Request) -> Any:
+    def noting(shown: Tensor, request: MatchRequest) -> Any:
         handed.append(request.previous)
         found.append(matcher(shown, request))
         return found[-1]

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from software.library.config import OrbisConfig
-from software.library.matchers import Request, make_matcher
+from software.library.matchers import MatchRequest, make_matcher
 from software.tests.library.tiny_models import TINY, Tiny, run
 
 CONFIG = OrbisConfig(warmup_steps=1, rc_steps=3)
@@ -19,7 +19,7 @@ class Log:
         self.seen: list[tuple[int, int]] = []
         self.matcher = make_matcher(config)
 
-    def __call__(self, shown: Tensor, request: Request) -> Any:
+    def __call__(self, shown: Tensor, request: MatchRequest) -> Any:
         """Note it, and match as the config says."""
         self.seen.append((request.step, request.layer))
         return self.matcher(shown, request)

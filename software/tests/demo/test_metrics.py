@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from software.study.metrics import map_likeness, psnr, similarity_map, ssim
+from software.demo.metrics import map_likeness, psnr, similarity_map, ssim
 
 
 def video(seed: int) -> torch.Tensor:

@@ -10,6 +10,8 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
+from software.demo.diffusion import Denoised
+
 SIGNAL_RANGE = (-1.0, 1.0)
 
 
@@ -23,6 +25,16 @@ def psnr(video: Tensor, reference: Tensor) -> float:
 def ssim(video: Tensor, reference: Tensor) -> float:
     """Structural similarity, mean over the frames of [F, 3, H, W] in -1..1; 1 if equal."""
     return float(structural_similarity_index_measure(video, reference, data_range=SIGNAL_RANGE))
+
+
+def compare(found: Denoised, reference: Denoised) -> dict[str, float]:
+    """Figures of one reduced run against the unreduced one."""
+    return {
+        "psnr": psnr(found.video, reference.video),
+        "ssim": ssim(found.video, reference.video),
+        "reduction": found.reduction,
+        "reduction_rc": found.reduction_rc,
+    }
 
 
 def similarity_map(tokens: Tensor) -> Tensor:
