@@ -12,7 +12,7 @@ LAYER := software/demo/weights/tokens.npy --num-dst 128 --reduce 195 --backend r
 GATE_TESTS := tb/pair/test_dau.py tb/pair/test_min_tree.py tb/sort/test_topk.py
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test lint verilog bench gatesim figures evaluation clean help
+.PHONY: demo setup test lint style types lint-verilog verilog bench gatesim figures evaluation clean help
 .DELETE_ON_ERROR:
 
 demo: verilog ## Denoise a video while the simulated engine matches its tokens (the default)
@@ -34,10 +34,16 @@ $(STAMP): pyproject.toml constraints.txt
 test: setup ## Run every test: golden model, each unit's testbench, the engine, the software
 	$(BIN)/python -m pytest -n 2
 
-lint: setup ## Check style, types, and the Verilog of every preset
+lint: style types lint-verilog ## Check style, types, and the Verilog of every preset
+
+style: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+types: setup
 	$(BIN)/mypy
+
+lint-verilog: setup
 	$(BIN)/python -m synth.lint
 
 verilog: setup ## Write the demo engine's Verilog and its description to build/verilog

@@ -1,6 +1,8 @@
 """Token reduction in a diffusers pipeline of one of the families that README lists.
 
 python docs/reduce_tokens.py THUDM/CogVideoX-2b "A panda plays the guitar" panda.mp4
+
+It needs the extra ``video``, and what the pipeline does: transformers and sentencepiece.
 """
 
 import sys

@@ -23,12 +23,14 @@ static void write_address(uint32_t low_offset, uint64_t address) {
   orbis_write(low_offset + 4, (uint32_t)(address >> 32));
 }
 
-/* Returns 0 and the number of pairings, or the error bits of STATUS; -1 for another engine. */
+/* Returns 0 and the number of pairings, or the error bits of STATUS; -1 for another engine. A later
+ * minor version of the registers (the lower half) has all that this one has. */
 int orbis_run(const struct orbis_job *job, uint32_t config_hash, uint32_t *pairings) {
+  const uint32_t version = orbis_read(ORBIS_VERSION);
   uint32_t status;
 
-  if (orbis_read(ORBIS_ID) != ORBIS_ID_VALUE || orbis_read(ORBIS_VERSION) != ORBIS_VERSION_VALUE ||
-      orbis_read(ORBIS_CONFIG_HASH) != config_hash)
+  if (orbis_read(ORBIS_ID) != ORBIS_ID_VALUE || orbis_read(ORBIS_CONFIG_HASH) != config_hash ||
+      version >> 16 != ORBIS_VERSION_VALUE >> 16 || version < ORBIS_VERSION_VALUE)
     return -1;
   orbis_write(ORBIS_TOKENS, job->tokens);
   orbis_write(ORBIS_CHANNELS, job->channels);

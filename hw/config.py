@@ -29,6 +29,11 @@ HISTORY_WORD_BITS = 64
 TOKEN_BEATS = VALUE_BITS // LEVEL_BITS
 """Beats of token values that become one beat of levels."""
 
+SEED_BITS = 32
+"""Bits of the seed, and of xorshift32's draws."""
+EPSILON_BITS = 16
+"""Bits of epsilon, in units of 2^-16."""
+
 REQUEST_BITS = 16
 """Bits of the number of beats that a memory client asks for at once."""
 MAX_REQUEST_BEATS = (1 << REQUEST_BITS) - 1

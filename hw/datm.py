@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import data, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
 from hw.blocks.handshake import Handshake
 from hw.blocks.lookup import Lookup, answer
@@ -15,7 +14,7 @@ from hw.blocks.stream_fork import StreamFork
 from hw.bus.client import ReadClient, WriteClient
 from hw.bus.client_mux import ClientMux
 from hw.config import DST_WORD_BITS, HISTORY_WORD_BITS, EngineConfig
-from hw.job import Job, Order
+from hw.job import Order, derive, is_bad
 from hw.pair.packer import Packer
 from hw.pair.pairing import Pairing
 from hw.phases import Phase
@@ -28,7 +27,7 @@ from hw.refine.report import Report
 from hw.refine.update import Update
 from hw.sequencer import Sequencer
 from hw.sort.topk import TopK
-from hw.words import assignment, dst_lookup, weight_word
+from hw.words import assignment, dst_lookup, weight_lookup, weight_word
 
 
 class Datm(wiring.Component):
@@ -119,11 +118,22 @@ class Datm(wiring.Component):
                 Phase.REPORT_HISTORY: (None, None, report_history.write),
             },
         )
-        self._share_tables(m, qe, pairing, update, report_dst, dst_table)
+        dst = {
+            Phase.PAIR: pairing.dst,
+            Phase.UPDATE: update.dst,
+            Phase.REPORT_DST: report_dst.table,
+        }
+        weight = {Phase.PAIR: pairing.weight, Phase.UPDATE: update.weight}
+        m.submodules.dst_mux = dst_mux = LookupMux(dst_lookup(config), len(dst))
+        m.submodules.weight_mux = weight_mux = LookupMux(weight_lookup(config), len(weight))
+        self._take_turns(m, dst_mux.select, dst_mux.asker, dst)
+        self._take_turns(m, weight_mux.select, weight_mux.asker, weight)
+        wiring.connect(m, dst_mux.table, dst_table.dst)
+        self._keep_weights(m, qe.weight, weight_mux.table)
         self._hand_out(m, initialize, update, dst_table, packer)
-        job = self._derive(m)
+        job = derive(m, config, order)
         m.d.comb += [stage.job.eq(job) for stage in (qe, initialize, packer, pairing, update)]
-        bad = self._is_bad()
+        bad = is_bad(config, order)
         sorting_channels = (self.phase == Phase.QUANTIZE) | (self.phase == Phase.SORT_CHANNELS)
         m.d.comb += [
             sequencer.bad_job.eq(bad),
@@ -175,106 +185,41 @@ class Datm(wiring.Component):
             ]  # fmt: skip
         return m
 
-    def _derive(self, m: Module) -> data.View:
-        """The job's sizes in registers, which settle while the sequencer derives."""
-        config, order = self._config, self.order
-        job = Signal(Job(config))
-
-        def divide_up(value: Value, by: int) -> Value:
-            return (value + (by - 1)) >> exact_log2(by)
-
-        m.d.sync += [
-            job.tokens.eq(order.tokens),
-            job.num_dst.eq(order.num_dst),
-            job.num_src.eq(job.tokens - job.num_dst),
-            job.reduce.eq(order.reduce),
-            job.chunks.eq(divide_up(order.channels, config.channel_lanes)),
-            job.row_beats.eq(divide_up(order.channels, config.levels_per_beat)),
-            job.tile_beats.eq(divide_up(job.chunks, config.words_per_beat)),
-            job.tiles.eq(divide_up(job.num_dst, config.dst_lanes)),
-            job.src_tiles.eq(divide_up(job.num_src, config.src_lanes)),
-            *(job[name].eq(order[name]) for name in Job.addresses),
-        ]
-        return job
-
-    def _is_bad(self) -> Value:
-        config, order = self._config, self.order
-        return (
-            (order.tokens < 2)
-            | (order.tokens > config.max_tokens)
-            | (order.channels < 1)
-            | (order.channels > config.max_channels)
-            | (order.num_dst < 1)
-            | (order.num_dst > config.max_dst)
-            | (order.num_dst >= order.tokens)
-            | (order.reduce > order.tokens - order.num_dst)
-            | (order.max_pairings < 1)
-            | (order.max_pairings > config.max_pairings)
-        )
-
-    def _share_memory(
-        self,
-        m: Module,
-        owners: dict[Any, tuple[wiring.PureInterface | None, ...]],
-    ) -> None:
+    def _share_memory(self, m: Module, owners: dict[Any, tuple[Any, ...]]) -> None:
         """Give the memory ports to the stages whose phase it is."""
         read, write = ReadClient(self._config), WriteClient(self._config)
-        for which, (name, signature, port) in enumerate(
-            (
-                ("mux_a", read, self.read_a),
-                ("mux_b", read, self.read_b),
-                ("mux_write", write, self.write),
-            )
-        ):
-            by_phase = {phase: row[which] for phase, row in owners.items()}
-            clients = list({id(each): each for each in by_phase.values() if each}.values())
-            m.submodules[name] = mux = ClientMux(signature, len(clients))
+        ports = ((read, self.read_a), (read, self.read_b), (write, self.write))
+        for which, name in enumerate(("mux_a", "mux_b", "mux_write")):
+            signature, port = ports[which]
+            by_phase = {phase: row[which] for phase, row in owners.items() if row[which]}
+            m.submodules[name] = mux = ClientMux(signature, len({*map(id, by_phase.values())}))
             wiring.connect(m, mux.port, wiring.flipped(port))
-            for index, client in enumerate(clients):
-                wiring.connect(m, client, mux.client[index])
-            with m.Switch(self.phase):
-                for phase, owner in by_phase.items():
-                    if owner is not None:
-                        number = [owner is client for client in clients].index(True)
-                        with m.Case(phase):
-                            m.d.comb += mux.select.eq(number)
+            self._take_turns(m, mux.select, mux.client, by_phase)
 
-    def _share_tables(
-        self,
-        m: Module,
-        qe: QuantizationEngine,
-        pairing: Pairing,
-        update: Update,
-        report: Report,
-        dst_table: DstTable,
-    ) -> None:
-        """Let the stages take turns at the dst list and at the weights, which lie here."""
-        config = self._config
-        m.submodules.dst_mux = dst_mux = LookupMux(config.slot_bits, config.token_bits, 3)
-        wiring.connect(m, dst_mux.table, dst_table.dst)
-        for index, asker in enumerate((report.table, pairing.dst, update.dst)):
-            wiring.connect(m, asker, dst_mux.asker[index])
-        m.submodules.weight_mux = weight_mux = LookupMux(
-            config.chunk_index_bits, weight_word(config), 2
-        )
-        for index, asker in enumerate((pairing.weight, update.weight)):
-            wiring.connect(m, asker, weight_mux.asker[index])
+    def _take_turns(self, m: Module, select: Signal, places: Any, by_phase: dict[Any, Any]) -> None:
+        """Connect each client to a place of a mux, which its phases select."""
+        numbers: dict[int, int] = {}
+        for client in by_phase.values():
+            if id(client) not in numbers:
+                numbers[id(client)] = len(numbers)
+                wiring.connect(m, client, places[numbers[id(client)]])
+        with m.Switch(self.phase):
+            for phase, client in by_phase.items():
+                with m.Case(phase):
+                    m.d.comb += select.eq(numbers[id(client)])
+
+    def _keep_weights(self, m: Module, weight: Any, lookup: wiring.PureInterface) -> None:
+        """Keep the weights that the quantiser finds."""
         m.submodules.weights = weights = Memory(
-            shape=weight_word(config), depth=config.max_chunks, init=[]
+            shape=weight_word(self._config), depth=self._config.max_chunks, init=[]
         )
         write = weights.write_port()
-        answer(m, weight_mux.table, weights.read_port())
+        answer(m, lookup, weights.read_port())
         m.d.comb += [
-            write.en.eq(qe.weight.valid),
-            write.addr.eq(qe.weight.payload.index),
-            write.data.eq(qe.weight.payload.weights),
-            weight_mux.select.eq(self.phase == Phase.UPDATE),
+            write.en.eq(weight.valid),
+            write.addr.eq(weight.payload.index),
+            write.data.eq(weight.payload.weights),
         ]
-        with m.Switch(self.phase):
-            with m.Case(Phase.PAIR):
-                m.d.comb += dst_mux.select.eq(1)
-            with m.Case(Phase.UPDATE):
-                m.d.comb += dst_mux.select.eq(2)
 
     def _hand_out(
         self, m: Module, initialize: Initialize, update: Update, dst_table: DstTable, packer: Packer

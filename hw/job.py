@@ -1,6 +1,8 @@
 """Job: the sizes and addresses of one matching job, as every stage sees them."""
 
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data
+from amaranth.utils import exact_log2
 
 from hw.bus.registers import job_fields, job_registers
 from hw.config import EngineConfig
@@ -49,3 +51,50 @@ class Job(data.StructLayout):
                 **dict.fromkeys(self.addresses, config.address_bits),
             }
         )
+
+
+def row_address(config: EngineConfig, first: Value, row_beats: Value, token: Value) -> Value:
+    """The byte address of a token's row, in a region that starts at ``first``."""
+    return first + ((token * row_beats) << exact_log2(config.bus_bytes))
+
+
+def is_bad(config: EngineConfig, order: data.View) -> Value:
+    """Whether an `Order` has sizes that the config or the algorithm does not allow."""
+    return (
+        (order.tokens < 2)
+        | (order.tokens > config.max_tokens)
+        | (order.channels < 1)
+        | (order.channels > config.max_channels)
+        | (order.num_dst < 1)
+        | (order.num_dst > config.max_dst)
+        | (order.num_dst >= order.tokens)
+        | (order.reduce > order.tokens - order.num_dst)
+        | (order.max_pairings < 1)
+        | (order.max_pairings > config.max_pairings)
+    )
+
+
+DERIVE_CYCLES = 3
+"""Cycles in which `derive` settles after an order changes."""
+
+
+def derive(m: Module, config: EngineConfig, order: data.View) -> data.View:
+    """The `Job` of an `Order`, in registers."""
+    job = Signal(Job(config))
+
+    def divide_up(value: Value, by: int) -> Value:
+        return (value + (by - 1)) >> exact_log2(by)
+
+    m.d.sync += [
+        job.tokens.eq(order.tokens),
+        job.num_dst.eq(order.num_dst),
+        job.num_src.eq(job.tokens - job.num_dst),
+        job.reduce.eq(order.reduce),
+        job.chunks.eq(divide_up(order.channels, config.channel_lanes)),
+        job.row_beats.eq(divide_up(order.channels, config.levels_per_beat)),
+        job.tile_beats.eq(divide_up(job.chunks, config.words_per_beat)),
+        job.tiles.eq(divide_up(job.num_dst, config.dst_lanes)),
+        job.src_tiles.eq(divide_up(job.num_src, config.src_lanes)),
+        *(job[name].eq(order[name]) for name in Job.addresses),
+    ]
+    return job

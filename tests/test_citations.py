@@ -10,7 +10,11 @@ DEFINITION = ROOT / "docs" / "definition.md"
 CITED = re.compile(r"docs/definition\.md, ('[^']+'(?:(?:, | and |, and )'[^']+')*)")
 """``docs/definition.md, 'Init' and 'Convergence'``."""
 PAGES = re.compile(r"\bdocs/[\w./-]+\.(?:md|json|png|py|svg|ipynb|v|c)\b")
-CODE = re.compile(r"\b(?:hw|tb|golden|software|synth|tests)/[\w./-]+\.(?:py|md|npy|hpp|cpp|vlt)\b")
+CODE = re.compile(
+    r"\b(?:orbis|hw|tb|golden|software|synth|tests)/[\w./-]+\.(?:py|md|npy|hpp|cpp|vlt|j2)\b"
+)
+NAMES = re.compile(r"[`(]((?:orbis|hw|tb|golden|software|synth|tests)(?:\.[a-zA-Z]\w*)+)[`)]")
+"""Modules and what they define, in backquotes or brackets."""
 PLACEHOLDER = re.compile(r"\b(NAME|ROOM)\b|test_NAME")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 ELSEWHERE = re.compile(r"design(?:'s)? sections?\b|\bdesign\.md\b|\bshared/", re.IGNORECASE)
@@ -41,6 +45,30 @@ def test_every_file_that_is_named_exists(pattern: re.Pattern[str]) -> None:
             if PLACEHOLDER.search(found):
                 continue
             assert (ROOT / found).exists(), f"{name} names {found}"
+
+
+def is_defined(name: str) -> bool:
+    """Whether a dotted name is a module of the project, or what one defines."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[:length])
+        source = path.with_suffix(".py") if not path.is_dir() else path / "__init__.py"
+        if source.is_file():
+            rest = parts[length:]
+            return all(re.search(rf"\b{each}\b", source.read_text()) for each in rest)
+    return False
+
+
+def test_every_dotted_name_is_defined() -> None:
+    cited = {
+        (name, found)
+        for name, text in TEXTS.items()
+        if name != "CHANGELOG.md"
+        for found in NAMES.findall(text)
+    }
+    assert len(cited) > 20
+    for name, found in cited:
+        assert is_defined(found), f"{name} names {found}"
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -20,7 +20,7 @@ ROOMS = {"blocks": {"blocks"}, "bus": {"bus", "blocks"}, "emit": {"emit", "bus"}
 }
 """Rooms of hw that each room may import, beside what lies above all of them."""
 ABOVE = ("hw.datm", "hw.engine", "hw.sequencer")
-"""Modules of hw that join the stages; no room imports them."""
+"""Modules of hw that join the stages; no room imports them, and beside them only rooms stages."""
 SOFTWARE = {
     "library": {"library"},
     "demo": {"demo", "library"},
@@ -36,6 +36,13 @@ NEEDS_THE_ENGINE = {
 }
 """Where each room of software imports hw: the engine's backend and simulator, the race of the
 engine's simulators, and the commands that emit its Verilog and list its presets."""
+USES_SYNTH = (
+    "synth/", "software/commands/area.py", "software/commands/libraries.py",
+    "software/study/figures/", "tb/runner.py",
+)  # fmt: skip
+"""Who imports synth beside tests: what reports area, and testbenches that run on mapped cells."""
+NOT_SHIPPED = ("software/study/bench/", "software/study/figures/")
+"""The project's own tools in folders that ship."""
 TESTED_WITHIN = {
     "blocks/handshake.py": "a signature only",
     "blocks/lookup.py": "a signature and its answer, tested by every unit that asks",
@@ -52,6 +59,7 @@ TESTED_WITHIN = {
     "quantize/quantize_pass.py": "test_qe.py",
     "quantize/scales.py": "signatures only",
     "regions.py": "emit/test_maps.py",
+    "sort/chunk_sorter.py": "test_topk.py",
     "words.py": "layouts only",
 }
 
@@ -83,6 +91,21 @@ def test_a_room_of_hw_imports_only_what_it_may(name: str) -> None:
         assert not ours & set(ABOVE), f"{relative(path)} imports {sorted(ours & set(ABOVE))}"
 
 
+def test_what_lies_above_the_rooms_of_hw_imports_no_stage() -> None:
+    for path in (ROOT / "hw").glob("*.py"):
+        if f"hw.{path.stem}" not in ABOVE:
+            rooms = {room(module) for module in imported(path) if module.startswith("hw.")}
+            assert not rooms & set(STAGES), f"{relative(path)} imports {sorted(rooms)}"
+
+
+def test_only_reports_and_netlist_tests_import_synth() -> None:
+    for folder in ("orbis", "golden", "hw", "software", "synth", "tb"):
+        for path in modules(folder):
+            is_test = "tests" in path.parts or path.name.startswith("test_")
+            if not is_test and not relative(path).startswith(USES_SYNTH):
+                assert "synth" not in packages(path), f"{relative(path)} imports synth"
+
+
 @pytest.mark.parametrize("name", SOFTWARE)
 def test_a_room_of_software_imports_only_what_it_may(name: str) -> None:
     for path in modules(f"software/{name}"):
@@ -105,13 +128,17 @@ def test_every_unit_has_a_testbench_of_its_name_in_its_room() -> None:
     assert all((ROOT / "hw" / unit).exists() for unit in TESTED_WITHIN)
 
 
-def test_nothing_that_ships_imports_a_test() -> None:
+def test_nothing_that_ships_imports_what_does_not() -> None:
+    """No test, and none of the project's own tools."""
+    tools = tuple(folder.rstrip("/").replace("/", ".") for folder in NOT_SHIPPED)
     for folder in ("orbis", "golden", "hw", "synth", "software"):
         for path in modules(folder):
-            if "tests" in path.parts or "study/bench/" in relative(path):
+            if "tests" in path.parts or relative(path).startswith(NOT_SHIPPED):
                 continue
-            tests = {
+            foreign = {
                 module for module in imported(path)
-                if module.split(".")[0] in ("tb", "tests", "pytest") or ".tests" in module
+                if module.split(".")[0] in ("tb", "tests", "pytest")
+                or ".tests" in module
+                or module.startswith(tools)
             }  # fmt: skip
-            assert not tests, f"{relative(path)} imports {sorted(tests)}"
+            assert not foreign, f"{relative(path)} imports {sorted(foreign)}"

@@ -22,6 +22,15 @@ SHIPPED = ("orbis", "golden", "hw", "synth", "software")
 CLI = "from software.commands.cli import main; main()"
 
 
+def test_all_that_names_the_version_names_the_same() -> None:
+    version = PROJECT["project"]["version"]
+    cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    newest = re.search(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert cited is not None
+    assert newest is not None
+    assert version == cited[1] == newest[1]
+
+
 def found_packages() -> list[str]:
     """The packages that a wheel holds."""
     where: dict[str, list[str]] = PROJECT["tool"]["setuptools"]["packages"]["find"]

@@ -8,7 +8,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 _LEFT_OUT = {".git", ".venv", "build", "__pycache__"}
-_PROSE = (".py", ".md", ".toml", ".hpp", ".cpp", ".j2", ".vlt", ".ipynb", ".cff", ".yml")
+_PROSE = (
+    ".py", ".md", ".toml", ".hpp", ".cpp", ".c", ".v", ".svg", ".j2", ".vlt", ".ipynb", ".cff",
+    ".yml",
+)  # fmt: skip
 
 
 def modules(folder: str) -> list[Path]:

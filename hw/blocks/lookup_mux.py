@@ -1,6 +1,6 @@
 """Lookup mux: askers that take turns at a table."""
 
-from amaranth.hdl import Module, ShapeLike
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,12 +10,11 @@ from hw.blocks.lookup import Lookup
 class LookupMux(wiring.Component):
     """The table sees the index of the asker that ``select`` names; all of them see its answer.
 
-    Ports: ``select`` In; ``asker`` [n] In `Lookup`; ``table`` Out `Lookup`. Combinational.
+    Ports: ``select`` In; ``asker`` [n] In and ``table`` Out of the lookup. Combinational.
     """
 
-    def __init__(self, index: ShapeLike, entry: ShapeLike, askers: int):
+    def __init__(self, lookup: Lookup, askers: int):
         self._askers = askers
-        lookup = Lookup(index, entry)
         super().__init__(
             {
                 "select": In(range(askers)),

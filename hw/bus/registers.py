@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 
 from hw.bus.register import Field, Register
+from hw.config import EPSILON_BITS, RECORD_FIELDS, SEED_BITS
 from hw.regions import REGIONS
 
 COUNTER_BITS = 48
@@ -11,7 +12,8 @@ COUNTER_BITS = 48
 
 ID = 0x4F52_4253
 VERSION = 0x0001_0000
-"""Major in the upper half, minor in the lower. Raised whenever `digest` changes."""
+"""Major in the upper half, minor in the lower. Raised whenever `digest` changes: the minor one
+where programs for the version before still run, else the major one."""
 
 COUNTERS = {
     "total": "Cycles from start to done.",
@@ -26,6 +28,14 @@ COUNTERS = {
 """What is counted, in the order of the registers."""
 STAGES = tuple(name for name in COUNTERS if name not in ("total", "dau"))
 """The stages of a job; their cycles are all but the last of the total."""
+
+
+def serves(found: int) -> bool:
+    """Whether a program for this map runs on an engine whose VERSION reads ``found``.
+
+    It does where the major number is the same, and the minor one no less.
+    """
+    return VERSION <= found < ((VERSION >> 16) + 1) << 16
 
 
 def counter_member(counter: str) -> str:
@@ -77,9 +87,9 @@ REGISTERS: tuple[Register, ...] = (
     Register("CHANNELS", 0x024, "rw", "D, the channels of a token."),
     Register("NUM_DST", 0x028, "rw", "M, the dst slots."),
     Register("REDUCE", 0x02C, "rw", "K, the src to reduce."),
-    Register("SEED", 0x030, "rw", "Seed of the initial dst list."),
+    Register("SEED", 0x030, "rw", "Seed of the initial dst list.", bits=SEED_BITS),
     Register("EPSILON", 0x034, "rw", "Least relative change of L that calls for another pairing,"
-             " in units of 2^-16.", bits=16),
+             " in units of 2^-16.", bits=EPSILON_BITS),
     Register("MAX_PAIRINGS", 0x038, "rw", "Most pairings of the job."),
     Register("PAIRINGS", 0x03C, "ro", "Pairings done so far."),
     Register("MOVED_SLOTS", 0x040, "ro", "Slots whose dst moved in the last update."),
@@ -113,10 +123,15 @@ def job_fields() -> tuple[Field, ...]:
 
 
 def digest() -> str:
-    """What a program that was made for this map relies on, as a short hash: not the words."""
+    """What a program that was made for this map relies on, as a short hash: not the words.
+
+    Registers, and what lies in the regions of memory that they name.
+    """
     lines = [
         f"{each.name} {each.offset:#x} {each.access} {each.bits} {each.words} {each.address}"
         f" {[(field.name, field.bit, field.access) for field in each.fields]}"
         for each in REGISTERS
     ]
+    lines += [f"{each.name} {each.word_bits} {each.sizes} {each.content}" for each in REGIONS]
+    lines += [f"{name} {bits}" for name, bits in RECORD_FIELDS.items()]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

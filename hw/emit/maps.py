@@ -1,16 +1,13 @@
-"""The register map and the regions of memory for people and programs: pages, JSON, a C header.
+"""The register map and the regions of memory for people and programs: pages, JSON, a C header."""
 
-``python -m hw.emit.maps registers`` prints docs/registers.md, ``regions`` docs/regions.md, and
-``header`` the C header.
-"""
-
+import argparse
 import sys
 from typing import Any
 
 from hw.bus.register import Access
-from hw.bus.registers import ID, REGISTERS, VERSION, offsets
+from hw.bus.registers import ID, REGISTERS, VERSION, masks, offsets
 from hw.config import EngineConfig
-from hw.regions import REGIONS, size_meanings
+from hw.regions import REGIONS, constants, size_meanings
 
 _ACCESS_MEANINGS: dict[Access, str] = {
     "ro": "read only",
@@ -21,7 +18,10 @@ _ACCESS_MEANINGS: dict[Access, str] = {
 
 
 def registers_json(config: EngineConfig) -> list[dict[str, Any]]:
-    """The map of an engine of that config as JSON types, a dict a register."""
+    """The map of an engine of that config as JSON types, a dict a register.
+
+    ``fixed`` is what a register always reads, None where it is not always the same.
+    """
     return [
         {
             "name": register.name,
@@ -29,6 +29,7 @@ def registers_json(config: EngineConfig) -> list[dict[str, Any]]:
             "words": register.words,
             "access": register.access,
             "mask": register.mask(config),
+            "fixed": None if register.fixed is None else register.fixed_value(config),
             "doc": register.doc,
             "fields": [
                 {"name": field.name, "bit": field.bit, "access": field.access, "doc": field.doc}
@@ -39,8 +40,12 @@ def registers_json(config: EngineConfig) -> list[dict[str, Any]]:
     ]
 
 
-def regions_json() -> dict[str, Any]:
-    """The table as JSON types: ``regions``, and the ``sizes`` that their bytes are products of."""
+def regions_json(config: EngineConfig) -> dict[str, Any]:
+    """The table as JSON types.
+
+    ``regions``; the ``sizes`` that their bytes are products of, each with its formula or, where the
+    job gives it, None; and the ``constants`` that formulas name beside sizes and the config.
+    """
     return {
         "regions": [
             {
@@ -53,7 +58,11 @@ def regions_json() -> dict[str, Any]:
             }
             for region in REGIONS
         ],
-        "sizes": size_meanings(),
+        "sizes": {
+            name: {"doc": doc, "formula": formula}
+            for name, (doc, formula) in size_meanings().items()
+        },
+        "constants": constants(config),
     }
 
 
@@ -68,9 +77,8 @@ def c_header() -> str:
         f"#define ORBIS_VERSION_VALUE 0x{VERSION:08X}u",
     ]
     lines += [
-        f"#define ORBIS_{register.name}_{field.name.upper()} 0x{1 << field.bit:X}u"
-        for register in REGISTERS
-        for field in register.fields
+        f"#define ORBIS_{name.upper().replace('.', '_')} 0x{mask:X}u"
+        for name, mask in masks().items()
     ]
     return "\n".join([*lines, "", "#endif", ""])
 
@@ -150,12 +158,16 @@ def regions_page() -> str:
         f" {region.formula} |"
         for region in REGIONS
     ]
-    lines += ["", "| size | meaning |", "|---|---|"]
-    lines += [f"| `{name}` | {meaning} |" for name, meaning in size_meanings().items()]
+    lines += ["", "| size | meaning | value |", "|---|---|---|"]
+    lines += [
+        f"| `{name}` | {doc} | {f'`{formula}`' if formula else 'the job gives it'} |"
+        for name, (doc, formula) in size_meanings().items()
+    ]
     lines += [
         "",
         "TOKENS is the host's to fill, and DST where the job's `host_init` is set; the others may"
-        " hold\nanything. Names that are no size here are the config's (`hw/config.py`).",
+        " hold\nanything. Names that are no size here are the config's (`hw/config.py`); the JSON"
+        " beside the\nVerilog has them all, as `config` and `constants`.",
         "",
     ]
     return "\n".join(lines)
@@ -163,5 +175,14 @@ def regions_page() -> str:
 
 PAGES = {"registers": registers_page, "regions": regions_page, "header": c_header}
 
+
+def main() -> None:
+    """Print a page, or the header."""
+    parser = argparse.ArgumentParser(prog="python -m hw.emit.maps", description=main.__doc__)
+    parser.add_argument("page", choices=PAGES, help="docs/registers.md, docs/regions.md, or the"
+                        " C header")  # fmt: skip
+    sys.stdout.write(PAGES[parser.parse_args().page]())
+
+
 if __name__ == "__main__":
-    sys.stdout.write(PAGES[sys.argv[1]]())
+    main()

@@ -46,11 +46,6 @@ def modules_of(component: wiring.Component, name: str, *, merge: bool = True) ->
         return merge_modules(modules) if merge else modules
 
 
-def to_rtlil(component: wiring.Component, name: str, *, merge: bool = True) -> str:
-    """Yosys' own text of ``component``, with modules and ports as in `to_verilog`."""
-    return to_text(modules_of(component, name, merge=merge))
-
-
 def to_verilog(component: wiring.Component, name: str, *, merge: bool = True) -> str:
     """Verilog-2001 text of ``component``; its top module is ``name``.
 
@@ -94,7 +89,7 @@ def describe(component: wiring.Component, config: EngineConfig, name: str) -> st
         "config": config.as_dict(),
         "ports": [*clocking, *members],
         "registers": registers_json(config),
-        **regions_json(),
+        **regions_json(config),
     }
     return json.dumps(description, indent=2) + "\n"
 

@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 
 from hw.bus.client import ReadClient, WriteClient
 from hw.config import EngineConfig
-from hw.job import Job
+from hw.job import Job, row_address
 from hw.words import assignment
 
 _ROWS_IN_FLIGHT = 32
@@ -46,16 +46,16 @@ class Packer(wiring.Component):
         m = Module()
         config = self._config
         lane_bits = exact_log2(config.dst_lanes)
-        beat_shift = exact_log2(config.bus_bytes)
 
         # A slot is accepted when its row can be requested and remembered at once.
         m.submodules.waiting = waiting = SyncFIFOBuffered(
             width=config.slot_bits, depth=_ROWS_IN_FLIGHT
         )
         assign, job = self.assign.payload, self.job
-        row = assign.token * job.row_beats
         m.d.comb += [
-            self.read.request.payload.address.eq(job.quantized_address + (row << beat_shift)),
+            self.read.request.payload.address.eq(
+                row_address(config, job.quantized_address, job.row_beats, assign.token)
+            ),
             self.read.request.payload.beats.eq(job.row_beats),
             self.read.request.valid.eq(self.assign.valid & waiting.w_rdy),
             self.assign.ready.eq(self.read.request.ready & waiting.w_rdy),
@@ -77,7 +77,7 @@ class Packer(wiring.Component):
 
         m.d.comb += [
             self.write.request.payload.address.eq(
-                job.packed_address + ((tile * job.tile_beats) << beat_shift)
+                row_address(config, job.packed_address, job.tile_beats, tile)
             ),
             self.write.request.payload.beats.eq(job.tile_beats),
             self.write.request.valid.eq(waiting.r_rdy & ~announced),

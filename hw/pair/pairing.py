@@ -68,6 +68,7 @@ class Pairing(wiring.Component):
         m.submodules.dau = dau = Dau(config)
         m.submodules.min_tree = min_tree = MinTree(config)
         m.submodules.pair_writer = writer = PairWriter(config)
+        wiring.connect(m, wiring.flipped(self.run), writer.run)
         wiring.connect(m, loader.read, wiring.flipped(self.read_src))
         wiring.connect(m, writer.write, wiring.flipped(self.write))
         wiring.connect(m, writer.push, wiring.flipped(self.push))
@@ -82,11 +83,9 @@ class Pairing(wiring.Component):
             loader.row_beats.eq(self.job.row_beats),
             loader.chunks.eq(self.job.chunks),
             loader.quantized_address.eq(self.job.quantized_address),
-            writer.run.start.eq(self.run.start),
             writer.num_src.eq(self.job.num_src),
             writer.records_address.eq(self.job.records_address),
             self.loss.eq(writer.loss),
-            self.run.done.eq(writer.run.done),
         ]
         self._request_dst(m)
         self._feed(m, loader, dau, writer)

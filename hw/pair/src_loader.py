@@ -11,6 +11,7 @@ from hw.blocks.stream_fork import StreamFork
 from hw.blocks.unpacker import Unpacker
 from hw.bus.client import ReadClient
 from hw.config import EngineConfig
+from hw.job import row_address
 from hw.words import chunk_word, is_dst_lookup
 
 
@@ -69,14 +70,13 @@ class SrcLoader(wiring.Component):
         row_wanted, announced = fork.o
         wiring.connect(m, announced, wiring.flipped(self.src))
         request, is_dst = self.read.request, self.is_dst.entry
-        row = row_wanted.payload * self.row_beats
         m.d.comb += [
             self.is_dst.index.eq(token),
             fork.i.payload.eq(token),
             request.valid.eq(row_wanted.valid),
             row_wanted.ready.eq(request.ready),
             request.payload.address.eq(
-                self.quantized_address + (row << exact_log2(config.bus_bytes))
+                row_address(config, self.quantized_address, self.row_beats, row_wanted.payload)
             ),
             request.payload.beats.eq(self.row_beats),
         ]

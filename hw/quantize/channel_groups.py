@@ -9,7 +9,10 @@ from hw.blocks.unpacker import Unpacker
 from hw.config import RECORD_BITS, EngineConfig
 from hw.quantize.fixed_point import SPAN_BITS
 
-CHANNEL_RECORD = data.StructLayout({"channel": 20, "inverted_span": RECORD_BITS - 20})
+_CHANNEL_BITS = 20
+CHANNEL_RECORD = data.StructLayout(
+    {"channel": _CHANNEL_BITS, "inverted_span": RECORD_BITS - _CHANNEL_BITS}
+)
 """As unsigned integers these sort by (largest span, lowest channel)."""
 
 

@@ -1,14 +1,10 @@
 """Own scales: each channel has a span and a weight of its own, as in the paper."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module
 from amaranth.lib import wiring
-from amaranth.utils import exact_log2
 
-from hw.config import TOKEN_BEATS, EngineConfig
-from hw.quantize.channel_scan import ChannelScan
-from hw.quantize.channel_weight import ChannelWeight
-from hw.quantize.chunk_weights import ChunkWeights
-from hw.quantize.scales import scale_ports
+from hw.config import EngineConfig
+from hw.quantize.scales import add_scale_units, scale_ports
 
 
 class OwnScales(wiring.Component):
@@ -19,32 +15,26 @@ class OwnScales(wiring.Component):
     Takes `ChannelScan.cycles` for the spans, and a serial computation a weight.
     """
 
+    record_beats = 0
+
     def __init__(self, config: EngineConfig):
         self._config = config
         super().__init__(scale_ports(config))
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        config, run = self._config, self.run
-        m.submodules.scan = scan = ChannelScan(config)
-        m.submodules.weigher = weigher = ChannelWeight(config)
-        m.submodules.weights = weights = ChunkWeights(config)
-        wiring.connect(m, scan.stats, wiring.flipped(self.stats))
-        wiring.connect(m, weigher.weight, weights.weight)
-        wiring.connect(m, weights.chunk, wiring.flipped(self.weight))
-        span = scan.span
-        channel = Signal(config.channel_bits)
-        with m.If(span.valid & span.ready):
-            m.d.sync += channel.eq(Mux(span.payload.last, 0, channel + 1))
+        run = self.run
+        units = add_scale_units(m, self._config, self)
+        scan, weigher, span = units.scan, units.weigher, units.scan.span
         m.d.comb += [
-            scan.row_beats.eq(self.row_beats << exact_log2(TOKEN_BEATS)),
-            weigher.largest.eq(scan.largest),
             weigher.span.payload.eq(span.payload.span),
-            weights.start.eq(run.start),
-            weights.chunks.eq(self.row_beats << exact_log2(config.chunks_per_beat)),
-            self.exponent.eq(scan.exponent),
-            self.span.payload.channel.eq(channel),
+            self.span.payload.channel.eq(units.channel),
             self.span.payload.span.eq(span.payload.span),
+            # Nothing is sorted in memory.
+            *(port.eq(0) for port in (self.store, self.sort.start, self.fetch)),
+            self.stored.valid.eq(0),
+            self.stored.payload.eq(0),
+            self.fetched.ready.eq(0),
         ]
         with m.FSM():
             with m.State("IDLE"), m.If(run.start):
@@ -61,7 +51,7 @@ class OwnScales(wiring.Component):
                     weigher.span.valid.eq(span.valid),
                     span.ready.eq(weigher.span.ready),
                 ]
-                with m.If(weights.complete):
+                with m.If(units.weights.complete):
                     m.d.comb += run.done.eq(1)
                     m.next = "IDLE"
         return m

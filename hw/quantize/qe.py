@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hw.blocks.handshake import Handshake
+from hw.blocks.lookup import Lookup
 from hw.blocks.lookup_mux import LookupMux
 from hw.bus.client import ReadClient, WriteClient
 from hw.bus.row_requests import RowRequests
@@ -18,7 +19,7 @@ from hw.quantize.channel_weight import ChannelWeight
 from hw.quantize.own_scales import OwnScales
 from hw.quantize.quantize_pass import QuantizePass
 from hw.quantize.quantizer import span_word
-from hw.quantize.shared_scales import CHANNEL_RECORD_BEATS, SharedScales
+from hw.quantize.shared_scales import SharedScales
 from hw.words import chunk_weights
 
 
@@ -82,19 +83,18 @@ class QuantizationEngine(wiring.Component):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         config, job = self._config, self.job
-        shares = config.scale_group > 1
+        rule = SharedScales if config.scale_group > 1 else OwnScales
         m.submodules.stats = stats = ChannelStats(config)
-        m.submodules.scales = scales = SharedScales(config) if shares else OwnScales(config)
+        m.submodules.scales = scales = rule(config)
         m.submodules.quantize = quantize = QuantizePass(config)
-        stats_words, stats_layout = range(config.max_token_row_beats), stats_word(config)
-        m.submodules.stats_mux = stats_mux = LookupMux(stats_words, stats_layout, 2)
-        record_beats = CHANNEL_RECORD_BEATS if shares else 0
+        stats_lookup = Lookup(range(config.max_token_row_beats), stats_word(config))
+        m.submodules.stats_mux = stats_mux = LookupMux(stats_lookup, 2)
         max_rows = max(config.max_tokens, config.max_row_beats)
         m.submodules.reads = reads = RowRequests(
-            config, max_rows, max(config.max_token_row_beats, record_beats)
+            config, max_rows, max(config.max_token_row_beats, rule.record_beats)
         )
         m.submodules.writes = writes = RowRequests(
-            config, max_rows, max(config.max_row_beats, record_beats)
+            config, max_rows, max(config.max_row_beats, rule.record_beats)
         )
         wiring.connect(m, reads.request, wiring.flipped(self.read.request))
         wiring.connect(m, writes.request, wiring.flipped(self.write.request))
@@ -102,6 +102,9 @@ class QuantizationEngine(wiring.Component):
         wiring.connect(m, scales.stats, stats_mux.asker[0])
         wiring.connect(m, quantize.stats, stats_mux.asker[1])
         wiring.connect(m, stats_mux.table, stats.stats)
+        wiring.connect(m, scales.sort, wiring.flipped(self.sort))
+        if rule is SharedScales:
+            wiring.connect(m, scales.place, quantize.place)
         self._keep_spans(m, scales.span, quantize.spans)
         token_row_beats = job.row_beats << exact_log2(TOKEN_BEATS)
         landed = ~writes.busy & self.write.idle
@@ -119,20 +122,13 @@ class QuantizationEngine(wiring.Component):
             stats.rows.eq(job.tokens),
             stats.row_beats.eq(token_row_beats),
             scales.row_beats.eq(job.row_beats),
+            scales.fetched.payload.eq(self.read.beat.payload),
+            scales.landed.eq(landed),
             quantize.beat.payload.eq(self.read.beat.payload),
             quantize.rows.eq(job.tokens),
             quantize.row_beats.eq(job.row_beats),
             quantize.exponent.eq(scales.exponent),
         ]
-        if shares:
-            wiring.connect(m, scales.sort, wiring.flipped(self.sort))
-            wiring.connect(m, scales.place, quantize.place)
-            m.d.comb += [
-                scales.fetched.payload.eq(self.read.beat.payload),
-                scales.landed.eq(landed),
-            ]
-        else:
-            m.d.comb += self.sort.start.eq(0)
 
         with m.FSM():
             with m.State("IDLE"), m.If(self.run.start):
@@ -146,9 +142,8 @@ class QuantizationEngine(wiring.Component):
                     m.d.comb += scales.run.start.eq(1)
                     m.next = "SCALES"
             with m.State("SCALES"):
-                if shares:
-                    self._read_beats(m, scales.fetched)
-                    self._write_beats(m, scales.stored)
+                self._read_beats(m, scales.fetched)
+                self._write_beats(m, scales.stored)
                 with m.If(scales.run.done):
                     m.d.comb += [
                         reads.start.eq(1), writes.start.eq(1), quantize.run.start.eq(1),
@@ -163,15 +158,14 @@ class QuantizationEngine(wiring.Component):
             with m.State("FINISH"), m.If(landed):
                 m.d.comb += self.run.done.eq(1)
                 m.next = "IDLE"
-        if shares:
-            for rows, begin in ((writes, scales.store), (reads, scales.fetch)):
-                with m.If(begin):
-                    m.d.comb += [
-                        rows.start.eq(1),
-                        rows.address.eq(job.records_address),
-                        rows.rows.eq(job.row_beats),
-                        rows.row_beats.eq(CHANNEL_RECORD_BEATS),
-                    ]
+        for rows, begin in ((writes, scales.store), (reads, scales.fetch)):
+            with m.If(begin):
+                m.d.comb += [
+                    rows.start.eq(1),
+                    rows.address.eq(job.records_address),
+                    rows.rows.eq(job.row_beats),
+                    rows.row_beats.eq(rule.record_beats),
+                ]
         return m
 
     def _read_beats(self, m: Module, beats: stream.Interface) -> None:

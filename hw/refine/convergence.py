@@ -5,10 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.handshake import Handshake
-from hw.config import EngineConfig
-
-EPSILON_BITS = 16
-"""Fraction bits of epsilon, an unsigned Q0.16."""
+from hw.config import EPSILON_BITS, EngineConfig
 
 
 class Convergence(wiring.Component):

@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 from hw.blocks.handshake import Handshake
 from hw.blocks.unpacker import Unpacker
 from hw.bus.client import ReadClient
-from hw.config import DST_WORD_BITS, EngineConfig
+from hw.config import DST_WORD_BITS, SEED_BITS, EngineConfig
 from hw.job import Job
 from hw.refine.sampler import Sampler
 from hw.words import assignment
@@ -31,7 +31,7 @@ class Initialize(wiring.Component):
             {
                 "run": In(Handshake()),
                 "job": In(Job(config)),
-                "seed": In(32),
+                "seed": In(SEED_BITS),
                 "host_init": In(1),
                 "read": Out(ReadClient(config)),
                 "assign": Out(stream.Signature(assignment(config))),

@@ -5,10 +5,9 @@ from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.handshake import Handshake
-from hw.config import EngineConfig
+from hw.config import SEED_BITS, EngineConfig
 
 _SEED_XOR = 0x9E3779B9
-_DRAW_BITS = 32
 _DISCARDED = 8
 _DIGIT_BITS = 5
 """Bits of N - i that one multiplier takes: 32 x 5 bits settle as fast as a wide addition."""
@@ -43,7 +42,7 @@ class Sampler(wiring.Component):
         super().__init__(
             {
                 "run": In(Handshake()),
-                "seed": In(_DRAW_BITS),
+                "seed": In(SEED_BITS),
                 "tokens": In(config.count_bits),
                 "num_dst": In(config.count_bits),
                 "dst": Out(stream.Signature(config.token_bits)),
@@ -70,7 +69,7 @@ class Sampler(wiring.Component):
         m.d.comb += advance.eq(~self.dst.valid | self.dst.ready)
 
         # Draw k stands in the register k + 1 steps after the seed; the first that counts meets N.
-        generator = Signal(_DRAW_BITS)
+        generator = Signal(SEED_BITS)
         left = Signal.like(self.tokens)
         fill = Signal(range(self.latency))
         with m.If(advance):
@@ -82,7 +81,7 @@ class Sampler(wiring.Component):
         token = Signal(self._config.token_bits)
         remaining = Signal.like(self.num_dst)
         take = Signal()
-        m.d.comb += take.eq(product[_DRAW_BITS:] < remaining)
+        m.d.comb += take.eq(product[SEED_BITS:] < remaining)
 
         m.d.sync += self.run.done.eq(0)
         with m.Switch(state):
@@ -143,6 +142,6 @@ class Sampler(wiring.Component):
 
 def _xorshift(state: Value) -> Value:
     """The next state of xorshift32: shifts 13 left, 17 right, 5 left."""
-    state = state ^ (state << 13)[:_DRAW_BITS]
+    state = state ^ (state << 13)[:SEED_BITS]
     state = state ^ (state >> 17)
-    return state ^ (state << 5)[:_DRAW_BITS]
+    return state ^ (state << 5)[:SEED_BITS]

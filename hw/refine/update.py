@@ -6,7 +6,6 @@ Source: docs/definition.md, 'Dst update'.
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
 from hw.blocks.handshake import Handshake
 from hw.blocks.stream_fork import StreamFork
@@ -14,7 +13,7 @@ from hw.blocks.stream_queue import StreamQueue
 from hw.blocks.unpacker import Unpacker
 from hw.bus.client import ReadClient
 from hw.config import EngineConfig
-from hw.job import Job
+from hw.job import Job, row_address
 from hw.refine.links import group_lookup, next_lookup
 from hw.refine.nearest_member import NearestMember
 from hw.words import assignment, dst_lookup, weight_lookup
@@ -118,7 +117,7 @@ class Update(wiring.Component):
         token = Signal(config.token_bits)
         is_dst = Signal()
         scoring = Signal()
-        row = row_wanted.payload.token * self.job.row_beats
+        job, wanted = self.job, row_wanted.payload.token
         wiring.connect(m, known, members)
         m.d.comb += [
             self.dst.index.eq(slot),
@@ -131,9 +130,9 @@ class Update(wiring.Component):
             member.scoring.eq(scoring),
             member.last.eq(left == 0),
             request.payload.address.eq(
-                self.job.quantized_address + (row << exact_log2(config.bus_bytes))
+                row_address(config, job.quantized_address, job.row_beats, wanted)
             ),
-            request.payload.beats.eq(self.job.row_beats),
+            request.payload.beats.eq(job.row_beats),
             request.valid.eq(row_wanted.valid),
             row_wanted.ready.eq(request.ready),
         ]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hw.config import PRESETS
-from synth.lint import ACCEPTED, icarus, lint, yosys_check
+from synth.lint import ACCEPTED, icarus, lint, tools, yosys_check
 
 DOCS = Path(__file__).parents[2] / "docs"
 VECTOR_LOOP = "module top(input a, output [1:0] y); assign y = {y[0], a}; endmodule\n"
@@ -59,11 +59,13 @@ def test_loops_are_found_bit_by_bit(tmp_path: Path) -> None:
 def test_icarus_is_asked_in_both_dialects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is installed; a stand-in tells what it was asked."""
     tool = tmp_path / "iverilog"
-    tool.write_text('#!/bin/sh\necho "$@"\n')
+    tool.write_text('#!/bin/sh\necho "Icarus Verilog version 12.0 (stable): $@"\n')
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     said = icarus(tmp_path / "top.v")
     assert "-g2005" in said
     assert "-g2012" in said
+    assert tools()["icarus"] == "12.0"
     monkeypatch.setenv("PATH", "/nowhere")
     assert icarus(tmp_path / "top.v") == ""
+    assert tools()["icarus"] is None

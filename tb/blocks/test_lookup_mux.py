@@ -81,4 +81,4 @@ def test_lookup_mux(name: str) -> None:
         "indices": 1 << Shape.cast(index).width,
         "entry_bits": Shape.cast(entry).width,
     }
-    simulate(LookupMux(index, entry, askers), __name__, f"lookup_mux_{name}", given=given)
+    simulate(LookupMux(lookup, askers), __name__, f"lookup_mux_{name}", given=given)

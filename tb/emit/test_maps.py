@@ -1,6 +1,7 @@
 """The maps for people and programs: pages, JSON and the C header say what the tables do."""
 
 import ast
+import json
 import math
 import re
 import subprocess
@@ -8,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-import hw.config
-from hw.bus.registers import REGISTERS, offsets
+from hw.bus.registers import ID, REGISTERS, VERSION, offsets
 from hw.config import PRESETS, EngineConfig
-from hw.emit.maps import c_header, regions_json, regions_page, registers_json, registers_page
-from hw.regions import REGIONS, JobSizes, size_meanings
+from hw.emit.maps import c_header, regions_page, registers_json, registers_page
+from hw.emit.verilog import describe
+from hw.engine import DatmEngine
+from hw.regions import REGIONS, JobSizes
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -24,10 +26,13 @@ def test_pages_are_current() -> None:
 
 
 def test_json_has_every_register() -> None:
-    entries = {entry["name"]: entry for entry in registers_json(PRESETS["demo"])}
+    demo = PRESETS["demo"]
+    entries = {entry["name"]: entry for entry in registers_json(demo)}
     assert entries["TOKENS_ADDRESS"]["mask"] == 0xFF_FFFF_FFC0
     assert entries["STATUS"]["fields"][2]["name"] == "bad_job"
     assert [entry["offset"] for entry in entries.values()] == [r.offset for r in REGISTERS]
+    fixed = {name: entry["fixed"] for name, entry in entries.items() if entry["fixed"] is not None}
+    assert fixed == {"ID": ID, "VERSION": VERSION, "CONFIG_HASH": demo.hash}
 
 
 @pytest.mark.parametrize("language", ["c", "c++"])
@@ -45,29 +50,30 @@ def test_header_compiles(tmp_path: Path, language: str) -> None:
     assert not re.search(r"[^\x00-\x7F]", c_header())
 
 
-def evaluated(formula: str, job: JobSizes) -> float:
-    """A formula of the sizes, the config's properties and constants, and ceil and max."""
+def evaluated(formula: str, values: dict[str, float]) -> float:
+    """A formula of numbers by their names, with ceil and max."""
     names = {node.id for node in ast.walk(ast.parse(formula)) if isinstance(node, ast.Name)}
-    values: dict[str, object] = {"ceil": math.ceil, "max": max}
-    for name in names - set(values):
-        holder = next(each for each in (job, job.config, hw.config) if hasattr(each, name))
-        values[name] = getattr(holder, name)
-    return float(eval(formula, {"__builtins__": {}}, values))
+    assert names <= {*values, "ceil", "max"}, formula
+    functions = {"__builtins__": {}, "ceil": math.ceil, "max": max}
+    return float(eval(formula, functions, dict(values)))
 
 
 @pytest.mark.parametrize("config", PRESETS.values(), ids=PRESETS)
-def test_formulas_say_what_the_sizes_are(config: EngineConfig) -> None:
-    """Those of each size in words, and those of the regions in the JSON beside the Verilog."""
+def test_the_json_alone_tells_the_bytes_of_every_region(config: EngineConfig) -> None:
+    """By the formulas and numbers in its text, from N, D and M alone."""
+    described = json.loads(describe(DatmEngine(config), config, "orbis"))
     for tokens, channels, num_dst in ((2, 1, 1), (63, 29, 17), (64, 32, 32), (50, 5, 9)):
         job = JobSizes(config, tokens, channels, num_dst)
-        meanings = regions_json()["sizes"]
-        assert meanings == size_meanings()
-        for name, meaning in meanings.items():
-            for formula in re.findall(r"`([^`]+)`", meaning):
-                assert evaluated(formula, job) == getattr(job, name), (name, formula)
-        sized = {each["name"]: each["bytes"] for each in regions_json()["regions"]}
-        for region in REGIONS:
-            assert evaluated(sized[region.name], job) == region.bytes(job)
+        known = described["constants"] | {
+            name: value for name, value in described["config"].items() if isinstance(value, int)
+        }
+        known |= {"tokens": tokens, "channels": channels, "num_dst": num_dst}
+        for name, size in described["sizes"].items():
+            if size["formula"]:
+                known[name] = evaluated(size["formula"], known)
+            assert known[name] == getattr(job, name), name
+        found = {each["name"]: evaluated(each["bytes"], known) for each in described["regions"]}
+        assert found == {region.name: region.bytes(job) for region in REGIONS}
 
 
 def test_the_packed_region_is_as_large_as_its_tiles() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hw.config import PRESETS
 from hw.emit.module_merge import merge_modules
 from hw.emit.rtlil import Cell, parse, signal_text, split_signals, to_text
-from hw.emit.verilog import to_rtlil
+from hw.emit.verilog import modules_of
 from hw.engine import DatmEngine
 from hw.pair.dau import Dau
 
@@ -77,7 +77,7 @@ def top(connections: str, port: str) -> str:
 
 
 def test_what_is_parsed_is_written_back() -> None:
-    text = to_rtlil(Dau(PRESETS["tiny"]), "dau", merge=False)
+    text = to_text(modules_of(Dau(PRESETS["tiny"]), "dau", merge=False))
     assert to_text(parse(text)) == text
 
 
@@ -183,8 +183,7 @@ def test_equal_outputs_of_an_instance_are_both_connected() -> None:
 @pytest.mark.parametrize("scale_group", [1, 16])
 def test_the_engine_holds_one_distance_element(scale_group: int) -> None:
     config = replace(PRESETS["demo"], scale_group=scale_group)
-    text = to_rtlil(DatmEngine(config), "engine")
-    modules = {module.name: module for module in parse(text)}
+    modules = {module.name: module for module in modules_of(DatmEngine(config), "engine")}
     elements = [name for name in modules if "element" in name]
     assert elements == ["\\engine.datm.pairing.dau.element_0_0"]
     array = modules["\\engine.datm.pairing.dau"]

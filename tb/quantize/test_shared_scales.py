@@ -20,7 +20,7 @@ from hw.quantize.channel_scan import ChannelScan
 from hw.quantize.channel_weight import ChannelWeight
 from hw.quantize.row_permuter import place
 from hw.quantize.scales import channel_span
-from hw.quantize.shared_scales import CHANNEL_RECORD_BEATS, SharedScales
+from hw.quantize.shared_scales import SharedScales
 from hw.words import chunk_weights
 from tb.layouts import encode
 from tb.quantize.tokens import (
@@ -90,7 +90,7 @@ class Rig:
         self.words[:] = stats_words(self.config, tokens)
         row_beats = tokens.shape[1] // self.config.levels_per_beat
         set_value(self.dut.row_beats, row_beats)
-        memory = cocotb.start_soon(self._play_memory(row_beats * CHANNEL_RECORD_BEATS))
+        memory = cocotb.start_soon(self._play_memory(row_beats * SharedScales.record_beats))
         await self.bench.start()
         return memory
 
@@ -221,7 +221,7 @@ async def waits_for_what_was_stored(dut: object) -> None:
     memory.cancel()
     rig.dut.landed.value = 0
     await rig.bench.cycles(500)
-    assert len(rig.stored.taken) == CHANNEL_RECORD_BEATS
+    assert len(rig.stored.taken) == SharedScales.record_beats
     assert not rig.pulses["sort__start"].cycles
     rig.dut.landed.value = 1
     await rig.bench.cycles(5)

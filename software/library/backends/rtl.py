@@ -19,6 +19,7 @@ from hw.bus.registers import (
     job_registers,
     masks,
     offsets,
+    serves,
 )
 from hw.config import EngineConfig
 from hw.regions import JobSizes
@@ -142,15 +143,24 @@ class RtlBackend:
                 library, memory_bytes, latency=self._latency, stall=self._stall, seed=self._seed,
                 waves=waves,
             )  # fmt: skip
-            wanted = {"ID": ID, "VERSION": VERSION, "CONFIG_HASH": self.config.hash}
-            for name, value in wanted.items():
-                found = simulator.read_register(_OFFSETS[name])
-                if found != value:
-                    raise SimulationError(
-                        f"register {name} reads {found:#010x}; it must be {value:#010x}, as the"
-                        " driver was made for."
-                    )
+            self._identify(simulator)
         return self.simulator
+
+    def _identify(self, simulator: Simulator) -> None:
+        """Refuse an engine that this driver was not made for."""
+        for name, value in (("ID", ID), ("CONFIG_HASH", self.config.hash)):
+            found = simulator.read_register(_OFFSETS[name])
+            if found != value:
+                raise SimulationError(
+                    f"register {name} reads {found:#010x}; it must be {value:#010x}, as the"
+                    " driver was made for."
+                )
+        found = simulator.read_register(_OFFSETS["VERSION"])
+        if not serves(found):
+            raise SimulationError(
+                f"register VERSION reads {found:#010x}; the driver was made for {VERSION:#010x},"
+                " and needs its major number and no lower minor one."
+            )
 
     def _run(
         self, simulator: Simulator, layout: Layout, reduce: int, options: MatchOptions

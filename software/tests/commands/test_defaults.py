@@ -24,6 +24,15 @@ def test_a_config_matches_as_match_options_do() -> None:
             assert DEFAULTS[field.name] == field.default
 
 
+def test_the_definition_names_the_defaults() -> None:
+    text = " ".join((ROOT / "docs" / "definition.md").read_text().split())
+    default = MatchOptions()
+    assert (
+        f"By default epsilon is {default.epsilon} ({default.epsilon_q16} of those units) and"
+        f" {default.max_iterations} pairings are allowed." in text
+    )
+
+
 def test_commands_default_to_the_configs_values() -> None:
     compared = 0
     for command, spoken in typer.main.get_group(app).commands.items():

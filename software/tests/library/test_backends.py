@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from golden.datm import Match
 from golden.options import MatchOptions
-from hw.bus.registers import STAGES
+from hw.bus.registers import STAGES, VERSION, offsets
 from hw.config import PRESETS
 from hw.emit.verilog import to_verilog
 from hw.engine import DatmEngine
@@ -256,6 +256,19 @@ def test_another_config_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     rule = f"register CONFIG_HASH reads {TINY.hash:#010x}; it must be {other.hash:#010x}"
     with pytest.raises(SimulationError, match=rule):
         random_case(1).run(RtlBackend(other))
+
+
+@pytest.mark.parametrize("found", [VERSION - 1, VERSION + 0x1_0000])
+def test_another_map_is_noticed(found: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older minor version lacks something, and another major one is another map."""
+    read = Simulator.read_register
+
+    def reads(self: Simulator, offset: int) -> int:
+        return found if offset == offsets()["VERSION"] else read(self, offset)
+
+    monkeypatch.setattr(Simulator, "read_register", reads)
+    with pytest.raises(SimulationError, match=rf"VERSION reads {found:#010x}; the driver was made"):
+        random_case(1).run(RtlBackend(TINY))
 
 
 def test_an_engine_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from golden.datm import match
 from golden.options import MatchOptions
+from hw.bus.registers import VERSION, offsets
 from hw.config import PRESETS
 from hw.emit.maps import c_header
 from hw.regions import JobSizes
@@ -60,12 +61,17 @@ def test_a_job_of_the_driver_in_c_finds_what_the_golden_model_finds(tmp_path: Pa
     with Simulator(engine_library(config, "tiny"), layout.size) as simulator:
         layout.put_tokens(simulator.memory, tokens.view(torch.int16).numpy().view(np.uint16))
 
+        replaced: dict[int, int] = {}
+
+        def read(offset: int) -> int:
+            return replaced.get(offset, simulator.read_register(offset))
+
         def wait() -> None:
             while not simulator.run(10_000):
                 pass
 
         functions = {
-            "the_read": READ(simulator.read_register),
+            "the_read": READ(read),
             "the_write": WRITE(simulator.write_register),
             "the_wait": WAIT(wait),
         }
@@ -76,6 +82,10 @@ def test_a_job_of_the_driver_in_c_finds_what_the_golden_model_finds(tmp_path: Pa
         job = Job(50, 23, 12, 20, 3, options.epsilon_q16, options.max_iterations, **places)
         pairings = ctypes.c_uint32()
         assert library.orbis_run(ctypes.byref(job), config.hash ^ 1, ctypes.byref(pairings)) == -1
+        for other in (VERSION - 1, VERSION + 0x1_0000):
+            replaced[offsets()["VERSION"]] = other
+            assert library.orbis_run(ctypes.byref(job), config.hash, ctypes.byref(pairings)) == -1
+        replaced.clear()
         assert library.orbis_run(ctypes.byref(job), config.hash, ctypes.byref(pairings)) == 0
         assert pairings.value == expected.iterations
         for name, column in layout.records(simulator.memory, 20).items():
