@@ -12,6 +12,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from golden.ambient import in_plain_mode
 from golden.bsm import Grid, draw_dst, match_with
 from golden.dau import Points
 
@@ -25,6 +26,7 @@ class HeadMatch:
     loss: Tensor
 
 
+@in_plain_mode
 def match_asymrnr(
     heads: Tensor,
     grid: Grid,

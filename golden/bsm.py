@@ -8,6 +8,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from golden.ambient import in_plain_mode
 from golden.datm import Match, cheapest, pair
 from golden.dau import Points
 from golden.validate import check_sizes
@@ -41,6 +42,7 @@ def draw_dst(grid: Grid, block: Grid, generator: torch.Generator) -> Tensor:
     return shuffled[first.scatter_reduce(0, blocks, place, "amin")]
 
 
+@in_plain_mode
 def match_bsm(
     tokens: Tensor,
     grid: Grid,

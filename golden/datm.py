@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from golden import convergence, min_tree, sampler, validate
+from golden.ambient import in_plain_mode
 from golden.dau import Points
 from golden.options import MatchOptions
 from golden.qe import Quantized, quantize
@@ -84,6 +85,7 @@ def cheapest(pairing: Pairing, dst: Tensor, reduce: int) -> tuple[Tensor, Tensor
     return src, dst[pairing.slot[src]], loss
 
 
+@in_plain_mode
 def match(
     tokens: Tensor | Quantized,
     num_dst: int,

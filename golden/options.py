@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from golden.convergence import epsilon_to_q16
+from golden.scalars import integer, number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +42,8 @@ class MatchOptions:
     max_iterations: int = 20
 
     def __post_init__(self) -> None:
+        for name, convert in (("seed", integer), ("max_iterations", integer), ("epsilon", number)):
+            object.__setattr__(self, name, convert(name, getattr(self, name)))
         check_seed(self.seed)
         epsilon_to_q16(self.epsilon)
         if self.max_iterations < 1:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from golden import validate
+from golden.ambient import in_plain_mode
 from golden.blocks import row_blocks
 
 TokenFormat = Literal["fp16", "bf16"]
@@ -52,6 +53,7 @@ class Statistics:
     varies: Tensor
 
 
+@in_plain_mode
 def round_to_format(tokens: Tensor, token_format: TokenFormat) -> Tensor:
     """Round tokens [N, D] to the engine's input format, to nearest even.
 
@@ -121,6 +123,7 @@ def channel_weights(span: Tensor, weight_bits: int = 8) -> Tensor:
     return (2 * ((1 << weight_bits) - 1) * r * r + m * m) // (2 * m * m)
 
 
+@in_plain_mode
 def quantize(
     tokens: Tensor,
     *,

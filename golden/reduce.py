@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from golden.ambient import in_plain_mode
+
 
 def kept_rows(num_tokens: int, src: Tensor) -> Tensor:
     """List the tokens that stay, ascending: int64 [N - K].
@@ -85,6 +87,7 @@ class Reduction:
     restored: Tensor
 
     @classmethod
+    @in_plain_mode
     def of(
         cls, num_tokens: int, src: Tensor, dst: Tensor, *, before: int = 0, after: int = 0
     ) -> "Reduction":

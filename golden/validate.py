@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from golden.scalars import integer
+
 TOKEN_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 
 # Integers up to this size, and every sum of them that stays below it, are exact in float64.
@@ -21,6 +23,8 @@ def all_finite(tokens: Tensor) -> bool:
 
 def check_tokens(tokens: Tensor) -> None:
     """Refuse a token matrix that is not [N, D], N and D at least 1, finite floats."""
+    if not isinstance(tokens, Tensor):
+        raise ValueError(f"tokens are a {type(tokens).__name__}; they must be a torch.Tensor.")
     if tokens.ndim != 2:
         raise ValueError(
             f"tokens have shape {list(tokens.shape)}; they must be a matrix [tokens, channels]."
@@ -72,6 +76,7 @@ def check_quantized(q: Tensor, weight: Tensor) -> None:
 
 def check_sizes(num_tokens: int, num_dst: int, reduce: int) -> None:
     """Refuse num_dst outside 1..N-1 and reduce outside 0..N-num_dst."""
+    num_dst, reduce = integer("num_dst", num_dst), integer("reduce", reduce)
     if num_dst < 1:
         raise ValueError(f"num_dst is {num_dst}; it must be at least 1.")
     if num_dst >= num_tokens:
@@ -101,7 +106,11 @@ def check_init(init: Sequence[int] | Tensor, num_tokens: int, num_dst: int) -> l
         raise ValueError(f"init lists {len(listed)} tokens; it must list num_dst = {num_dst}.")
     seen: set[int] = set()
     for token in listed:
-        if isinstance(token, bool) or int(token) != token:
+        try:
+            whole = not isinstance(token, bool) and int(token) == token
+        except (TypeError, ValueError, OverflowError):
+            whole = False
+        if not whole:
             raise ValueError(f"init lists {token}; its tokens must be integers.")
         if not 0 <= token < num_tokens:
             raise ValueError(f"init lists token {token}; it must lie in 0..{num_tokens - 1}.")

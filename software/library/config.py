@@ -4,10 +4,12 @@ Source: docs/definition.md, 'Steps'.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from golden.options import MatchOptions
+from golden.scalars import flag, integer, integers, number
 
 Guide = Literal["output", "input", "query_value"]
 MatcherName = Literal["datm", "random", "bsm", "bsm2d", "asymrnr"]
@@ -27,6 +29,10 @@ def reduced_count(ratio: float, num_tokens: int, num_dst: int) -> int:
         ValueError: ratio outside 0..1, or more src than M dst leave.
     """
     _check_fraction("ratio", ratio)
+    if num_dst >= num_tokens:
+        raise ValueError(
+            f"num_dst is {num_dst}, but the video has {num_tokens} tokens; it must be fewer."
+        )
     count = round(ratio * num_tokens)
     if count > num_tokens - num_dst:
         raise ValueError(
@@ -35,6 +41,19 @@ def reduced_count(ratio: float, num_tokens: int, num_dst: int) -> int:
             f"(ratio {(num_tokens - num_dst) / num_tokens:.4g})."
         )
     return count
+
+
+_KINDS: dict[Callable[[str, Any], Any], tuple[str, ...]] = {
+    integer: ("rc_steps", "last_full_steps", "num_steps", "num_dst", "max_iterations", "bits",
+              "scale_group", "seed"),
+    number: ("ratio", "warmup_steps", "dst_fraction", "epsilon"),
+    flag: ("warm_start", "proportional"),
+    integers: ("layers",),
+}  # fmt: skip
+"""What brings each field's value to its type; names are checked by their lists."""
+_LEAST = {"rc_steps": 0, "last_full_steps": 0, "num_steps": 1, "num_dst": 1, "scale_group": 1,
+          "max_iterations": 1, "seed": 0}  # fmt: skip
+_MAY_BE_NONE = ("num_steps", "num_dst", "bits", "layers")
 
 
 def _check_fraction(name: str, value: float) -> None:
@@ -106,18 +125,17 @@ class OrbisConfig:
     seed: int = MatchOptions.seed
 
     def __post_init__(self) -> None:
+        self._check_types()
         self._check_ranges()
         for name, known in (("guide", GUIDES), ("matcher", MATCHERS), ("targets", TARGETS)):
             value = getattr(self, name)
-            if value not in known:
+            if not isinstance(value, str) or value not in known:
                 raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(known)}.")
         if (self.matcher == "asymrnr") != (self.guide == "query_value"):
             raise ValueError(
                 f"matcher {self.matcher!r} does not go with guide {self.guide!r}: asymrnr matches "
                 "query_value, and only asymrnr does."
             )
-        if self.layers is not None:
-            object.__setattr__(self, "layers", tuple(self.layers))
         if (
             self.matcher not in BLOCKS
             and self.num_dst is None
@@ -128,19 +146,22 @@ class OrbisConfig:
                 f"{1 - self.dst_fraction:g} of the tokens to reduce."
             )
 
+    def _check_types(self) -> None:
+        """Bring each value to its field's type, where it means the same in it."""
+        for convert, names in _KINDS.items():
+            for name in names:
+                value = getattr(self, name)
+                if value is not None or name not in _MAY_BE_NONE:
+                    object.__setattr__(self, name, convert(name, value))
+
     def _check_ranges(self) -> None:
         _check_fraction("ratio", self.ratio)
         if not 0 < self.dst_fraction < 1:
             raise ValueError(
                 f"dst_fraction is {self.dst_fraction}; it must be above 0 and below 1."
             )
-        for name, least in (
-            ("rc_steps", 0), ("last_full_steps", 0), ("num_steps", 1), ("num_dst", 1),
-            ("scale_group", 1), ("max_iterations", 1), ("seed", 0),
-        ):  # fmt: skip
+        for name, least in _LEAST.items():
             value = getattr(self, name)
-            if value is not None and not isinstance(value, int):
-                raise ValueError(f"{name} is {value!r}; it must be an integer.")
             if value is not None and value < least:
                 raise ValueError(f"{name} is {value}; it must be at least {least}.")
         if not self.warmup_steps > 0 or (self.warmup_steps > 1 and self.warmup_steps % 1):

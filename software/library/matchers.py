@@ -6,6 +6,9 @@ and the step alone, not on the order of the calls or the place in a batch, so th
 batch and in two passes match alike.
 """
 
+import math
+import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -53,6 +56,29 @@ them: Q's and KV's.
 """
 
 
+_COUNTING = threading.Lock()
+"""One for all: a matcher may serve several threads."""
+
+
+def within_float16(shown: Tensor) -> Tensor:
+    """Float32 tokens [N, D] such that float16, in which they are matched, holds them.
+
+    What goes beyond is scaled by a power of two, with a warning: that keeps the order of distances.
+    Values that are infinite or not a number stay, for the matcher to refuse.
+    """
+    most = max(abs(float(value)) for value in torch.aminmax(shown))
+    if not torch.finfo(torch.float16).max < most < math.inf:
+        return shown
+    exponent = math.frexp(most / torch.finfo(torch.float16).max)[1]
+    warnings.warn(
+        f"attention outputs reach beyond float16 ({torch.finfo(torch.float16).max:,.0f}), in which"
+        " tokens are matched: they are scaled by a power of two first, which keeps the order of"
+        " their distances.",
+        stacklevel=2,
+    )
+    return shown * 2.0**-exponent
+
+
 def draw_seed(seed: int, layer: int, step: int) -> int:
     """Seed of one matching: distinct for every (layer, step) below 1,000 layers, in 0..2^32 - 1."""
     return (seed * 1_000_003 + step * 1_000 + layer) % 2**32
@@ -87,10 +113,13 @@ class DatmMatcher:
             seed=draw_seed(self.options.seed, request.layer, request.step),
             init=None if before is None else before.medoids,
         )
+        if getattr(self.backend, "bits", 4) is not None:
+            shown = within_float16(shown)
         found = self.backend.match(shown, request.num_dst, request.reduce, options)
-        self.calls += 1
-        self.iterations += found.iterations
-        self.cycles += found.cycles if isinstance(found, ClockedMatch) else 0
+        with _COUNTING:
+            self.calls += 1
+            self.iterations += found.iterations
+            self.cycles += found.cycles if isinstance(found, ClockedMatch) else 0
         return found
 
 
@@ -110,7 +139,8 @@ class _BlockMatcher:
 
     def _begin(self, request: MatchRequest) -> torch.Generator:
         """Count a matching; returns the source of its draws."""
-        self.calls += 1
+        with _COUNTING:
+            self.calls += 1
         return torch.Generator().manual_seed(draw_seed(self.seed, request.layer, request.step))
 
 

@@ -11,22 +11,21 @@
 from types import TracebackType
 from typing import Any
 
-from diffusers.hooks import HookRegistry
 from torch import nn
 
 from software.library.config import OrbisConfig
 from software.library.matchers import Matcher, make_matcher
-from software.library.reduction.attention import ReducedAttention
+from software.library.reduction.attention import ReducedAttention, own_processor
+from software.library.reduction.caller import NAMES, bare, transformers
 from software.library.reduction.hook import TransformerHook
 from software.library.reduction.patchable import patchable
-from software.library.reduction.step_counter import StepCounter
+from software.library.reduction.replaced import ReplacedWatch, watch_of
+from software.library.reduction.runs import Runs
 from software.library.reduction.summary import OrbisSummary, sum_up
 from software.library.reduction.usage import Usage
 
-_NAMES = ("transformer", "transformer_2")
-"""Attributes of a pipeline that hold transformers; Wan 2.2 has two."""
 _MARK = "_orbis"
-"""Attribute of a patched transformer, and the name of the hook on its first layer."""
+"""Attribute of a patched transformer."""
 
 
 class AppliedOrbis:
@@ -37,10 +36,14 @@ class AppliedOrbis:
     """
 
     def __init__(
-        self, models: dict[str, nn.Module], hooks: dict[str, TransformerHook], counter: StepCounter
+        self,
+        models: dict[str, nn.Module],
+        hooks: dict[str, TransformerHook],
+        runs: Runs,
+        watch: ReplacedWatch | None,
     ) -> None:
         self.models = models
-        self._hooks, self._counter = hooks, counter
+        self._hooks, self._runs, self._watch = hooks, runs, watch
 
     @property
     def usage(self) -> Usage:
@@ -48,14 +51,38 @@ class AppliedOrbis:
         return sum((hook.usage for hook in self._hooks.values()), Usage())
 
     def reset(self) -> None:
-        """Begin the next run at its first step. A pipeline does so by itself when it ends."""
-        self._counter.reset()
+        """Begin this thread's next run at its first step. A pipeline does so when it ends.
+
+        It is for calls outside of a pipeline; a pipeline's runs are told apart without it.
+        """
+        self._runs.of(None).reset()
+
+    def set_step(self, step: int, num_steps: int | None = None) -> None:
+        """Tell the step of this thread's next calls of the transformers, outside of a pipeline.
+
+        For a loop of one's own whose calls do not tell it: with a constant time, as speed tests
+        have, or with several times in one step. It holds until it is set again, or ``reset``; step
+        0, and one further back than the last, begins a run.
+
+        Args:
+            step: its number, from 0.
+            num_steps: of the run, where a part of it or its end is to be full.
+
+        Raises:
+            ValueError: a step below 0, or beyond the run.
+        """
+        if step < 0 or (num_steps is not None and step >= num_steps):
+            rule = "at least 0" if num_steps is None else f"in 0..{num_steps - 1}"
+            raise ValueError(f"step is {step}; it must be {rule}.")
+        self._runs.of(None).set_step(step, num_steps)
 
     def remove(self) -> None:
         """Give the models their attention back; doing so twice is harmless."""
         for name, model in self.models.items():
-            if getattr(model, _MARK, None) is self._hooks[name]:
+            if _hook_of(model) is self._hooks[name]:
                 _remove(model)
+        if self._watch is not None:
+            self._watch.remove()
 
     def __enter__(self) -> "AppliedOrbis":
         return self
@@ -86,34 +113,36 @@ def apply_orbis(
             without a number of steps.
     """
     config = config or OrbisConfig()
-    models, pipe = _models(pipe_or_transformer), pipe_or_transformer
-    if isinstance(pipe, nn.Module):
-        pipe = None
-        if config.needs_steps and config.num_steps is None:
-            raise ValueError(
-                f"warmup_steps is {config.warmup_steps} and last_full_steps"
-                f" {config.last_full_steps}, but a transformer alone does not know how many steps a"
-                " run has: give num_steps, or the pipeline."
-            )
-
-    def num_steps() -> int | None:
-        return getattr(pipe, "num_timesteps", None) or config.num_steps
-
-    def timesteps() -> object:
-        return getattr(getattr(pipe, "scheduler", None), "timesteps", None)
-
+    models = _models(pipe_or_transformer)
     for model in models.values():
         if _hook_of(model):
             raise ValueError(f"{_title(model)} is patched already; remove_orbis undoes it.")
     found = {name: patchable(model, config) for name, model in models.items()}
-    counter, hooks = StepCounter(timesteps), {}
-    matcher = matcher or make_matcher(config)
+    alone = isinstance(pipe_or_transformer, nn.Module)
+    if alone and config.needs_steps and config.num_steps is None:
+        raise ValueError(
+            f"warmup_steps is {config.warmup_steps} and last_full_steps {config.last_full_steps},"
+            " but a transformer alone does not know how many steps a run has: give num_steps, or"
+            " the pipeline."
+        )
+    stale = watch_of(pipe_or_transformer)
+    if stale is not None:
+        if any(map(_hook_of, stale.models.values())):
+            raise ValueError(
+                f"{_title(pipe_or_transformer)} had a transformer patched that was replaced since;"
+                " remove_orbis undoes it."
+            )
+        stale.remove()
+    runs, matcher = Runs(), matcher or make_matcher(config)
+    hooks: dict[str, TransformerHook] = {}
     for name, (family, layers) in found.items():
         paths = {number: path for number, (path, _) in layers.items()}
-        hook = TransformerHook(config, family, paths, matcher, counter, num_steps)
-        hooks[name] = hook
-        _put(models[name], hook, [attn for _, attn in layers.values()])
-    return AppliedOrbis(models, hooks, counter)
+        hooks[name] = TransformerHook(config, family, paths, matcher, runs)
+        _put(models[name], hooks[name], [attn for _, attn in layers.values()])
+    watch = None
+    if hasattr(type(pipe_or_transformer), "progress_bar"):
+        watch = ReplacedWatch(pipe_or_transformer, models, hooks)
+    return AppliedOrbis(models, hooks, runs, watch)
 
 
 def remove_orbis(pipe_or_transformer: Any) -> None:
@@ -122,7 +151,12 @@ def remove_orbis(pipe_or_transformer: Any) -> None:
     Raises:
         ValueError: it is not patched.
     """
-    removed = [_remove(model) for model in _models(pipe_or_transformer).values()]
+    models = list(_models(pipe_or_transformer).values())
+    watch = watch_of(pipe_or_transformer)
+    if watch is not None:
+        models += [model for model in watch.models.values() if model not in models]
+        watch.remove()
+    removed = [_remove(model) for model in models]
     if not any(removed):
         raise ValueError(f"{_title(pipe_or_transformer)} is not patched; there is nothing to undo.")
 
@@ -141,17 +175,18 @@ def orbis_summary(pipe_or_transformer: Any) -> OrbisSummary:
 
 
 def _models(pipe_or_transformer: Any) -> dict[str, nn.Module]:
-    """The transformers of a pipeline, by their names in it, without what ``torch.compile`` adds."""
+    """The different transformers of a pipeline, by their names in it."""
     if isinstance(pipe_or_transformer, nn.Module):
-        found = {_NAMES[0]: pipe_or_transformer}
-    else:
-        parts = {name: getattr(pipe_or_transformer, name, None) for name in _NAMES}
-        found = {name: model for name, model in parts.items() if isinstance(model, nn.Module)}
+        return {NAMES[0]: bare(pipe_or_transformer)}
+    found: dict[str, nn.Module] = {}
+    for name, model in transformers(pipe_or_transformer).items():
+        if model not in found.values():
+            found[name] = model
     if not found:
         raise ValueError(
             f"{_title(pipe_or_transformer)} has no transformer; nothing can be patched."
         )
-    return {name: getattr(model, "_orig_mod", model) for name, model in found.items()}
+    return found
 
 
 def _title(thing: Any) -> str:
@@ -166,16 +201,9 @@ def _hook_of(model: nn.Module) -> TransformerHook | None:
 def _put(model: nn.Module, hook: TransformerHook, layers: list[Any]) -> None:
     """Patch a transformer."""
     hook.attach(model)
-    HookRegistry.check_if_exists_or_initialize(layers[0]).register_hook(hook.context, _MARK)
-    _forget_children(model)
     for number, attn in zip(hook.layers, layers, strict=True):
-        attn.processor = ReducedAttention(hook, hook.family, number, attn.processor)
+        attn.processor = ReducedAttention(hook, hook.family, number, own_processor(attn))
     setattr(model, _MARK, hook)
-
-
-def _forget_children(model: nn.Module) -> None:
-    """Let diffusers find anew which layers have hooks."""
-    HookRegistry.check_if_exists_or_initialize(model).invalidate_child_registries_cache()
 
 
 def _remove(model: nn.Module) -> bool:
@@ -183,13 +211,9 @@ def _remove(model: nn.Module) -> bool:
     hook = _hook_of(model)
     if hook is None:
         return False
-    layers: list[Any] = list(hook.family.attentions(model).values())
-    for number in hook.layers:
-        if isinstance(layers[number].processor, ReducedAttention):
-            layers[number].processor = layers[number].processor.original
-    first = layers[next(iter(hook.layers))]
-    HookRegistry.check_if_exists_or_initialize(first).remove_hook(_MARK, recurse=False)
-    _forget_children(model)
     hook.detach()
     delattr(model, _MARK)
+    for attn in hook.family.attentions(model).values():
+        layer: Any = attn
+        layer.processor = own_processor(layer)
     return True

@@ -7,6 +7,7 @@ Source: docs/definition.md, 'Steps', 'Reduce and restore' and 'Proportional atte
 is ToMe's (Bolya et al., section 3).
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,10 @@ class Steps(Protocol):
 
     guide: Guide
     proportional: bool
+
+    @property
+    def attached(self) -> bool:
+        """Whether it watches a transformer; layers that are left with its processors are free."""
 
     def rows(self, layer: int, num_tokens: int) -> LayerRows | None:
         """The rows of videos of N tokens at this call; None if it is full."""
@@ -88,6 +93,8 @@ class ReducedAttention:
         """Attend; arguments and results are those of the layer's own processor."""
         begun, matching = time.perf_counter(), 0.0
         call = AttentionCall(hidden_states, encoder_hidden_states, attention_mask, image_rotary_emb)
+        if not self.steps.attached:
+            return self._original(attn, call)
         batch, tokens = hidden_states.shape[:2]
         rows = self.steps.rows(self.layer, tokens)
         dropped = batch * rows.dropped if rows else 0
@@ -175,14 +182,28 @@ class ReducedAttention:
         return first, second
 
 
+def own_processor(attn: Any) -> Any:
+    """A layer's own processor; a patch that was removed may have left its own around it."""
+    processor = attn.processor
+    while isinstance(processor, ReducedAttention) and not processor.steps.attached:
+        processor = processor.original
+    return processor
+
+
 @contextmanager
 def _inputs_of(module: nn.Module | None) -> Iterator[list[Tensor]]:
-    """Yield a list that gets the first argument of each call of a module."""
+    """Yield a list that gets the first argument of each call of a module by this thread."""
     seen: list[Tensor] = []
     if module is None:
         yield seen
         return
-    handle = module.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    thread = threading.get_ident()
+
+    def note(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+        if threading.get_ident() == thread:
+            seen.append(given[0])
+
+    handle = module.register_forward_pre_hook(note)
     try:
         yield seen
     finally:

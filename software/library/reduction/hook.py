@@ -1,12 +1,10 @@
 """The hooks on a transformer: they say which calls are full, and keep the index pairs.
 
-Only index pairs outlive a call. They belong to a run, to a pass within its steps (conditional,
-unconditional, ...) and to a shape: in a new run they are gone, and a batch of another size makes
-the call full and matches anew.
+Pairs belong to a run, to a pass within its steps (conditional, unconditional, ...) and to a shape:
+in a new run they are gone, and a batch of another size makes the call full and matches anew.
 
 Torch's own hooks watch the transformer's calls: unlike a wrapped ``forward`` they stay where they
-are when offloading is turned on or off. A hook of diffusers that does nothing, on the first patched
-layer, is told the cache context, and when a pipeline ends.
+are when offloading is turned on or off, and they are copied with the transformer.
 
 ``torch.compile`` leaves the hooks and the attention processors out, and compiles what is between.
 """
@@ -14,68 +12,54 @@ layer, is told the cache context, and when a pipeline ends.
 import inspect
 import math
 import time
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
+from golden.ambient import plain
 from software.library.config import OrbisConfig
-from software.library.families import Family, Grid
+from software.library.families import Family
 from software.library.matchers import Matcher, MatchRequest
 from software.library.reduction.attention import Shown, left_out_of_compile
-from software.library.reduction.context import ContextHook
+from software.library.reduction.caller import Told, calling_pipeline
+from software.library.reduction.context import ContextWatch
+from software.library.reduction.per_thread import PerThread
+from software.library.reduction.refusals import check_call, check_run
 from software.library.reduction.rows import LayerRows, Rows, rows_of
-from software.library.reduction.step_counter import Moment, StepCounter
+from software.library.reduction.runs import Kept, Run, Runs, Shape
+from software.library.reduction.step_counter import Moment
 from software.library.reduction.usage import Usage
 
 _ALL = LayerRows(Rows(), Rows())
 """Of every layer where no token is to be dropped."""
 
 
-@dataclass(frozen=True)
-class Shape:
-    """What pairs are for: they are of no use for a video of another size, batch or place."""
-
-    grid: Grid
-    batch: int
-    device: torch.device
-
-
-@dataclass
-class Kept:
-    """What one pass of a run keeps from call to call.
-
-    Attributes:
-        run: number of the run.
-        shape: of its videos.
-        num_dst: M for each.
-        reduce: K for each.
-        last_match: the step that matched last, None before.
-        rows: of each layer.
-        previous: of each layer, what the matcher found for each video; for a warm start alone.
-    """
-
-    run: int
-    shape: Shape
-    num_dst: int
-    reduce: int
-    last_match: int | None = None
-    rows: dict[int, LayerRows] = field(default_factory=dict)
-    previous: dict[int, list[Any]] = field(default_factory=dict)
-
-
 @dataclass
 class TransformerCall:
-    """The call of the transformer that is under way."""
+    """A call of the transformer that is under way.
+
+    Attributes:
+        kept: what its pass keeps.
+        step: its number.
+        full: whether every token takes part.
+        matching: whether its layers are to be shown to the matcher.
+        ran: the patched layers that ran so far.
+    """
 
     kept: Kept
     step: int
     full: bool
     matching: bool
     ran: set[int] = field(default_factory=set)
+
+
+class _Calls:
+    """The call that a thread is in."""
+
+    under_way: TransformerCall | None = None
 
 
 class TransformerHook:
@@ -86,8 +70,7 @@ class TransformerHook:
         family: the transformer's.
         layers: number and path of each patched layer.
         matcher: finds the pairs.
-        context: where the cache context comes from.
-        usage: what was done so far.
+        usage: what was done so far, by all threads.
     """
 
     def __init__(
@@ -96,21 +79,25 @@ class TransformerHook:
         family: Family,
         layers: Mapping[int, str],
         matcher: Matcher,
-        counter: StepCounter,
-        num_steps: Callable[[], int | None],
+        runs: Runs,
     ) -> None:
         self.config, self.family, self.layers = config, family, dict(layers)
         self.guide, self.proportional = config.guide, config.proportional
-        self.context, self.usage = ContextHook(counter), Usage()
-        self.matcher, self._counter, self._num_steps = matcher, counter, num_steps
-        self._kept: dict[str, Kept] = {}
-        self._call: TransformerCall | None = None
-        self._signature: inspect.Signature | None = None
+        self.usage, self._context = Usage(), ContextWatch(self.end_run)
+        self.matcher, self._runs = matcher, runs
+        self._calls = PerThread(_Calls)
+        self._model: Any = None
         self._handles: list[Any] = []
+
+    @property
+    def attached(self) -> bool:
+        """Whether it watches a transformer."""
+        return self._model is not None
 
     def attach(self, model: nn.Module) -> None:
         """Watch the calls of a transformer."""
-        self._signature = inspect.signature(type(model).forward)
+        self._model = model
+        self._context.attach(model)
         self._handles = [
             model.register_forward_pre_hook(self._before, with_kwargs=True),
             model.register_forward_hook(self._after),
@@ -120,84 +107,104 @@ class TransformerHook:
         """Watch no longer, and forget the pairs."""
         for handle in self._handles:
             handle.remove()
-        self._kept, self._call = {}, None
+        self._context.detach()
+        self._model, self._handles, self._runs = None, [], Runs()
+
+    def end_run(self) -> None:
+        """Let the next call of whoever calls the transformer in this thread begin a run."""
+        self._runs.of(calling_pipeline(self._model)).reset()
 
     @left_out_of_compile
     def _before(self, model: nn.Module, args: Any, kwargs: Any) -> None:
         """Decide what kind of call this is."""
-        assert self._signature is not None
-        given = self._signature.bind(model, *args, **kwargs).arguments
+        layers = self._patched(model)
+        check_call(model, layers, self)
+        pipe = calling_pipeline(self._model)
+        told, run = Told.by(pipe), self._runs.of(pipe)
+        given = inspect.signature(type(model).forward).bind(model, *args, **kwargs).arguments
         hidden = given["hidden_states"]
         shape = Shape(self.family.grid(model, given), len(hidden), hidden.device)
-        context = self.context.context
+        context = self._context.context
         moment = Moment(
             _time(given.get("timestep")),
             context and context.name,
-            context and context.step_index,
+            context and context.step_index if run.step_by_hand is None else run.step_by_hand,
             shape.grid,
+            told.mark,
+            told.scheduler_step,
         )
-        name = self._counter.place(self, moment)
-        steps = (context and context.num_inference_steps) or self._num_steps()
-        kept = self._kept.get(name)
-        if kept is None or kept.run != self._counter.run:
-            self._check(model, steps)
-        if kept is None or (kept.run, kept.shape) != (self._counter.run, shape):
-            kept = Kept(self._counter.run, shape, *self.config.counts(shape.grid))
-            self._kept[name] = kept
-        step = self._counter.step
+        name = run.counter.place(self, moment)
+        steps = (
+            run.steps_by_hand
+            or (context and context.num_inference_steps)
+            or told.steps
+            or self.config.num_steps
+        )
+        kept = self._kept(run, name, shape)
+        if kept is None:
+            check_run(self.config, self.family, layers, steps)
+            kept = Kept(run.counter.run, shape, *self.config.counts(shape.grid))
+            if name is not None:
+                run.kept[self, name] = kept
+        step = run.counter.step
         since = None if kept.last_match is None else step - kept.last_match
         full = self.config.is_full(step, since, steps)
-        self._call = TransformerCall(kept, step, full, full and self.config.matches(step, steps))
+        matching = full and name is not None and self.config.matches(step, steps)
+        if matching:
+            kept.rows.clear()  # a layer that is skipped in this step has none
+        self._calls.value.under_way = TransformerCall(kept, step, full, matching)
 
-    def _check(self, model: nn.Module, steps: int | None) -> None:
-        """Refuse at the first call of a run what would fail, or be of no effect, in a later one."""
-        config = self.config
-        if not config.ratio or not config.rc_steps:
-            return
-        if config.proportional and config.targets == "qkv":
-            layers = self.family.attentions(model)
-            processor: Any = layers[next(iter(self.layers.values()))].processor
-            self.family.check_bias(processor)
-        if steps and all(config.full_steps(steps)):
-            warnings.warn(
-                f"no step of a run of {steps} is reduced: {config.warmup(steps)} full steps come "
-                f"first and {config.last_full_steps} last (OrbisConfig).",
-                stacklevel=2,
-            )
+    def _patched(self, model: nn.Module) -> dict[str, nn.Module]:
+        """The patched layers, by path."""
+        layers = self.family.attentions(model)
+        return {path: layers[path] for path in self.layers.values()}
+
+    def _kept(self, run: Run, name: str | None, shape: Shape) -> Kept | None:
+        """What a pass kept, if it is of this run and for such videos."""
+        kept = None if name is None else run.kept.get((self, name))
+        if kept is None or (kept.run, kept.shape) != (run.counter.run, shape):
+            return None
+        return kept
+
+    @property
+    def _call(self) -> TransformerCall | None:
+        """The call that this thread is in."""
+        return self._calls.value.under_way
 
     @left_out_of_compile
     def _after(self, model: nn.Module, args: Any, output: Any) -> None:
-        """Check that every patched layer ran: a no-op is an error."""
-        call, self._call = self._call, None
+        """Check that patched layers ran: a no-op is an error."""
+        call, self._calls.value.under_way = self._call, None
         assert call is not None
-        missing = [path for number, path in self.layers.items() if number not in call.ran]
-        if missing:
+        if not call.ran:
             raise RuntimeError(
-                f"{len(missing)} of {len(self.layers)} patched layers did not run in step "
-                f"{call.step}, {missing[0]} first: something else skips them or has replaced "
-                "their attention processor."
+                f"none of the {len(self.layers)} patched layers ran in step {call.step}: something"
+                " else skips them all."
             )
         if call.matching:
             call.kept.last_match = call.step
-        self.usage.full_calls += call.full
-        self.usage.reduced_calls += not call.full
+        self.usage.add(full_calls=int(call.full), reduced_calls=int(not call.full))
 
     def rows(self, layer: int, num_tokens: int) -> LayerRows | None:
         """See software.library.reduction.attention.Steps; so for the next three."""
-        if self._call is None:
+        call = self._call
+        if call is None:
             raise RuntimeError(
                 f"layer {self.layers[layer]} ran outside of its transformer's forward; "
                 "token reduction needs the whole model's call to know the step."
             )
-        grid = self._call.kept.shape.grid
+        grid = call.kept.shape.grid
         if math.prod(grid) != num_tokens:
             raise RuntimeError(
                 f"layer {self.layers[layer]} has {num_tokens} video tokens, but the video has "
                 f"{' x '.join(map(str, grid))}."
             )
-        if self._call.full:
+        if call.full:
             return None
-        return self._call.kept.rows[layer] if self._call.kept.reduce else _ALL
+        if not call.kept.reduce:
+            return _ALL
+        # None of a layer that something else skipped in the step that matched.
+        return call.kept.rows.get(layer)
 
     @property
     def matching(self) -> bool:
@@ -206,34 +213,44 @@ class TransformerHook:
         return call is not None and call.matching and call.kept.reduce > 0
 
     def match(self, layer: int, shown: list[Shown]) -> float:
-        """Match each video of the batch."""
+        """Match each video of the batch.
+
+        Raises:
+            ValueError: what cannot be matched, with the layer and the step that it is from.
+        """
         begun = time.perf_counter()
         assert self._call is not None
         kept, step = self._call.kept, self._call.step
         grid, device = kept.shape.grid, kept.shape.device
-        nothing = [None] * len(shown)
-        found = [
-            self.matcher(tokens, MatchRequest(layer, step, grid, kept.num_dst, kept.reduce, before))
-            for tokens, before in zip(shown, kept.previous.get(layer, nothing), strict=True)
-        ]
-        kept.rows[layer] = self._layer_rows(found, math.prod(grid), device)
-        self.usage.matchings += len(shown)
+        before = kept.previous.get(layer, [None] * len(shown))
+        try:
+            with plain(device):
+                found = [
+                    self.matcher(
+                        tokens, MatchRequest(layer, step, grid, kept.num_dst, kept.reduce, last)
+                    )
+                    for tokens, last in zip(shown, before, strict=True)
+                ]
+                kept.rows[layer] = self._layer_rows(found, math.prod(grid), device)
+        except ValueError as error:
+            raise ValueError(
+                f"layer {self.layers[layer]} cannot be matched in step {step}: {error} A model may"
+                " need a wider dtype; OrbisConfig(layers=...) leaves layers out."
+            ) from error
         if self.config.warm_start:
             kept.previous[layer] = found
         seconds = time.perf_counter() - begun
-        self.usage.matching_seconds += seconds
+        self.usage.add(matchings=len(shown), matching_seconds=seconds)
         return seconds
 
     def note(self, layer: int, rows: int, dropped: int, seconds: float) -> None:
         """Count a layer's run."""
         assert self._call is not None
         self._call.ran.add(layer)
-        self.usage.attention_seconds += seconds
         if self._call.full:
-            self.usage.rows_full += rows
+            self.usage.add(attention_seconds=seconds, rows_full=rows)
         else:
-            self.usage.rows_reduced += rows
-            self.usage.rows_dropped += dropped
+            self.usage.add(attention_seconds=seconds, rows_reduced=rows, rows_dropped=dropped)
 
     def _layer_rows(self, found: list[Any], num_tokens: int, device: torch.device) -> LayerRows:
         """The rows that a match leaves: of one list of pairs for all, or of Q's and of KV's."""

@@ -7,6 +7,7 @@ from torch import nn
 
 from software.library.config import OrbisConfig
 from software.library.families import FAMILIES, Family, family_of
+from software.library.reduction.attention import own_processor
 
 
 def patchable(model: nn.Module, config: OrbisConfig) -> tuple[Family, dict[int, tuple[str, Any]]]:
@@ -46,7 +47,7 @@ def _known(numbers: tuple[int, ...], count: int) -> Iterator[int]:
 
 def _check_processors(family: Family, layers: dict[int, tuple[str, Any]]) -> None:
     for path, attn in layers.values():
-        processor = attn.processor
+        processor = own_processor(attn)
         if type(processor).__name__ not in family.processors:
             raise ValueError(
                 f"{path} has a {type(processor).__name__}; token reduction knows "

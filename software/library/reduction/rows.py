@@ -90,7 +90,8 @@ class _SomeRows(Rows):
     @cached_property
     def bias(self) -> Tensor | None:
         """One for all heads, or one for each."""
-        bias = self.copies.float().log()
+        with torch.inference_mode(False):  # it is kept, and a later call may need gradients
+            bias = self.copies.float().log()
         return bias[:, None, None] if bias.dim() == 2 else bias[:, :, None]
 
 

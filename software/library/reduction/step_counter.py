@@ -3,13 +3,17 @@
 A pipeline may call its transformer once a step (guidance in one batch), twice (one pass for each
 prompt, each in a cache context of its own or in none), and change the transformer on the way
 (Wan 2.2). So the time that a call is given tells the step, unless the pipeline's cache context
-does; one counter serves all transformers of a pipeline.
+does, or someone sets it by hand; one counter serves all transformers of a run.
 """
 
-from collections.abc import Callable
+import warnings
 from dataclasses import dataclass
 
 from software.library.families import Grid
+
+MOST_PASSES = 8
+"""Calls of a transformer that one step may have, without a cache context: guidance takes four at
+most."""
 
 
 @dataclass(frozen=True)
@@ -19,14 +23,19 @@ class Moment:
     Attributes:
         time: the step's time, None if the call has none.
         context: name of diffusers' cache context, None outside of one.
-        step_index: the step as the context tells it, None where it does not.
+        step_index: the step as the context, or whoever sets it by hand, tells it; None where
+            nobody does.
         grid: the video's tokens.
+        mark: an object that is another one in each run, None if unknown.
+        scheduler_step: what counts up with each step of the scheduler, None if nothing does.
     """
 
     time: float | None
     context: str | None
     step_index: int | None
     grid: Grid
+    mark: object = None
+    scheduler_step: int | None = None
 
 
 class StepCounter:
@@ -37,9 +46,7 @@ class StepCounter:
         step: the step's number from 0; -1 before the first call.
     """
 
-    def __init__(self, timesteps: Callable[[], object]) -> None:
-        """``timesteps`` returns an object that is another one in each run; None if unknown."""
-        self._timesteps = timesteps
+    def __init__(self) -> None:
         self.run = -1
         self.reset()
 
@@ -47,13 +54,14 @@ class StepCounter:
         """Let the next call begin a run."""
         self.run += 1
         self.step = -1
-        self._mark: object = None
-        self._grid: Grid | None = None
+        self._last: Moment | None = None
         self._times: list[float] = []
         self._callers: list[tuple[object, str | None]] = []
 
-    def place(self, caller: object, moment: Moment) -> str:
+    def place(self, caller: object, moment: Moment) -> str | None:
         """Go to the step of a call; returns what names the call's pass within the step.
+
+        None names no pass: there were too many at one time for anything to be kept of this one.
 
         Args:
             caller: the transformer that is called.
@@ -67,16 +75,30 @@ class StepCounter:
             self._callers = []
             if moment.time is not None:
                 self._times.append(moment.time)
-        self._mark, self._grid = self._timesteps(), moment.grid
+        self._last = moment
+        if moment.context is not None:
+            self._callers.append(who)
+            return moment.context
         passes = self._callers.count(who)
+        if passes == MOST_PASSES:
+            warnings.warn(
+                f"a transformer was called more than {MOST_PASSES} times at the time {moment.time},"
+                f" which is taken for one step (number {self.step}); further calls are full, and"
+                " nothing is kept of them. If they are steps, AppliedOrbis.set_step tells their"
+                " numbers.",
+                stacklevel=3,
+            )
+        if passes >= MOST_PASSES:
+            return None
         self._callers.append(who)
-        return moment.context or f"pass {passes}"
+        return f"pass {passes}"
 
     def _is_new(self, moment: Moment) -> bool:
         """Whether a call belongs to another run than the one before."""
-        if self.step < 0:
+        last = self._last
+        if last is None:
             return False
-        if moment.grid != self._grid or self._timesteps() is not self._mark:
+        if moment.grid != last.grid or moment.mark is not last.mark:
             return True
         if moment.step_index is not None:
             return moment.step_index < self.step
@@ -87,11 +109,15 @@ class StepCounter:
 
     def _is_next(self, who: tuple[object, str | None], moment: Moment) -> bool:
         """Whether a call is the first of its step."""
-        if self.step < 0:
+        last = self._last
+        if last is None:
             return True
         if moment.step_index is not None:
             return moment.step_index != self.step
-        if moment.time is None or moment.time != self._times[-1]:
+        if moment.time is None or moment.time != last.time:
             return True
-        # A context is entered once a step; schedulers of second order repeat a time.
-        return moment.context is not None and who in self._callers
+        # Schedulers of second order repeat a time: a context is entered once a step, and the
+        # scheduler itself goes on.
+        if moment.context is not None:
+            return who in self._callers
+        return moment.scheduler_step != last.scheduler_step

@@ -1,6 +1,10 @@
 """What token reduction did so far."""
 
+import threading
 from dataclasses import dataclass, fields
+
+_ADDING = threading.Lock()
+"""One for all: threads add rarely."""
 
 
 @dataclass
@@ -27,6 +31,12 @@ class Usage:
     matchings: int = 0
     attention_seconds: float = 0.0
     matching_seconds: float = 0.0
+
+    def add(self, **amounts: float) -> None:
+        """Add to the totals of those names; threads may do so at once."""
+        with _ADDING:
+            for name, amount in amounts.items():
+                setattr(self, name, getattr(self, name) + amount)
 
     @property
     def reduction(self) -> float:

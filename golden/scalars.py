@@ -1,0 +1,67 @@
+"""Scalars that people give: what means the same in another type is taken, all else refused.
+
+Loads without torch.
+"""
+
+import operator
+from collections.abc import Iterable
+from numbers import Real
+from typing import Any
+
+_MOST_BITS = 64
+
+
+def integer(name: str, value: Any) -> int:
+    """An integer, NumPy's included, as Python's.
+
+    Args:
+        name: what a refusal calls it.
+        value: what was given.
+
+    Raises:
+        ValueError: it is none, or takes more than 64 bits.
+    """
+    try:
+        found = operator.index(value)
+    except TypeError:
+        found = None
+    if found is None or isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}; it must be an integer.")
+    if found.bit_length() > _MOST_BITS:
+        raise ValueError(
+            f"{name} is an integer of {found.bit_length()} bits; it must have at most {_MOST_BITS}."
+        )
+    return found
+
+
+def integers(name: str, value: Any) -> tuple[int, ...]:
+    """Integers of any sequence.
+
+    Raises:
+        ValueError: it is none, or holds something else.
+    """
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise ValueError(f"{name} is {value!r}; it must be a list of integers.")
+    return tuple(integer(f"an entry of {name}", each) for each in value)
+
+
+def number(name: str, value: Any) -> float:
+    """A real number, NumPy's included, as Python's; an integer stays one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ValueError(f"{name} is {value!r}; it must be a number.")
+    return integer(name, value) if hasattr(value, "__index__") else float(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False, NumPy's included: no string, which would count as true.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
+        raise ValueError(f"{name} is {value!r}; it must be True or False.")
+    return bool(value)

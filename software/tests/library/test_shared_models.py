@@ -1,0 +1,198 @@
+"""One transformer in several hands: threads, pipelines, previews, and times that tell no step."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import torch
+from diffusers import (
+    FlowMatchHeunDiscreteScheduler,
+    WanPipeline,
+    WanVideoToVideoPipeline,
+)
+from torch import Tensor
+
+from software.library.config import OrbisConfig
+from software.library.reduction import apply_orbis, orbis_summary
+from software.library.reduction.step_counter import MOST_PASSES
+from software.tests.library.tiny_models import TINY, normal, run
+from software.tests.library.tiny_pipelines import PIPELINES
+from software.tests.library.tiny_runs import CONFIG, Log, run_all
+
+QUARTER = OrbisConfig(last_full_steps=1)
+"""Its full steps depend on how many a run has."""
+
+
+def wan_pipeline(transformer: Any = None) -> Any:
+    """A pipeline with a scheduler of its own, around a transformer that others may have too."""
+    pipe = PIPELINES["wan"].pipe()
+    if transformer is None:
+        return pipe
+    return silent(WanPipeline(None, None, None, pipe.scheduler, transformer))
+
+
+def silent(pipe: Any) -> Any:
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def generate(pipe: Any, steps: int, *, guided: bool = False, **more: Any) -> Tensor:
+    """Latents of a call of Wan's pipeline."""
+    tiny = PIPELINES["wan"]
+    given = {**tiny.given, **(tiny.guided if guided else {}), **more}
+    found: Tensor = pipe(
+        num_inference_steps=steps, output_type="latent", return_dict=False,
+        generator=torch.Generator().manual_seed(steps), **given,
+    )[0]  # fmt: skip
+    return found
+
+
+def alone(steps: int, *, guided: bool = False) -> Tensor:
+    """What a pipeline generates that shares nothing."""
+    pipe = wan_pipeline()
+    apply_orbis(pipe, QUARTER)
+    return generate(pipe, steps, guided=guided)
+
+
+def in_turns(count: int) -> Callable[..., dict[str, Any]]:
+    """A callback that lets two threads go on by turns, for their first steps."""
+    barrier = threading.Barrier(2, timeout=60)
+
+    def wait(pipe: object, step: int, *_: object) -> dict[str, Any]:
+        if step < count:
+            barrier.wait()
+        return {}
+
+    return wait
+
+
+def test_threads_with_pipelines_of_their_own_share_a_transformer() -> None:
+    """One guides in two passes, the other does not; their steps alternate."""
+    first = wan_pipeline()
+    second = wan_pipeline(first.transformer)
+    apply_orbis(first, QUARTER)
+    turns = in_turns(5)
+    with ThreadPoolExecutor(2) as pool:
+        found = [
+            pool.submit(generate, pipe, steps, guided=guided, callback_on_step_end=turns)
+            for pipe, steps, guided in ((first, 8, True), (second, 6, False))
+        ]
+    assert torch.equal(found[0].result(), alone(8, guided=True))
+    assert torch.equal(found[1].result(), alone(6))
+    kinds = [QUARTER.full_steps(steps) for steps in (8, 8, 6)]
+    usage = orbis_summary(first).usage
+    assert usage.full_calls == sum(kind.count(True) for kind in kinds)
+    assert usage.reduced_calls == sum(kind.count(False) for kind in kinds)
+
+
+def test_threads_share_a_transformer_without_pipelines() -> None:
+    tiny = TINY["wan"]
+    model = tiny.model()
+    expected = []
+    for batch in (1, 2):
+        with apply_orbis(model, CONFIG):
+            expected.append(run_all(tiny, model, 6, batch=batch))
+    barrier = threading.Barrier(2, timeout=60)
+
+    def steps(batch: int) -> list[Tensor]:
+        found = []
+        for number in range(6):
+            barrier.wait()
+            found.append(run(model, tiny.inputs(batch, number), 1000 - 1000 * number / 6))
+        return found
+
+    with apply_orbis(model, CONFIG), ThreadPoolExecutor(2) as pool:
+        for found, wanted in zip(pool.map(steps, (1, 2)), expected, strict=True):
+            assert all(map(torch.equal, found, wanted))
+
+
+def test_each_pipeline_of_a_transformer_has_its_own_number_of_steps() -> None:
+    first = wan_pipeline()
+    second = wan_pipeline(first.transformer)
+    apply_orbis(first, QUARTER)
+    for pipe, steps in ((first, 8), (second, 4), (first, 6), (second, 8)):
+        assert torch.equal(generate(pipe, steps), alone(steps)), steps
+
+
+@pytest.mark.parametrize("guided", [False, True])
+def test_a_preview_inside_a_callback_disturbs_nothing(guided: bool) -> None:
+    outer = wan_pipeline()
+    preview = wan_pipeline(outer.transformer)
+    apply_orbis(outer, QUARTER)
+    seen: list[Tensor] = []
+
+    def show(pipe: object, step: int, *_: object) -> dict[str, Any]:
+        if step in (2, 3, 5):
+            seen.append(generate(preview, 4, guided=not guided))
+        return {}
+
+    found = generate(outer, 8, guided=guided, callback_on_step_end=show)
+    assert torch.equal(found, alone(8, guided=guided))
+    assert len(seen) == 3
+    assert all(torch.equal(each, alone(4, guided=not guided)) for each in seen)
+
+
+@pytest.mark.parametrize("guided", [False, True])
+def test_a_scheduler_of_second_order_repeats_times_and_not_steps(guided: bool) -> None:
+    """Video-to-video enters no cache context: the scheduler tells a step from a pass."""
+    pipe = silent(
+        WanVideoToVideoPipeline(
+            None, None, wan_pipeline().transformer, None, FlowMatchHeunDiscreteScheduler(shift=3.0)
+        )
+    )  # fmt: skip
+    log = Log(QUARTER)
+    with apply_orbis(pipe, QUARTER, matcher=log) as applied:
+        tiny = PIPELINES["wan"]
+        given = {**tiny.given, **(tiny.guided if guided else {})}
+        del given["num_frames"]
+        latents = normal(3, 1, 16, 3, 8, 10)
+        pipe(num_inference_steps=6, strength=1.0, latents=latents, output_type="latent", **given)
+        usage = applied.usage
+    steps = len(pipe.scheduler.timesteps)
+    assert steps == 2 * 6 - 1
+    kinds, passes = QUARTER.full_steps(steps), 2 if guided else 1
+    assert usage.full_calls == passes * kinds.count(True)
+    assert usage.reduced_calls == passes * kinds.count(False)
+    assert log.steps == [
+        step for step, full in enumerate(kinds) if full and QUARTER.matches(step, steps)
+    ]
+
+
+def test_calls_at_one_time_are_told_and_nothing_grows() -> None:
+    tiny = TINY["wan"]
+    model: Any = tiny.model()
+    with apply_orbis(model, CONFIG) as applied:
+
+        def call(times: int) -> None:
+            for _ in range(times):
+                run(model, tiny.inputs(1, 0))
+
+        with pytest.warns(UserWarning, match=r"more than 8 times at the time 500\.0.*set_step"):
+            call(40)
+        assert applied.usage.full_calls == 40
+        assert applied.usage.matchings == 2 * MOST_PASSES
+        assert len(model._orbis._runs.of(None).kept) == MOST_PASSES
+
+
+def test_the_step_may_be_set_by_hand() -> None:
+    tiny = TINY["wan"]
+    model, log = tiny.model(), Log(QUARTER)
+    with apply_orbis(model, OrbisConfig(last_full_steps=1, num_steps=99), matcher=log) as applied:
+        for _ in range(2):
+            for step in range(8):
+                applied.set_step(step, 8)
+                for _ in range(2):  # two passes
+                    run(model, tiny.inputs(1, step))
+        kinds = QUARTER.full_steps(8)
+        assert applied.usage.full_calls == 2 * 2 * kinds.count(True)
+        assert applied.usage.reduced_calls == 2 * 2 * kinds.count(False)
+        assert log.steps == [1, 5]
+        applied.reset()
+        run(model, tiny.inputs(1, 0), 900)
+        run(model, tiny.inputs(1, 0), 800)
+        assert model._orbis._runs.of(None).counter.step == 1  # type: ignore[union-attr]
+        for step, rule in ((-1, "at least 0"), (8, r"in 0\.\.7")):
+            with pytest.raises(ValueError, match=f"step is {step}; it must be {rule}"):
+                applied.set_step(step, 8 if step == 8 else None)
