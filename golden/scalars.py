@@ -4,11 +4,19 @@ Loads without torch.
 """
 
 import operator
-from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
 _MOST_BITS = 64
+_MOST_LETTERS = 60
+
+
+def shown(value: Any) -> str:
+    """A value as a refusal writes it: in one line, which is cut where it is long."""
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return f"an integer of {value.bit_length()} bits"  # Python refuses to write long ones
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
 
 
 def integer(name: str, value: Any) -> int:
@@ -26,11 +34,9 @@ def integer(name: str, value: Any) -> int:
     except TypeError:
         found = None
     if found is None or isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}; it must be an integer.")
+        raise ValueError(f"{name} is {shown(value)}; it must be an integer.")
     if found.bit_length() > _MOST_BITS:
-        raise ValueError(
-            f"{name} is an integer of {found.bit_length()} bits; it must have at most {_MOST_BITS}."
-        )
+        raise ValueError(f"{name} is {shown(found)}; it must have at most {_MOST_BITS}.")
     return found
 
 
@@ -40,9 +46,13 @@ def integers(name: str, value: Any) -> tuple[int, ...]:
     Raises:
         ValueError: it is none, or holds something else.
     """
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise ValueError(f"{name} is {value!r}; it must be a list of integers.")
-    return tuple(integer(f"an entry of {name}", each) for each in value)
+    try:
+        listed = None if isinstance(value, str | bytes) else list(value)
+    except TypeError:
+        listed = None
+    if listed is None:
+        raise ValueError(f"{name} is {shown(value)}; it must be a list of integers.")
+    return tuple(integer(f"an entry of {name}", each) for each in listed)
 
 
 def number(name: str, value: Any) -> float:
@@ -52,7 +62,7 @@ def number(name: str, value: Any) -> float:
         ValueError: it is none.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise ValueError(f"{name} is {value!r}; it must be a number.")
+        raise ValueError(f"{name} is {shown(value)}; it must be a number.")
     return integer(name, value) if hasattr(value, "__index__") else float(value)
 
 
@@ -63,5 +73,5 @@ def flag(name: str, value: Any) -> bool:
         ValueError: it is neither.
     """
     if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
-        raise ValueError(f"{name} is {value!r}; it must be True or False.")
+        raise ValueError(f"{name} is {shown(value)}; it must be True or False.")
     return bool(value)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from golden.options import MatchOptions
-from golden.scalars import flag, integer, integers, number
+from golden.scalars import flag, integer, integers, number, shown
 
 Guide = Literal["output", "input", "query_value"]
 MatcherName = Literal["datm", "random", "bsm", "bsm2d", "asymrnr"]
@@ -130,7 +130,7 @@ class OrbisConfig:
         for name, known in (("guide", GUIDES), ("matcher", MATCHERS), ("targets", TARGETS)):
             value = getattr(self, name)
             if not isinstance(value, str) or value not in known:
-                raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(known)}.")
+                raise ValueError(f"{name} is {shown(value)}; it must be one of {', '.join(known)}.")
         if (self.matcher == "asymrnr") != (self.guide == "query_value"):
             raise ValueError(
                 f"matcher {self.matcher!r} does not go with guide {self.guide!r}: asymrnr matches "

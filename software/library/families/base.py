@@ -146,6 +146,11 @@ class Family:
             "diffusers gives it none, and token reduction knows none."
         )
 
+    def is_fused(self, attn: Any) -> bool:
+        """Whether a layer's own processor projects to Q, K and V at once."""
+        fused: bool = getattr(attn, "fused_projections", False)
+        return fused
+
     def check_bias(self, processor: Any) -> None:
         """Refuse an attention backend that does not take a mask that is added to the scores.
 

@@ -26,6 +26,10 @@ class CogVideoX(TorchFamily):
         size, frames_a_patch = model.config.patch_size, model.config.patch_size_t or 1
         return frames // frames_a_patch, height // size, width // size
 
+    def is_fused(self, attn: Any) -> bool:
+        """Fused layers have another processor; the flag stays when they are unfused."""
+        return False
+
     def text_out(self, attn: Any, mixed: Tensor, call: AttentionCall) -> Tensor:
         """As the video's."""
         return self.video_out(attn, mixed)

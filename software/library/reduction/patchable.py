@@ -53,7 +53,7 @@ def _check_processors(family: Family, layers: dict[int, tuple[str, Any]]) -> Non
                 f"{path} has a {type(processor).__name__}; token reduction knows "
                 f"{' and '.join(family.processors)} only."
             )
-        if getattr(attn, "fused_projections", False):
+        if family.is_fused(attn):
             raise ValueError(f"{path} has fused projections; unfuse_qkv_projections first.")
         if getattr(processor, "_parallel_config", None) is not None:
             raise ValueError(

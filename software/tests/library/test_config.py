@@ -1,8 +1,13 @@
 """Which steps are full, how many tokens go, and what a config refuses."""
 
+import dataclasses
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from software.library.config import OrbisConfig, reduced_count
 
@@ -87,3 +92,58 @@ def test_a_warm_up_may_be_a_share_of_the_run() -> None:
 def test_what_cannot_be_is_refused_in_a_sentence(options: dict[str, Any], rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
         OrbisConfig(**options)
+
+
+def test_numpys_numbers_count_as_numbers() -> None:
+    given: dict[str, Any] = {
+        "ratio": np.float32(0.5), "seed": np.int64(3), "layers": np.arange(2),
+        "proportional": np.bool_(False),
+    }  # fmt: skip
+    config = OrbisConfig(**given)
+    found = (config.ratio, config.seed, config.layers, config.proportional)
+    assert found == (0.5, 3, (0, 1), False)
+    assert [type(each) for each in found] == [float, int, tuple, bool]
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"ratio": "0.38"}, "ratio is '0.38'; it must be a number"),
+        ({"layers": 1}, "layers is 1; it must be a list of integers"),
+        ({"proportional": "no"}, "proportional is 'no'; it must be True or False"),
+        ({"bits": 4.0}, "bits is 4.0; it must be an integer"),
+        ({"guide": ["output"]}, r"guide is \['output'\]; it must be one of"),
+        ({"num_dst": 10**30}, "num_dst is an integer of 100 bits; it must have at most 64"),
+    ],
+)
+def test_values_of_other_types_are_refused(options: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        OrbisConfig(**options)
+
+
+def test_more_dst_than_tokens_are_refused_as_such() -> None:
+    config = OrbisConfig(num_dst=10**9)
+    with pytest.raises(ValueError, match="num_dst is 1000000000, but the video has 512 tokens; it"):
+        config.counts((8, 8, 8))
+
+
+ODD: tuple[Any, ...] = (
+    None, True, "", "0.38", b"1", -1, 0, 1.5, float("nan"), float("inf"), 10**30, 10**5000, 1j, [],
+    {}, object(), np.float32(0.3), np.int64(3), np.array([1, 2]), np.array("a"), torch.tensor(2),
+    Fraction(1, 3), Decimal("0.3"), len,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(OrbisConfig)])
+def test_any_value_is_taken_or_refused_in_a_sentence(name: str) -> None:
+    for value in ODD:
+        try:
+            config = OrbisConfig(**{name: value})
+        except ValueError as error:
+            sentence = str(error)
+            assert name in sentence, sentence
+            assert sentence.endswith("."), sentence
+            assert "\n" not in sentence, sentence
+        else:
+            hash(config)
+            assert type(getattr(config, name)) in (type(None), bool, int, float, str, tuple)

@@ -178,7 +178,8 @@ def test_calls_at_one_time_are_told_and_nothing_grows() -> None:
 
 def test_the_step_may_be_set_by_hand() -> None:
     tiny = TINY["wan"]
-    model, log = tiny.model(), Log(QUARTER)
+    model: Any = tiny.model()
+    log = Log(QUARTER)
     with apply_orbis(model, OrbisConfig(last_full_steps=1, num_steps=99), matcher=log) as applied:
         for _ in range(2):
             for step in range(8):
@@ -192,7 +193,7 @@ def test_the_step_may_be_set_by_hand() -> None:
         applied.reset()
         run(model, tiny.inputs(1, 0), 900)
         run(model, tiny.inputs(1, 0), 800)
-        assert model._orbis._runs.of(None).counter.step == 1  # type: ignore[union-attr]
+        assert model._orbis._runs.of(None).counter.step == 1
         for step, rule in ((-1, "at least 0"), (8, r"in 0\.\.7")):
             with pytest.raises(ValueError, match=f"step is {step}; it must be {rule}"):
                 applied.set_step(step, 8 if step == 8 else None)
