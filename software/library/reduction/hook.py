@@ -13,7 +13,6 @@ import inspect
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -28,38 +27,13 @@ from software.library.reduction.caller import Told, calling_pipeline
 from software.library.reduction.context import ContextWatch
 from software.library.reduction.per_thread import PerThread
 from software.library.reduction.refusals import check_call, check_run
-from software.library.reduction.rows import LayerRows, Rows, rows_of
-from software.library.reduction.runs import Kept, Run, Runs, Shape
+from software.library.reduction.rows import LayerRows, Rows, layer_rows
+from software.library.reduction.runs import Calls, Kept, Run, Runs, Shape, TransformerCall
 from software.library.reduction.step_counter import Moment
 from software.library.reduction.usage import Usage
 
 _ALL = LayerRows(Rows(), Rows())
 """Of every layer where no token is to be dropped."""
-
-
-@dataclass
-class TransformerCall:
-    """A call of the transformer that is under way.
-
-    Attributes:
-        kept: what its pass keeps.
-        step: its number.
-        full: whether every token takes part.
-        matching: whether its layers are to be shown to the matcher.
-        ran: the patched layers that ran so far.
-    """
-
-    kept: Kept
-    step: int
-    full: bool
-    matching: bool
-    ran: set[int] = field(default_factory=set)
-
-
-class _Calls:
-    """The call that a thread is in."""
-
-    under_way: TransformerCall | None = None
 
 
 class TransformerHook:
@@ -85,7 +59,7 @@ class TransformerHook:
         self.guide, self.proportional = config.guide, config.proportional
         self.usage, self._context = Usage(), ContextWatch(self.end_run)
         self.matcher, self._runs = matcher, runs
-        self._calls = PerThread(_Calls)
+        self._calls = PerThread(Calls)
         self._model: Any = None
         self._handles: list[Any] = []
 
@@ -231,7 +205,7 @@ class TransformerHook:
                     )
                     for tokens, last in zip(shown, before, strict=True)
                 ]
-                kept.rows[layer] = self._layer_rows(found, math.prod(grid), device)
+                kept.rows[layer] = layer_rows(found, math.prod(grid), device, self.config.targets)
         except ValueError as error:
             raise ValueError(
                 f"layer {self.layers[layer]} cannot be matched in step {step}: {error} A model may"
@@ -251,15 +225,6 @@ class TransformerHook:
             self.usage.add(attention_seconds=seconds, rows_full=rows)
         else:
             self.usage.add(attention_seconds=seconds, rows_reduced=rows, rows_dropped=dropped)
-
-    def _layer_rows(self, found: list[Any], num_tokens: int, device: torch.device) -> LayerRows:
-        """The rows that a match leaves: of one list of pairs for all, or of Q's and of KV's."""
-        apart = isinstance(found[0], tuple)
-        query = rows_of([each[0] if apart else each for each in found], num_tokens, device)
-        if self.config.targets == "q":
-            return LayerRows(query, Rows())
-        key_value = rows_of([each[1] for each in found], num_tokens, device) if apart else query
-        return LayerRows(query, key_value)
 
 
 def _time(timestep: Any) -> float | None:

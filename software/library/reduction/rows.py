@@ -11,12 +11,13 @@ heads of d channels, C channels of a state.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from golden.reduce import Reduction
+from software.library.config import Targets
 
 
 class Pairs(Protocol):
@@ -181,3 +182,25 @@ class LayerRows:
     def dropped(self) -> int:
         """K of each video, of the queries or of the keys, whichever lose more."""
         return max(self.query.dropped, self.key_value.dropped)
+
+
+def layer_rows(
+    found: Sequence[Any], num_tokens: int, device: torch.device, targets: Targets
+) -> LayerRows:
+    """The rows that a match leaves of N tokens, for tokens on a device.
+
+    Args:
+        found: of each video, its pairs: of one list for all, or of Q's and of KV's.
+        num_tokens: N.
+        device: where the tokens are.
+        targets: what is reduced.
+
+    Raises:
+        ValueError: see `rows_of`.
+    """
+    apart = isinstance(found[0], tuple)
+    query = rows_of([each[0] if apart else each for each in found], num_tokens, device)
+    if targets == "q":
+        return LayerRows(query, Rows())
+    key_value = rows_of([each[1] for each in found], num_tokens, device) if apart else query
+    return LayerRows(query, key_value)

@@ -48,6 +48,31 @@ class Kept:
     previous: dict[int, list[Any]] = field(default_factory=dict)
 
 
+@dataclass
+class TransformerCall:
+    """A call of the transformer that is under way.
+
+    Attributes:
+        kept: what its pass keeps.
+        step: its number.
+        full: whether every token takes part.
+        matching: whether its layers are to be shown to the matcher.
+        ran: the patched layers that ran so far.
+    """
+
+    kept: Kept
+    step: int
+    full: bool
+    matching: bool
+    ran: set[int] = field(default_factory=set)
+
+
+class Calls:
+    """The call that a thread is in."""
+
+    under_way: TransformerCall | None = None
+
+
 class Run:
     """The present run of a pipeline, or of calls outside of one.
 
