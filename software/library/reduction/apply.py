@@ -89,12 +89,6 @@ def apply_orbis(
     models, pipe = _models(pipe_or_transformer), pipe_or_transformer
     if isinstance(pipe, nn.Module):
         pipe = None
-        if config.needs_steps and config.num_steps is None:
-            raise ValueError(
-                f"warmup_steps is {config.warmup_steps} and last_full_steps"
-                f" {config.last_full_steps}, but a transformer alone does not know how many steps a"
-                " run has: give num_steps, or the pipeline."
-            )
 
     def num_steps() -> int | None:
         return getattr(pipe, "num_timesteps", None) or config.num_steps
@@ -106,6 +100,7 @@ def apply_orbis(
         if _hook_of(model):
             raise ValueError(f"{_title(model)} is patched already; remove_orbis undoes it.")
     found = {name: patchable(model, config) for name, model in models.items()}
+    _check_steps(pipe_or_transformer, config)
     counter, hooks = StepCounter(timesteps), {}
     matcher = matcher or make_matcher(config)
     for name, (family, layers) in found.items():
@@ -148,10 +143,34 @@ def _models(pipe_or_transformer: Any) -> dict[str, nn.Module]:
         parts = {name: getattr(pipe_or_transformer, name, None) for name in _NAMES}
         found = {name: model for name, model in parts.items() if isinstance(model, nn.Module)}
     if not found:
-        raise ValueError(
-            f"{_title(pipe_or_transformer)} has no transformer; nothing can be patched."
-        )
+        raise ValueError(_no_transformer(pipe_or_transformer))
     return {name: getattr(model, "_orig_mod", model) for name, model in found.items()}
+
+
+def _no_transformer(pipe: Any) -> str:
+    """Why nothing of a pipeline, or of what was given for one, can be patched."""
+    empty = [name for name in _NAMES if getattr(pipe, name, ()) is None]
+    if not empty:
+        return f"{_title(pipe)} has no transformer; nothing can be patched."
+    return (
+        f"{_title(pipe)}'s {empty[0]} is None; load it first (a modular pipeline does in"
+        " load_components), then patch."
+    )
+
+
+def _check_steps(pipe_or_transformer: Any, config: OrbisConfig) -> None:
+    """Refuse a config that needs the number of steps where nobody will tell it."""
+    if not config.needs_steps or config.num_steps is not None:
+        return
+    alone = isinstance(pipe_or_transformer, nn.Module)
+    if not alone and hasattr(type(pipe_or_transformer), "num_timesteps"):
+        return
+    who = "a transformer alone" if alone else f"a {_title(pipe_or_transformer)}"
+    raise ValueError(
+        f"warmup_steps is {config.warmup_steps} and last_full_steps {config.last_full_steps}, but"
+        f" {who} does not know how many steps a run has: give num_steps"
+        f"{', or the pipeline' if alone else ''}."
+    )
 
 
 def _title(thing: Any) -> str:

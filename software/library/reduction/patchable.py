@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from software.library.config import OrbisConfig
-from software.library.families import FAMILIES, Family, family_of
+from software.library.families import Family, family_of
 
 
 def patchable(model: nn.Module, config: OrbisConfig) -> tuple[Family, dict[int, tuple[str, Any]]]:
@@ -17,11 +17,6 @@ def patchable(model: nn.Module, config: OrbisConfig) -> tuple[Family, dict[int, 
             another processor than the family's, or lie on devices of several types.
     """
     family = family_of(model)
-    if family is None:
-        known = ", ".join(each.name for each in FAMILIES)
-        raise ValueError(
-            f"{type(model).__name__} is not of a family whose attention can be reduced: {known}."
-        )
     if getattr(model, "is_cache_enabled", False):
         raise ValueError(
             f"{type(model).__name__} has a cache enabled that skips attention layers; "
