@@ -27,7 +27,8 @@ from software.tests.library.tiny_models import TINY
 from software.tests.library.tiny_wan import skyreels_v2, wan
 
 STEPS = 8
-PIXELS = {"num_frames": 9, "height": 64, "width": 80}
+SIZE = {"height": 64, "width": 80}
+PIXELS = {"num_frames": 9, **SIZE}
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class TinyPipeline:
         return latents
 
 
+def euler() -> Any:
+    """A scheduler of rectified flow."""
+    return FlowMatchEulerDiscreteScheduler(shift=3.0)
+
+
 def cogvideox(channels: int = 4) -> Tiny:
     """CogVideoX with four channels of latents, or more; nine frames of pixels make three of them.
 
@@ -87,9 +93,8 @@ def _cogvideox() -> Any:
 def wan_pipeline(*, experts: int = 1) -> Any:
     """Wan's pipeline; with two experts, Wan 2.2's: the second one takes over half-way."""
     tiny = wan(channels=16)
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
     second = {"transformer_2": tiny.model(), "boundary_ratio": 0.8} if experts == 2 else {}
-    return WanPipeline(None, None, None, scheduler, tiny.model(), **second)
+    return WanPipeline(None, None, None, euler(), tiny.model(), **second)
 
 
 def _hunyuan_video() -> Any:
@@ -99,8 +104,7 @@ def _hunyuan_video() -> Any:
 
 
 def _skyreels_v2() -> Any:
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
-    return SkyReelsV2Pipeline(None, None, skyreels_v2(16, 16).model(), None, scheduler)
+    return SkyReelsV2Pipeline(None, None, skyreels_v2(16, 16).model(), None, euler())
 
 
 def _ltx_video() -> Any:
@@ -114,15 +118,16 @@ def _mochi() -> Any:
 
 
 PROMPT, OTHER = normal(7, 1, 7, 16), normal(8, 1, 7, 16)
+EMBEDS = {"prompt_embeds": PROMPT}
 ALL, SOME = torch.ones(1, 7, dtype=torch.bool), torch.arange(7)[None] < 4
-_MASKED = {"prompt_embeds": PROMPT, "prompt_attention_mask": ALL}
+_MASKED = {**EMBEDS, "prompt_attention_mask": ALL}
 _UNGUIDED = {"guidance_scale": 1.0}
 NEGATIVE = {"negative_prompt_embeds": OTHER, "guidance_scale": 4.0}
 NEGATIVE_MASKED = {**NEGATIVE, "negative_prompt_attention_mask": SOME}
 
 PIPELINES: dict[str, TinyPipeline] = {
     "cogvideox": TinyPipeline(
-        _cogvideox, {"prompt_embeds": PROMPT, **_UNGUIDED, **PIXELS}, NEGATIVE, 1
+        _cogvideox, {**EMBEDS, **_UNGUIDED, **PIXELS}, NEGATIVE, 1
     ),
     "hunyuanvideo": TinyPipeline(
         _hunyuan_video,
@@ -132,10 +137,10 @@ PIPELINES: dict[str, TinyPipeline] = {
         2,
     ),
     "wan": TinyPipeline(
-        wan_pipeline, {"prompt_embeds": PROMPT, **_UNGUIDED, **PIXELS}, NEGATIVE, 2
+        wan_pipeline, {**EMBEDS, **_UNGUIDED, **PIXELS}, NEGATIVE, 2
     ),
     "skyreels-v2": TinyPipeline(
-        _skyreels_v2, {"prompt_embeds": PROMPT, **_UNGUIDED, **PIXELS}, NEGATIVE, 2
+        _skyreels_v2, {**EMBEDS, **_UNGUIDED, **PIXELS}, NEGATIVE, 2
     ),
     "ltx-video": TinyPipeline(
         _ltx_video,

@@ -1,11 +1,18 @@
-"""Stands in for a pipeline's autoencoder: its shapes and what pipelines ask of it, no weights."""
+"""Pictures, and what stands in for their encoders: shapes, and no weights."""
 
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from software.tests.library.tiny import normal
+
+IMAGE = torch.rand(1, 3, 64, 80, generator=torch.Generator().manual_seed(3))
+VIDEO = torch.rand(1, 9, 3, 64, 80, generator=torch.Generator().manual_seed(4))
+PIL, FACE = Image.new("RGB", (80, 64), "teal"), Image.new("RGB", (16, 16), "tan")
 
 
 class Encoded(NamedTuple):
@@ -55,3 +62,9 @@ class StandInVae(nn.Module):
         space, time = self.spatial_compression_ratio, self.temporal_compression_ratio
         size = ((frames - 1) * time + 1, height * space, width * space)
         return (F.interpolate(latents[:, :3], size),)
+
+
+def seeing(pipe: Any, channels: int) -> Any:
+    """A pipeline whose image encoder finds two tokens of so many channels."""
+    pipe.encode_image = lambda *_, **__: normal(5, 1, 2, channels)
+    return pipe
