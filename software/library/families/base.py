@@ -66,6 +66,7 @@ class Family:
         processors: class names of the attention processors whose arithmetic this is.
         text_first: whether text goes before the video in the joint sequence.
         norm_across_heads: whether Q and K are normalised before they are split into heads.
+        limits: what of it is not supported, or works otherwise than one would think: a sentence.
     """
 
     name: ClassVar[str]
@@ -73,6 +74,7 @@ class Family:
     processors: ClassVar[tuple[str, ...]]
     text_first: ClassVar[bool] = False
     norm_across_heads: ClassVar[bool] = False
+    limits: ClassVar[str] = ""
 
     def attentions(self, model: nn.Module) -> dict[str, nn.Module]:
         """The self-attention layers over video tokens, by path, in the order that they run in."""
@@ -223,6 +225,17 @@ def split_heads(rows: Tensor, count: int) -> Tensor:
 def merge_heads(heads: Tensor) -> Tensor:
     """[B, H, S, d] to [B, S, H d]."""
     return heads.transpose(1, 2).flatten(2)
+
+
+def joint_mask(call: AttentionCall, text: Tensor) -> Tensor | None:
+    """A key mask of the joint sequence, video first, from one of the text, bool [B, T].
+
+    None if all take part.
+    """
+    if bool(text.all()):
+        return None
+    video = text.new_ones(len(text), call.video.shape[1])
+    return torch.cat([video, text], dim=1)[:, None, None]
 
 
 def numbered(model: nn.Module, blocks: str, attention: str) -> dict[str, nn.Module]:

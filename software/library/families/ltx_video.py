@@ -16,6 +16,11 @@ class LTXVideo(Family):
     model = "LTXVideoTransformer3DModel"
     processors = ("LTXVideoAttnProcessor",)
     norm_across_heads = True
+    limits = (
+        "Where a pipeline gives the tokens' coordinates instead of the video's size, as "
+        "LTXConditionPipeline does, all lie in one row: the blocks from which BSM and AsymRnR draw "
+        "dst tokens are stretches of it."
+    )
 
     def attentions(self, model: nn.Module) -> dict[str, nn.Module]:
         """``attn1`` of each block."""

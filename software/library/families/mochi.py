@@ -5,7 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from software.library.families.base import AttentionCall, Rotary, TorchFamily, numbered
+from software.library.families.base import (
+    AttentionCall,
+    Rotary,
+    TorchFamily,
+    joint_mask,
+    numbered,
+)
 
 
 class Mochi(TorchFamily):
@@ -30,11 +36,7 @@ class Mochi(TorchFamily):
 
     def key_mask(self, call: AttentionCall) -> Tensor | None:
         """All of the video, and the text as its mask says."""
-        text = _text_mask(call)
-        if bool(text.all()):
-            return None
-        video = text.new_ones(len(text), call.video.shape[1])
-        return torch.cat([video, text], dim=1)[:, None, None]
+        return joint_mask(call, _text_mask(call))
 
     def text_out(self, attn: Any, mixed: Tensor, call: AttentionCall) -> Tensor:
         """The rows that take part come first, then zeros; all are projected."""

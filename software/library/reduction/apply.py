@@ -18,7 +18,7 @@ from software.library.matchers import Matcher, make_matcher
 from software.library.reduction.attention import ReducedAttention, own_processor
 from software.library.reduction.caller import NAMES, bare, transformers
 from software.library.reduction.hook import TransformerHook
-from software.library.reduction.patchable import patchable
+from software.library.reduction.patchable import check_steps, patchable
 from software.library.reduction.replaced import ReplacedWatch, watch_of
 from software.library.reduction.runs import Runs
 from software.library.reduction.summary import OrbisSummary, sum_up
@@ -118,13 +118,7 @@ def apply_orbis(
         if _hook_of(model):
             raise ValueError(f"{_title(model)} is patched already; remove_orbis undoes it.")
     found = {name: patchable(model, config) for name, model in models.items()}
-    alone = isinstance(pipe_or_transformer, nn.Module)
-    if alone and config.needs_steps and config.num_steps is None:
-        raise ValueError(
-            f"warmup_steps is {config.warmup_steps} and last_full_steps {config.last_full_steps},"
-            " but a transformer alone does not know how many steps a run has: give num_steps, or"
-            " the pipeline."
-        )
+    check_steps(pipe_or_transformer, config)
     stale = watch_of(pipe_or_transformer)
     if stale is not None:
         if any(map(_hook_of, stale.models.values())):
@@ -183,10 +177,19 @@ def _models(pipe_or_transformer: Any) -> dict[str, nn.Module]:
         if model not in found.values():
             found[name] = model
     if not found:
-        raise ValueError(
-            f"{_title(pipe_or_transformer)} has no transformer; nothing can be patched."
-        )
+        raise ValueError(_no_transformer(pipe_or_transformer))
     return found
+
+
+def _no_transformer(pipe: Any) -> str:
+    """Why nothing of a pipeline, or of what was given for one, can be patched."""
+    empty = [name for name in NAMES if getattr(pipe, name, ()) is None]
+    if not empty:
+        return f"{_title(pipe)} has no transformer; nothing can be patched."
+    return (
+        f"{_title(pipe)}'s {empty[0]} is None; load it first (a modular pipeline does in"
+        " load_components), then patch."
+    )
 
 
 def _title(thing: Any) -> str:

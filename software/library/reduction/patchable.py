@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from software.library.config import OrbisConfig
-from software.library.families import FAMILIES, Family, family_of
+from software.library.families import Family, family_of
 from software.library.reduction.attention import own_processor
 
 
@@ -18,11 +18,6 @@ def patchable(model: nn.Module, config: OrbisConfig) -> tuple[Family, dict[int, 
             another processor than the family's, or lie on devices of several types.
     """
     family = family_of(model)
-    if family is None:
-        known = ", ".join(each.name for each in FAMILIES)
-        raise ValueError(
-            f"{type(model).__name__} is not of a family whose attention can be reduced: {known}."
-        )
     if getattr(model, "is_cache_enabled", False):
         raise ValueError(
             f"{type(model).__name__} has a cache enabled that skips attention layers; "
@@ -34,6 +29,25 @@ def patchable(model: nn.Module, config: OrbisConfig) -> tuple[Family, dict[int, 
     _check_processors(family, layers)
     _check_devices(layers)
     return family, layers
+
+
+def check_steps(pipe_or_transformer: Any, config: OrbisConfig) -> None:
+    """Refuse a config that needs the number of steps where nobody will tell it.
+
+    Raises:
+        ValueError: so it is.
+    """
+    if not config.needs_steps or config.num_steps is not None:
+        return
+    alone = isinstance(pipe_or_transformer, nn.Module)
+    if not alone and hasattr(type(pipe_or_transformer), "num_timesteps"):
+        return
+    who = "a transformer alone" if alone else f"a {type(pipe_or_transformer).__name__}"
+    raise ValueError(
+        f"warmup_steps is {config.warmup_steps} and last_full_steps {config.last_full_steps}, but"
+        f" {who} does not know how many steps a run has: give num_steps"
+        f"{', or the pipeline' if alone else ''}."
+    )
 
 
 def _known(numbers: tuple[int, ...], count: int) -> Iterator[int]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from software.tests.library.tiny_models import Tiny
+from software.tests.library.tiny import Tiny
 
 Lists = tuple[list[int], list[int]]
 """src and dst."""
@@ -31,7 +31,7 @@ def attend(
         )  # fmt: skip
     columns = [column for column, count in enumerate(times) for _ in range(count)]
     weights: Tensor = scores[:, columns].softmax(dim=1)
-    return weights @ value[columns]
+    return weights.nan_to_num(0) @ value[columns]  # a query that may see no key gets zeros
 
 
 @dataclass

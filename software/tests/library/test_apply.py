@@ -55,9 +55,7 @@ def test_only_attention_over_video_tokens_is_patched_and_listed(name: str) -> No
         patched = {path for path, module in model.named_modules()
                    if isinstance(getattr(module, "processor", None), ReducedAttention)}  # fmt: skip
         assert {f"transformer.{path}" for path in patched} == set(orbis_summary(model).layers)
-    family = family_of(model)
-    assert family is not None
-    assert patched == set(family.attentions(model))
+    assert patched == set(family_of(model).attentions(model))
     assert not any("refiner" in path or "attn2" in path for path in patched)
 
 

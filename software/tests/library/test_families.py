@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,9 @@ from software.library.families import FAMILIES, family_of
 from software.library.matchers import MatchRequest
 from software.library.reduction import apply_orbis
 from software.tests.library.naive_reduction import Lists, NaiveSdpa
-from software.tests.library.tiny_models import TINY, Tiny, run
+from software.tests.library.tiny import Tiny
+from software.tests.library.tiny_models import TINY, run
+from software.tests.library.tiny_runs import NAMES
 
 CLOSE: dict[str, Any] = {"atol": 2e-5, "rtol": 1e-4}
 ONE_FULL: dict[str, Any] = {"warmup_steps": 1, "rc_steps": 3}
@@ -100,10 +101,8 @@ def test_reduced_steps_follow_the_definition_and_full_ones_are_bit_identical(
     unreduced = run(plain, later, 400)
     assert torch.equal(run(model, later, 400), unreduced)
 
-    family = family_of(plain)
-    assert family is not None
     naive = NaiveSdpa(tiny, pairs_of(tiny, kind), proportional)
-    naive.watch(list(family.attentions(plain).values()))
+    naive.watch(list(family_of(plain).attentions(plain).values()))
     with naive:
         expected = run(plain, later, 400)
     torch.testing.assert_close(reduced, expected, **CLOSE)
@@ -114,9 +113,7 @@ def test_reduced_steps_follow_the_definition_and_full_ones_are_bit_identical(
 def test_the_guide_is_what_it_says(name: str) -> None:
     tiny = TINY[name]
     model, inputs = tiny.model(), tiny.inputs(2, 1)
-    family = family_of(model)
-    assert family is not None
-    layers = list(family.attentions(model).values())
+    layers = list(family_of(model).attentions(model).values())
     entered: list[Tensor] = []
     for attn in layers:
         attn.register_forward_pre_hook(
@@ -150,10 +147,8 @@ def test_the_guide_is_what_it_says(name: str) -> None:
 
 def unreduced_sdpa(tiny: Tiny, model: nn.Module, inputs: Any) -> NaiveSdpa:
     """The naive attention after one call of a model, nothing dropped: it has each layer's calls."""
-    family = family_of(model)
-    assert family is not None
     naive = NaiveSdpa(tiny, lambda *_: ([], []), proportional=False)
-    naive.watch(list(family.attentions(model).values()))
+    naive.watch(list(family_of(model).attentions(model).values()))
     with naive:
         run(model, inputs)
     return naive
@@ -181,7 +176,5 @@ def test_q_and_v_are_those_of_the_models_own_attention(name: str) -> None:
 
 
 def test_every_family_is_tried_here() -> None:
-    kinds = {type(family_of(tiny.model())) for tiny in TINY.values()}
-    assert kinds == {type(family) for family in FAMILIES}
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
-    assert all(family.name in readme for family in FAMILIES)
+    assert {family_of(tiny.model()) for tiny in TINY.values()} == set(FAMILIES)
+    assert [family_of(TINY[name].model()) for name in NAMES] == list(FAMILIES)

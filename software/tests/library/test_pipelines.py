@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,19 @@ from transformers import T5Config, T5EncoderModel, T5Tokenizer
 from software.library.config import OrbisConfig
 from software.library.matchers import MatchRequest, make_matcher
 from software.library.reduction import apply_orbis, orbis_summary, remove_orbis
+from software.tests.library.tiny_guided import GUIDED
 from software.tests.library.tiny_pipelines import PIPELINES, STEPS, wan_pipeline
 
 CONFIG = OrbisConfig(warmup_steps=2, last_full_steps=1)
 SCRIPT = Path(__file__).parents[3] / "docs" / "reduce_tokens.py"
 
 
-@pytest.mark.parametrize("guided", [False, True])
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize(
+    ("name", "guided"),
+    [*product(PIPELINES, (False, True)), *((name, True) for name in GUIDED)],
+)
 def test_a_pipeline_runs_reduced_as_often_as_it_is_called(name: str, guided: bool) -> None:
-    tiny = PIPELINES[name]
+    tiny = (PIPELINES | GUIDED)[name]
     pipe = tiny.pipe()
     plain = tiny.run(pipe, guided=guided)
     apply_orbis(pipe, CONFIG)
@@ -40,6 +44,30 @@ def test_a_pipeline_runs_reduced_as_often_as_it_is_called(name: str, guided: boo
     assert torch.equal(tiny.run(pipe, guided=guided), plain)
     with apply_orbis(pipe, OrbisConfig(ratio=0.0, warmup_steps=1)):
         assert torch.equal(tiny.run(pipe, guided=guided), plain)
+
+
+@pytest.mark.parametrize("lag", [1, 3])
+def test_frames_that_lag_behind_each_other_take_steps_together(lag: int) -> None:
+    """Diffusion forcing: a call's latest time stands still while the first frames are ahead."""
+    tiny = GUIDED["skyreels-v2-forcing"]
+    pipe = tiny.pipe()
+    with apply_orbis(pipe, CONFIG) as applied:
+        tiny.run(pipe, guided=True, ar_step=lag, causal_block_size=1)
+    assert pipe.num_timesteps == STEPS + 2 * lag
+    kinds = CONFIG.full_steps(pipe.num_timesteps)
+    assert applied.usage.full_calls == 2 * kinds.count(True)
+    assert applied.usage.reduced_calls == 2 * kinds.count(False)
+
+
+def test_causal_blocks_of_frames_are_refused_before_a_step_is_spent() -> None:
+    tiny = GUIDED["skyreels-v2-forcing"]
+    pipe = tiny.pipe()
+    with (
+        apply_orbis(pipe, CONFIG) as applied,
+        pytest.raises(ValueError, match=r"causally over blocks of 3 frames, .* must be 1\."),
+    ):
+        tiny.run(pipe, guided=True, ar_step=1, causal_block_size=3)
+    assert applied.usage.full_calls == 0
 
 
 @pytest.mark.parametrize("last", [0, 3, 5])  # after the first step, a reduced one, a full one

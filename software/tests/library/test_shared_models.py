@@ -17,7 +17,8 @@ from torch import Tensor
 from software.library.config import OrbisConfig
 from software.library.reduction import apply_orbis, orbis_summary
 from software.library.reduction.step_counter import MOST_PASSES
-from software.tests.library.tiny_models import TINY, normal, run
+from software.tests.library.tiny import normal
+from software.tests.library.tiny_models import TINY, run
 from software.tests.library.tiny_pipelines import PIPELINES
 from software.tests.library.tiny_runs import CONFIG, Log, run_all
 

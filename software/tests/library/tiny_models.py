@@ -4,79 +4,29 @@ Sizes are chosen so that frames, rows, columns, heads and text differ from each 
 two axes cannot go unnoticed.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from diffusers import (
     CogVideoXTransformer3DModel,
-    HunyuanVideoTransformer3DModel,
     LTXVideoTransformer3DModel,
     MochiTransformer3DModel,
-    WanTransformer3DModel,
 )
 from torch import Tensor, nn
 
-Inputs = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Tiny:
-    """A model, its inputs for a batch and a seed, its token grid, and where its text lies.
-
-    Attributes:
-        build: makes the model; call it through ``model``.
-        inputs: ``inputs(batch, seed)``, keyword arguments of its forward but the time.
-        grid: frames, rows and columns of video tokens.
-        text: text tokens in the joint sequence; 0 where text is no part of it.
-        text_first: whether they go first.
-    """
-
-    build: Callable[[], Any]
-    inputs: Callable[[int, int], Inputs]
-    grid: tuple[int, int, int]
-    text: int = 0
-    text_first: bool = False
-
-    @property
-    def num_tokens(self) -> int:
-        """Video tokens."""
-        frames, rows, columns = self.grid
-        return frames * rows * columns
-
-    def model(self) -> nn.Module:
-        """The model, from a seed, not from the global generator."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            model: nn.Module = self.build()
-            for name, parameter in model.named_parameters():
-                # Fresh models scale some branches by nearly nothing; then no mistake would show.
-                if name.endswith("scale_shift_table"):
-                    parameter.data.normal_()
-        return model.eval().requires_grad_(False)
+from software.tests.library.tiny import Inputs, Tiny, keep, normal
+from software.tests.library.tiny_hunyuan import framepack, hunyuan_video, hunyuan_video15
+from software.tests.library.tiny_wan import skyreels_v2, wan, wan_animate, wan_of_images, wan_vace
 
 
 def run(model: nn.Module, inputs: Inputs, time: float = 500.0) -> Tensor:
     """One call of the model, the time going down from 1,000 as in pipelines."""
-    batch = len(inputs["hidden_states"])
-    timestep = torch.full((batch,), time)
+    latents = inputs["hidden_states"]
+    timestep = torch.full((len(latents),), time, dtype=latents.dtype)
+    if inputs.get("enable_diffusion_forcing"):  # earlier frames are ahead
+        timestep = timestep[:, None] * torch.linspace(0.5, 1, latents.shape[2])
     found: Tensor = model(**inputs, timestep=timestep, return_dict=False)[0]
     return found
-
-
-def normal(seed: int, *shape: int) -> Tensor:
-    """Each entry of the batch (dimension 0) has a seed of its own."""
-    rows = [
-        torch.randn(shape[1:], generator=torch.Generator().manual_seed(1000 * seed + number))
-        for number in range(shape[0])
-    ]
-    return torch.stack(rows)
-
-
-def _keep(batch: int, tokens: int) -> Tensor:
-    """Text masks: the first video has all its text tokens, each next one two less."""
-    return torch.arange(tokens)[None] < tokens - 2 * torch.arange(batch)[:, None]
 
 
 def _cogvideox(rotary: bool) -> Tiny:
@@ -101,45 +51,33 @@ def _cogvideox(rotary: bool) -> Tiny:
     return Tiny(build, inputs, (3, 4, 5), 7, text_first=True)
 
 
-def _hunyuan_video() -> Tiny:
+def cogvideox15(channels: int = 3, text: int = 8) -> Tiny:
+    """CogVideoX 1.5 for images to videos: patches of two frames; half of the channels are images'.
+
+    Args:
+        channels: of the latents.
+        text: channels of the text embeddings.
+    """
+
     def build() -> Any:
-        return HunyuanVideoTransformer3DModel(
-            in_channels=4, out_channels=4, num_attention_heads=2, attention_head_dim=10,
-            num_layers=1, num_single_layers=1, num_refiner_layers=1, patch_size=2, patch_size_t=1,
-            guidance_embeds=True, text_embed_dim=16, pooled_projection_dim=8,
-            rope_axes_dim=(2, 4, 4),
+        return CogVideoXTransformer3DModel(
+            num_attention_heads=2, attention_head_dim=16, in_channels=2 * channels,
+            out_channels=channels, time_embed_dim=8, text_embed_dim=text, ofs_embed_dim=8,
+            num_layers=2, sample_width=10, sample_height=8, sample_frames=6, patch_size=2,
+            patch_size_t=2, patch_bias=False, temporal_compression_ratio=4, max_text_seq_length=7,
+            use_rotary_positional_embeddings=True,
         )  # fmt: skip
 
     def inputs(batch: int, seed: int) -> Inputs:
+        angle = torch.arange(60)[:, None] * torch.linspace(0.1, 1, 8).repeat_interleave(2)
         return {
-            "hidden_states": normal(seed, batch, 4, 3, 8, 10),
-            "encoder_hidden_states": normal(seed + 50, batch, 7, 16),
-            "encoder_attention_mask": _keep(batch, 7).long(),
-            "pooled_projections": normal(seed + 90, batch, 8),
-            "guidance": torch.full((batch,), 6000.0),
+            "hidden_states": normal(seed, batch, 6, 2 * channels, 8, 10),
+            "encoder_hidden_states": normal(seed + 50, batch, 7, text),
+            "image_rotary_emb": (angle.cos(), angle.sin()),
+            "ofs": torch.full((1,), 2.0),
         }
 
-    return Tiny(build, inputs, (3, 4, 5), 7)
-
-
-def wan(channels: int = 4) -> Tiny:
-    """Wan, with so many latent channels."""
-
-    def build() -> Any:
-        return WanTransformer3DModel(
-            patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12,
-            in_channels=channels, out_channels=channels, text_dim=16, freq_dim=32, ffn_dim=32,
-            num_layers=2, cross_attn_norm=True, qk_norm="rms_norm_across_heads",
-            rope_max_seq_len=32,
-        )  # fmt: skip
-
-    def inputs(batch: int, seed: int) -> Inputs:
-        return {
-            "hidden_states": normal(seed, batch, channels, 3, 8, 10),
-            "encoder_hidden_states": normal(seed + 50, batch, 7, 16),
-        }
-
-    return Tiny(build, inputs, (3, 4, 5))
+    return Tiny(build, inputs, (3, 4, 5), 7, text_first=True)
 
 
 def _ltx_video() -> Tiny:
@@ -153,7 +91,7 @@ def _ltx_video() -> Tiny:
         return {
             "hidden_states": normal(seed, batch, 60, 4),
             "encoder_hidden_states": normal(seed + 50, batch, 7, 16),
-            "encoder_attention_mask": _keep(batch, 7).long(),
+            "encoder_attention_mask": keep(batch, 7).long(),
             "num_frames": 3, "height": 4, "width": 5,
         }  # fmt: skip
 
@@ -172,7 +110,7 @@ def _mochi() -> Tiny:
         return {
             "hidden_states": normal(seed, batch, 4, 3, 8, 10),
             "encoder_hidden_states": normal(seed + 50, batch, 7, 16),
-            "encoder_attention_mask": _keep(batch, 7),
+            "encoder_attention_mask": keep(batch, 7),
         }
 
     return Tiny(build, inputs, (3, 4, 5), 7)
@@ -181,8 +119,21 @@ def _mochi() -> Tiny:
 TINY: dict[str, Tiny] = {
     "cogvideox": _cogvideox(rotary=False),
     "cogvideox-rotary": _cogvideox(rotary=True),
-    "hunyuanvideo": _hunyuan_video(),
+    "cogvideox-1.5": cogvideox15(),
+    "hunyuanvideo": hunyuan_video(),
+    "hunyuanvideo-i2v": hunyuan_video("token_replace"),
+    "hunyuanvideo-1.5": hunyuan_video15(),
+    "framepack": framepack(),
     "wan": wan(),
+    "wan-i2v": wan_of_images(),
+    "wan-vace": wan_vace(),
+    "wan-animate": wan_animate(),
+    "skyreels-v2": skyreels_v2(),
+    "skyreels-v2-forcing": skyreels_v2(forcing=True),
     "ltx-video": _ltx_video(),
     "mochi": _mochi(),
 }
+VARIANTS = (
+    "cogvideox-rotary", "cogvideox-1.5", "hunyuanvideo-i2v", "wan-i2v", "skyreels-v2-forcing",
+)  # fmt: skip
+"""Those that are held to the definition alone: elsewhere one of their family stands for them."""

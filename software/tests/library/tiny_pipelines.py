@@ -17,14 +17,18 @@ from diffusers import (
     HunyuanVideoPipeline,
     LTXPipeline,
     MochiPipeline,
+    SkyReelsV2Pipeline,
     WanPipeline,
 )
 from torch import Tensor
 
-from software.tests.library.tiny_models import TINY, normal, wan
+from software.tests.library.tiny import Tiny, normal
+from software.tests.library.tiny_models import TINY
+from software.tests.library.tiny_wan import skyreels_v2, wan
 
 STEPS = 8
-PIXELS = {"num_frames": 9, "height": 64, "width": 80}
+SIZE = {"height": 64, "width": 80}
+PIXELS = {"num_frames": 9, **SIZE}
 
 
 @dataclass(frozen=True)
@@ -52,37 +56,55 @@ class TinyPipeline:
     def run(self, pipe: Any, *, guided: bool, **more: Any) -> Tensor:
         """Latents of a call that takes ``STEPS`` steps."""
         given = {**self.given, **(self.guided if guided else {}), **more}
-        found: Tensor = pipe(
+        found: Any = pipe(
             num_inference_steps=STEPS, output_type="latent", return_dict=False,
             generator=torch.Generator().manual_seed(0), **given,
         )[0]  # fmt: skip
-        return found
+        latents: Tensor = found[-1] if isinstance(found, list) else found  # after each section
+        return latents
 
 
-def _cogvideox() -> Any:
+def euler() -> Any:
+    """A scheduler of rectified flow."""
+    return FlowMatchEulerDiscreteScheduler(shift=3.0)
+
+
+def cogvideox(channels: int = 4) -> Tiny:
+    """CogVideoX with four channels of latents, or more; nine frames of pixels make three of them.
+
+    Args:
+        channels: of what it is given.
+    """
+
     def build() -> Any:
         return CogVideoXTransformer3DModel(
-            num_attention_heads=2, attention_head_dim=16, in_channels=4, out_channels=4,
+            num_attention_heads=2, attention_head_dim=16, in_channels=channels, out_channels=4,
             time_embed_dim=8, text_embed_dim=16, num_layers=2, sample_width=10, sample_height=8,
             sample_frames=9, patch_size=2, temporal_compression_ratio=4, max_text_seq_length=7,
         )  # fmt: skip
 
-    model = replace(TINY["cogvideox"], build=build).model()
-    return CogVideoXPipeline(None, None, None, model, CogVideoXDDIMScheduler())
+    return replace(TINY["cogvideox"], build=build)
+
+
+def _cogvideox() -> Any:
+    return CogVideoXPipeline(None, None, None, cogvideox().model(), CogVideoXDDIMScheduler())
 
 
 def wan_pipeline(*, experts: int = 1) -> Any:
     """Wan's pipeline; with two experts, Wan 2.2's: the second one takes over half-way."""
     tiny = wan(channels=16)
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
     second = {"transformer_2": tiny.model(), "boundary_ratio": 0.8} if experts == 2 else {}
-    return WanPipeline(None, None, None, scheduler, tiny.model(), **second)
+    return WanPipeline(None, None, None, euler(), tiny.model(), **second)
 
 
 def _hunyuan_video() -> Any:
     scheduler = FlowMatchEulerDiscreteScheduler(shift=7.0)
     model = TINY["hunyuanvideo"].model()
     return HunyuanVideoPipeline(None, None, model, None, scheduler, None, None)
+
+
+def _skyreels_v2() -> Any:
+    return SkyReelsV2Pipeline(None, None, skyreels_v2(16, 16).model(), None, euler())
 
 
 def _ltx_video() -> Any:
@@ -95,35 +117,39 @@ def _mochi() -> Any:
     return MochiPipeline(scheduler, None, None, None, TINY["mochi"].model())
 
 
-_PROMPT, _OTHER = normal(7, 1, 7, 16), normal(8, 1, 7, 16)
-_ALL, _SOME = torch.ones(1, 7, dtype=torch.bool), torch.arange(7)[None] < 4
-_MASKED = {"prompt_embeds": _PROMPT, "prompt_attention_mask": _ALL}
+PROMPT, OTHER = normal(7, 1, 7, 16), normal(8, 1, 7, 16)
+EMBEDS = {"prompt_embeds": PROMPT}
+ALL, SOME = torch.ones(1, 7, dtype=torch.bool), torch.arange(7)[None] < 4
+_MASKED = {**EMBEDS, "prompt_attention_mask": ALL}
 _UNGUIDED = {"guidance_scale": 1.0}
-_NEGATIVE = {"negative_prompt_embeds": _OTHER, "guidance_scale": 4.0}
-_NEGATIVE_MASKED = {**_NEGATIVE, "negative_prompt_attention_mask": _SOME}
+NEGATIVE = {"negative_prompt_embeds": OTHER, "guidance_scale": 4.0}
+NEGATIVE_MASKED = {**NEGATIVE, "negative_prompt_attention_mask": SOME}
 
 PIPELINES: dict[str, TinyPipeline] = {
     "cogvideox": TinyPipeline(
-        _cogvideox, {"prompt_embeds": _PROMPT, **_UNGUIDED, **PIXELS}, _NEGATIVE, 1
+        _cogvideox, {**EMBEDS, **_UNGUIDED, **PIXELS}, NEGATIVE, 1
     ),
     "hunyuanvideo": TinyPipeline(
         _hunyuan_video,
         {**_MASKED, "pooled_prompt_embeds": normal(9, 1, 8), **PIXELS},
-        {"negative_prompt_embeds": _OTHER, "negative_pooled_prompt_embeds": normal(6, 1, 8),
-         "negative_prompt_attention_mask": _SOME, "true_cfg_scale": 4.0},
+        {"negative_prompt_embeds": OTHER, "negative_pooled_prompt_embeds": normal(6, 1, 8),
+         "negative_prompt_attention_mask": SOME, "true_cfg_scale": 4.0},
         2,
     ),
     "wan": TinyPipeline(
-        wan_pipeline, {"prompt_embeds": _PROMPT, **_UNGUIDED, **PIXELS}, _NEGATIVE, 2
+        wan_pipeline, {**EMBEDS, **_UNGUIDED, **PIXELS}, NEGATIVE, 2
+    ),
+    "skyreels-v2": TinyPipeline(
+        _skyreels_v2, {**EMBEDS, **_UNGUIDED, **PIXELS}, NEGATIVE, 2
     ),
     "ltx-video": TinyPipeline(
         _ltx_video,
         {**_MASKED, **_UNGUIDED, "num_frames": 17, "height": 128, "width": 160},
-        _NEGATIVE_MASKED,
+        NEGATIVE_MASKED,
         1,
     ),
     "mochi": TinyPipeline(
         _mochi, {**_MASKED, **_UNGUIDED, "num_frames": 13, "height": 64, "width": 80},
-        _NEGATIVE_MASKED, 1,
+        NEGATIVE_MASKED, 1,
     ),
 }  # fmt: skip

@@ -6,10 +6,11 @@ from torch import Tensor, nn
 
 from software.library.config import OrbisConfig
 from software.library.matchers import MatchRequest, make_matcher
-from software.tests.library.tiny_models import TINY, Tiny, run
+from software.tests.library.tiny import Tiny
+from software.tests.library.tiny_models import TINY, VARIANTS, run
 
 CONFIG = OrbisConfig(warmup_steps=1, rc_steps=3)
-NAMES = [name for name in TINY if name != "cogvideox-rotary"]
+NAMES = [name for name in TINY if name not in VARIANTS]
 
 
 class Log:
