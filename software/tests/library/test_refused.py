@@ -144,28 +144,35 @@ def test_a_modular_pipeline_says_at_once_that_it_needs_the_number_of_steps() -> 
     assert refusal(pipe).startswith("FluxTransformer2DModel is not of a family")
 
 
-def test_a_modular_pipeline_runs_reduced_as_often_as_it_is_called() -> None:
+@pytest.mark.parametrize(("dtype", "steps"), [(torch.float32, 8), (torch.bfloat16, 40)])
+def test_a_modular_pipeline_runs_reduced_as_often_as_it_is_called(
+    dtype: torch.dtype, steps: int
+) -> None:
+    """It gives the time in the model's dtype: in bfloat16 some steps have one time."""
     pipe = modular()
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
-    pipe.update_components(transformer=wan(16).model(), scheduler=scheduler)
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=12.0)
+    pipe.update_components(transformer=wan(16).model().to(dtype), scheduler=scheduler)
     pipe.set_progress_bar_config(disable=True)
 
     def run() -> Tensor:
         found: Tensor = pipe(
-            prompt_embeds=normal(7, 1, 7, 16), negative_prompt_embeds=normal(8, 1, 7, 16),
-            num_frames=9, height=64, width=80, num_inference_steps=8, output="latents",
+            prompt_embeds=normal(7, 1, 7, 16).to(dtype),
+            negative_prompt_embeds=normal(8, 1, 7, 16).to(dtype),
+            num_frames=9, height=64, width=80, num_inference_steps=steps, output="latents",
             generator=torch.Generator().manual_seed(0),
         )  # fmt: skip
         return found
 
     plain = run()
-    config = OrbisConfig(warmup_steps=2, last_full_steps=1, num_steps=8)
+    config = OrbisConfig(warmup_steps=2, last_full_steps=1, num_steps=steps)
     with apply_orbis(pipe, config):
         first, second = run(), run()
         usage = orbis_summary(pipe).usage
     assert torch.equal(first, second)
     assert not torch.equal(first, plain)
     assert torch.equal(run(), plain)
-    kinds = config.full_steps(8)
+    times = scheduler.timesteps.to(dtype)
+    assert (len(times.unique()) < steps) == (dtype is torch.bfloat16)
+    kinds = config.full_steps(steps)
     assert usage.full_calls == 4 * kinds.count(True)  # twice, a prompt and its opposite
     assert usage.reduced_calls == 4 * kinds.count(False)
