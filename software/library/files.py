@@ -70,8 +70,8 @@ def _place(path: Path) -> _Place:
     """Where what is written for ``path`` goes; raises as `replacing`."""
     try:
         before = path.stat()
-    except FileNotFoundError:  # or a link to what does not exist: it will
-        return _Place(path, Path(os.path.realpath(path)), None)
+    except FileNotFoundError:
+        return _Place(path, _new(path), None)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be written to: {_reason(error)}.") from error
     if stat.S_ISDIR(before.st_mode):
@@ -87,6 +87,15 @@ def _place(path: Path) -> _Place:
             return _Place(path, target, before)
     # Also a file without a name, which /dev/stdout and its like may lead to.
     return _Place(path, None, before)
+
+
+def _new(path: Path) -> Path:
+    """The file that ``path`` will be, or that a link there leads to."""
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    try:
+        return path.parent.resolve(strict=True) / path.name
+    except OSError as error:
+        raise ValueError(f"{path.parent} cannot be written to: {_reason(error)}.") from error
 
 
 def _reason(error: Exception) -> str:

@@ -84,7 +84,7 @@ def read_or_refused(load: Callable[[Path], Any], path: Path, content: bytes) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = np.load(io.BytesIO(content))
-    assert np.array_equal(np.asarray(found), expected)
+    np.testing.assert_array_equal(np.asarray(found), expected)
     return True
 
 
