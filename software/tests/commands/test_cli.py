@@ -19,6 +19,7 @@ from hw.config import PRESETS
 from software.commands.cli import app
 from software.library.errors import SimulationError
 from software.library.npy import load_tokens
+from software.tests.library.test_npy_headers import mutated
 
 ROOT = Path(__file__).parents[3]
 
@@ -160,6 +161,15 @@ def test_bad_files(tokens: Path, tmp_path: Path) -> None:
         cut = tmp_path / "cut.npy"
         cut.write_bytes(tokens.read_bytes()[:-1])
         refused(orbis(*given, cut), output, "truncated")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_mutated_headers(tokens: Path, tmp_path: Path, seed: int) -> None:
+    path, output = tmp_path / "mutated.npy", tmp_path / "out.npz"
+    path.write_bytes(mutated(seed))
+    refused(orbis("quantize", path, "-o", output), output, str(path))
+    given = ["--num-dst", 1, "--reduce", 1, "--init", path, "-o", output]
+    refused(orbis("match", tokens, *given), output, str(path))
 
 
 BAD_OPTIONS: dict[str, tuple[list[object], str]] = {
