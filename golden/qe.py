@@ -108,6 +108,7 @@ def channel_order(span: Tensor, scale_group: int) -> tuple[Tensor, Tensor]:
     if scale_group == 1:
         return torch.arange(len(span), device=span.device), span
     ordered, order = torch.sort(span, descending=True, stable=True)
+    scale_group = min(scale_group, len(span))  # whose product a tensor holds
     first = torch.arange(len(span), device=span.device) // scale_group * scale_group
     return order, ordered[first]
 

@@ -134,11 +134,17 @@ def _results(
     results = {
         name: [Mapping(*each) for each in kept] for name in names if (kept := cache.get(keys[name]))
     }
-    cores = len(os.sched_getaffinity(0))
+    cores, processes = len(os.sched_getaffinity(0)), yosys.Processes()
     with ThreadPoolExecutor(cores) as pool:
         running = {
             pool.submit(
-                map_module, name, texts[name], flow, library, with_verilog=with_verilog
+                map_module,
+                name,
+                texts[name],
+                flow,
+                library,
+                with_verilog=with_verilog,
+                processes=processes,
             ): name
             for name in names
             if name not in results
@@ -151,6 +157,7 @@ def _results(
                 if ended:
                     ended(name, number + 1, len(running))
         except BaseException:
+            processes.end()  # an interrupted run would wait for them, minutes
             pool.shutdown(cancel_futures=True)
             raise
     return results

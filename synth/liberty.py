@@ -52,6 +52,18 @@ class Cell:
     is_flip_flop: bool
     functions: dict[str, str]
 
+    def check(self) -> None:
+        """Read the functions that its kind is told by.
+
+        Raises:
+            ValueError: one that is none.
+        """
+        if len(self._inputs) in (2, 3):
+            try:
+                _ = self._truths
+            except RecursionError as error:
+                raise ValueError("its functions are nested too deeply") from error
+
     @property
     def is_nand2(self) -> bool:
         """Whether it has one output, the NAND of two inputs that it does not invert."""
@@ -170,7 +182,12 @@ def _cells(text: str, path: Path) -> list[Cell]:
             raise ValueError(f"{path}: cell {name} has no area.")
         outputs = ((pin, _FUNCTION.search(inside)) for pin, inside in _groups(_PIN, body))
         functions = {pin: function[1] for pin, function in outputs if function}
-        cells.append(Cell(name, float(area[1]), bool(_FLIP_FLOP.search(body)), functions))
+        try:
+            cell = Cell(name, float(area[1]), bool(_FLIP_FLOP.search(body)), functions)
+            cell.check()
+        except ValueError as error:
+            raise ValueError(f"{path}: cell {name}: {str(error).rstrip('.')}.") from error
+        cells.append(cell)
     return cells
 
 
@@ -233,6 +250,8 @@ def _evaluate(function: str, values: dict[str, bool]) -> bool:
                 raise ValueError(f"the function {function!r} lacks a closing parenthesis.")
             take()
         else:
+            if token not in ("0", "1", *values):
+                raise ValueError(f"the function {function!r} has {token} in place of an operand.")
             value = token == "1" if token in ("0", "1") else values[token]
         while peek() == "'":
             take()

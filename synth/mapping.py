@@ -114,7 +114,13 @@ def passes(name: str, flow: Flow, library: Library, *, with_verilog: bool = Fals
 
 
 def map_module(
-    name: str, design: str, flow: Flow, library: Library, *, with_verilog: bool = False
+    name: str,
+    design: str,
+    flow: Flow,
+    library: Library,
+    *,
+    with_verilog: bool = False,
+    processes: yosys.Processes | None = None,
 ) -> list[Mapping]:
     """Map one module every way, in a process of its own, so that no other has a say in it.
 
@@ -125,6 +131,7 @@ def map_module(
         flow: how.
         library: to what.
         with_verilog: whether the mapped modules are wanted as Verilog.
+        processes: those that Yosys' is one of.
 
     Raises:
         YosysError: a pass failed.
@@ -136,7 +143,8 @@ def map_module(
         for file, text in ({"design.il": design} | side_files(library)).items():
             (work / file).write_text(text)
         write_library(work, library)
-        yosys.run(passes(name, flow, library, with_verilog=with_verilog), work, log.hear)
+        script = passes(name, flow, library, with_verilog=with_verilog)
+        yosys.run(script, work, log.hear, processes)
         for aim in _ABC:
             counts = json.loads((work / f"{aim}.json").read_text())["modules"]
             path = log.paths.get(aim)

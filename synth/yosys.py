@@ -8,7 +8,8 @@ import contextlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,11 +25,54 @@ for line in sys.stdin.read().splitlines():
 
 
 class YosysError(RuntimeError):
-    """A pass failed; the message is Yosys' own."""
+    """A pass failed, or was ended; the message is Yosys' own."""
 
 
-def run(script: Sequence[str], folder: Path, hear: Callable[[str], None] | None = None) -> None:
-    """Run one pass a line on one design, in ``folder``; ``hear`` gets each line that it logs.
+class Processes:
+    """What runs now of one piece of work, by several threads; it is ended together."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self._ended = False
+
+    @contextlib.contextmanager
+    def holding(self, process: "subprocess.Popen[str]") -> Iterator[None]:
+        """Count a process among them; one that comes after the end is ended at once."""
+        with self._lock:
+            self._running.add(process)
+            if self._ended:
+                process.kill()
+        try:
+            yield
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            with self._lock:
+                self._running.discard(process)
+
+    def end(self) -> None:
+        """End them, and those to come."""
+        with self._lock:
+            self._ended = True
+            for process in self._running:
+                process.kill()
+
+
+def run(
+    script: Sequence[str],
+    folder: Path,
+    hear: Callable[[str], None] | None = None,
+    processes: Processes | None = None,
+) -> None:
+    """Run one pass a line on one design, in a process of its own.
+
+    Args:
+        script: the passes.
+        folder: where they run.
+        hear: gets each line that is logged.
+        processes: those that the process is one of.
 
     Raises:
         YosysError: a pass failed.
@@ -44,6 +88,7 @@ def run(script: Sequence[str], folder: Path, hear: Callable[[str], None] | None 
             stderr=complaints,
             text=True,
         ) as process,
+        (processes or Processes()).holding(process),
     ):
         assert process.stdin
         assert process.stdout

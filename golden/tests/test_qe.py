@@ -218,3 +218,12 @@ def test_input_is_left_alone() -> None:
     before = tokens.clone()
     quantize(tokens, scale_group=2)
     assert torch.equal(tokens, before)
+
+
+def test_a_group_of_more_channels_than_there_are_holds_all() -> None:
+    tokens = torch.tensor([[0.0, 1, 7], [3, 5, -2], [1, 1, 4]])
+    expected = quantize(tokens, scale_group=3)
+    for group in (4, 2**63, 10**30):
+        found = quantize(tokens, scale_group=group)
+        for name in ("q", "weight", "step", "order"):
+            assert torch.equal(getattr(found, name), getattr(expected, name)), name

@@ -8,7 +8,13 @@ import typer
 
 from hw.config import DEFAULT_PRESET
 from software.commands.options import Preset
-from software.library.terminal import console, print_summary, print_table, progress_bar
+from software.library.terminal import (
+    console,
+    print_line,
+    print_summary,
+    print_table,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
     from hw.emit.rtlil import RtlilModule
@@ -61,11 +67,11 @@ def area(
     """
     from software.library.extras import require
 
-    require("synth", *(["study"] if plot_output else []))
+    require("synth", *([] if plot_output is None else ["study"]))
     from hw.emit.verilog import modules_of
     from hw.engine import DatmEngine
     from software.library.backends.presets import preset_config
-    from software.library.files import replacing, write_json
+    from software.library.files import check_outputs, replacing, write_json
     from synth import report
     from synth.builtin import builtin_library
     from synth.flow import TOP, find_unit
@@ -77,13 +83,15 @@ def area(
     config = preset_config(preset, scale_group)
     flow = Flow(period, flat, full_adders)
     files = [file for path in liberty or [] for file in liberty_files(path)]
+    outputs = [path for path in (json_output, plot_output) if path is not None]
+    check_outputs(outputs, inputs=files)
     library = read_library(files) if files else builtin_library()
     with console.status("Writing the engine's netlist."):
         modules = modules_of(DatmEngine(config), TOP)
     top = TOP if unit is None else find_unit(modules, unit)
     design = map_with_progress(modules, library, flow, top)
     listed = report.rows(design)
-    if json_output:
+    if json_output is not None:
         made_from = {
             "preset": preset,
             "scale_group": config.scale_group,
@@ -95,7 +103,7 @@ def area(
             "flip_flop_words": FLIP_FLOP_WORDS,
         }
         write_json(json_output, {"made_from": made_from, **report.as_json(design)})
-    if plot_output:
+    if plot_output is not None:
         with replacing(plot_output) as partial:
             report.plot(partial, design)
     print_table(
@@ -129,7 +137,7 @@ def area(
         )
     print_summary(lines)
     for caveat in report.caveats(design):
-        typer.echo(f"* {caveat}")
+        print_line(f"* {caveat}")
 
 
 def liberty_files(path: Path) -> list[Path]:
@@ -165,4 +173,4 @@ def map_with_progress(
             kept = cache_folder() / "area"
             return map_design(modules, library, top=top, flow=flow, cache=kept, ended=ended)
         except YosysError as error:
-            raise SetupError(f"Yosys refused: {error}") from error
+            raise SetupError(f"Yosys refused: {' '.join(str(error).split())}") from error

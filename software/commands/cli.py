@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from software.commands import area, evaluate, generate, libraries, match, plan, video
+from software.commands.process import prepare
 from software.commands.refusal import RefusingGroup
+from software.library.terminal import print_line
 
 app = typer.Typer(
     cls=RefusingGroup,
@@ -22,7 +24,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"orbis {version('orbis')}")
+        print_line(f"orbis {version('orbis')}")
         raise typer.Exit
 
 
@@ -56,4 +58,5 @@ app.command()(plan.plan)
 
 def main() -> None:
     """Run the command line of this process."""
+    prepare()
     app()

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from software.commands.options import Folder, Weights
-from software.library.terminal import progress_bar
+from software.library.terminal import print_line, progress_bar
 
 
 def evaluate(
@@ -34,8 +34,14 @@ def evaluate(
     from software.library.extras import require
 
     require("study")
-    from software.demo.model import WEIGHTS
-    from software.library.files import output_folder, replacing, write_json, write_text
+    from software.demo.model import WEIGHTS, model_files
+    from software.library.files import (
+        check_outputs,
+        output_folder,
+        write_bytes,
+        write_json,
+        write_text,
+    )
     from software.study.evaluation import page, report
     from software.study.evaluation.experiment import FULL, QUICK
     from software.study.evaluation.workers import measure_all
@@ -45,15 +51,18 @@ def evaluate(
     jobs = (os.cpu_count() or 1) if jobs is None else jobs
     tasks = report.tasks(experiment)
     folder = output_folder(output)
+    page_file, figures, headline = (
+        folder / f"evaluation.{kind}" for kind in ("html", "json", "png")
+    )
+    check_outputs([page_file, figures, headline], inputs=model_files(weights or WEIGHTS))
     with progress_bar("measure", len(tasks)) as advance:
         found = measure_all(weights or WEIGHTS, tasks, jobs, advance)
     result = report.summary(experiment, found)
     picture = page.headline_picture(result)
     html = page.render(experiment, found, result, picture)
-    write_json(folder / "evaluation.json", result)
-    with replacing(folder / "evaluation.png") as partial:
-        partial.write_bytes(picture)
-    write_text(folder / "evaluation.html", html)
+    write_json(figures, result)
+    write_bytes(headline, picture)
+    write_text(page_file, html)
     for sentence in (*result["headline"]["multiples"], result["headline"]["dominance"]):
-        typer.echo(sentence)
-    typer.echo(f"{folder / 'evaluation.html'} has all of it.")
+        print_line(sentence)
+    print_line(f"{page_file} has all of it.")

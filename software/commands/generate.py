@@ -29,7 +29,7 @@ def verilog(
     """
     from software.library.backends.presets import preset_config
     from software.library.extras import require
-    from software.library.files import output_folder, replacing
+    from software.library.files import check_outputs, output_folder, write_text
 
     require("rtl")
     config = preset_config(preset, scale_group)
@@ -37,19 +37,19 @@ def verilog(
     name = f"orbis_{preset}"
     source, description = folder / f"{name}.v", folder / f"{name}.json"
     header = folder / "orbis_registers.h"
-    with (
-        replacing(source) as partial_source,
-        replacing(description) as partial_description,
-        replacing(header) as partial_header,
-    ):
-        from hw.emit.maps import c_header
-        from hw.emit.verilog import describe, to_verilog
-        from hw.engine import DatmEngine
+    check_outputs([source, description, header])
+    from hw.emit.maps import c_header
+    from hw.emit.verilog import describe, to_verilog
+    from hw.engine import DatmEngine
 
-        engine = DatmEngine(config)
-        partial_source.write_text(to_verilog(engine, name))
-        partial_description.write_text(describe(engine, config, name))
-        partial_header.write_text(c_header())
+    engine = DatmEngine(config)
+    texts = {
+        source: to_verilog(engine, name),
+        description: describe(engine, config, name),
+        header: c_header(),
+    }
+    for path, text in texts.items():
+        write_text(path, text)
     summary: dict[str, Any] = {
         "preset": preset,
         "config_hash": f"{config.hash:#010x}",

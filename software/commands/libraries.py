@@ -9,7 +9,7 @@ import typer
 from hw.config import DEFAULT_PRESET
 from software.commands.area import liberty_files, map_with_progress
 from software.commands.options import Folder, Preset
-from software.library.terminal import console, print_table
+from software.library.terminal import console, print_line, print_table
 
 
 def libraries(
@@ -36,7 +36,7 @@ def libraries(
     from hw.emit.verilog import modules_of
     from hw.engine import DatmEngine
     from software.library.backends.presets import preset_config
-    from software.library.files import output_folder, write_json, write_text
+    from software.library.files import check_outputs, output_folder, write_json, write_text
     from synth import comparison
     from synth.builtin import builtin_library
     from synth.flow import TOP
@@ -45,8 +45,11 @@ def libraries(
 
     flow = Flow(period)
     config = preset_config(preset, None)
-    found = [builtin_library(), *(read_library(liberty_files(path)) for path in library)]
+    files = [liberty_files(path) for path in library]
+    found = [builtin_library(), *(read_library(each) for each in files)]
     folder = output_folder(output)
+    page, data = folder / "libraries.md", folder / "libraries.json"
+    check_outputs([page, data], inputs=[file for each in files for file in each])
     with console.status("Writing the engine's netlist."):
         modules = modules_of(DatmEngine(config), TOP)
     designs = [map_with_progress(modules, each, flow, TOP) for each in found]
@@ -54,20 +57,20 @@ def libraries(
     named = "".join(f" -l {path.name}" for path in library)
     command = f"orbis libraries --preset {preset} --period {period:g}{named} -o {output.name}"
     title = f"The {preset} engine's units in {len(found)} libraries"
-    write_text(folder / "libraries.md", comparison.as_markdown(designs, units, title, command))
+    write_text(page, comparison.as_markdown(designs, units, title, command))
     made_from = {
         "preset": preset,
         "period_ns": period,
         "sha256": {
-            path.name: sha256(path.read_bytes()).hexdigest()
-            for each in library
-            for path in liberty_files(each)
+            path.name: sha256(content).hexdigest()
+            for paths, read in zip(files, found[1:], strict=True)
+            for path, content in zip(paths, read.files, strict=True)
         },
     }
     content = {"made_from": made_from, **comparison.as_json(designs, units)}
-    write_json(folder / "libraries.json", content)
+    write_json(data, content)
     print_table(
         ("unit", "instances", *(f"{each.name}, um2" for each in found)),
         ((unit.unit, unit.instances, *map(round, unit.areas)) for unit in units),
     )
-    typer.echo(f"Written: {folder / 'libraries.md'}, {folder / 'libraries.json'}")
+    print_line(f"Written: {page}, {data}")

@@ -51,22 +51,23 @@ def quantize(
     """
     import numpy as np
 
-    from software.library.files import load_tokens, replacing, save_arrays
+    from software.library.files import check_outputs, save_arrays
+    from software.library.npy import load_tokens
 
-    with replacing(output) as partial:
-        matrix = load_tokens(tokens)
-        from golden.qe import quantize as quantize_tokens
+    check_outputs([output], inputs=[tokens])
+    matrix = load_tokens(tokens)
+    from golden.qe import quantize as quantize_tokens
 
-        found = quantize_tokens(matrix, scale_group=scale_group)
-        save_arrays(
-            partial,
-            {
-                "q": found.q.numpy(),
-                "step": found.step.numpy(),
-                "weight": found.weight.numpy().astype(np.uint16),
-                "order": found.order.numpy(),
-            },
-        )
+    found = quantize_tokens(matrix, scale_group=scale_group)
+    save_arrays(
+        output,
+        {
+            "q": found.q.numpy(),
+            "step": found.step.numpy(),
+            "weight": found.weight.numpy().astype(np.uint16),
+            "order": found.order.numpy(),
+        },
+    )
     count, channels = found.q.shape
     weight = found.weight
     summary: dict[str, Any] = {
@@ -128,7 +129,8 @@ def match(
     The same on the simulated engine: `orbis match tokens.npy --num-dst 128 --reduce 194
     --backend rtl -o pairs.npz`
     """
-    from software.library.files import load_init, load_tokens, replacing, save_arrays
+    from software.library.files import check_outputs, save_arrays
+    from software.library.npy import load_init, load_tokens
 
     if init is not None and seed is not None:
         raise ValueError(f"--seed {seed} and --init {init} exclude each other: give one of them.")
@@ -137,27 +139,27 @@ def match(
         epsilon=epsilon,
         max_iterations=max_iterations,
     )
-    with replacing(output) as partial:
-        if init is not None:
-            options = replace(options, init=load_init(init))
-        matrix = load_tokens(tokens)
-        from software.library.backends import make_backend
-        from software.library.backends.clocked_match import ClockedMatch
+    check_outputs([output], inputs=[tokens, *([init] if init is not None else [])])
+    if init is not None:
+        options = replace(options, init=load_init(init))
+    matrix = load_tokens(tokens)
+    from software.library.backends import make_backend
+    from software.library.backends.clocked_match import ClockedMatch
 
-        with console.status("Matching.") as status:
-            matcher = make_backend(
-                backend.value,
-                bits=4 if bits is Bits.four else None,
-                scale_group=scale_group,
-                preset=preset,
-                progress=lambda cycles, pairings: status.update(
-                    f"Matching: {cycles:,} cycles, {pairings} pairings."
-                ),
-            )
-            begun = time.perf_counter()
-            found = matcher.match(matrix, num_dst, reduce, options)
-            seconds = time.perf_counter() - begun
-        save_arrays(partial, _arrays(found))
+    with console.status("Matching.") as status:
+        matcher = make_backend(
+            backend.value,
+            bits=4 if bits is Bits.four else None,
+            scale_group=scale_group,
+            preset=preset,
+            progress=lambda cycles, pairings: status.update(
+                f"Matching: {cycles:,} cycles, {pairings} pairings."
+            ),
+        )
+        begun = time.perf_counter()
+        found = matcher.match(matrix, num_dst, reduce, options)
+        seconds = time.perf_counter() - begun
+    save_arrays(output, _arrays(found))
     summary: dict[str, Any] = {
         "backend": backend.value,
         "tokens": matrix.shape[0],

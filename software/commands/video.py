@@ -78,9 +78,9 @@ def video(
 
     require("video", *(["rtl"] if backend is Backend.rtl else []))
     from software.demo.diffusion import TimeGrid, denoise
-    from software.demo.model import WEIGHTS, load_model
+    from software.demo.model import WEIGHTS, load_model, model_files
     from software.demo.sheet import write_enlarged_mp4, write_gif, write_sheet
-    from software.library.files import output_folder, write_json
+    from software.library.files import check_outputs, output_folder, write_json
     from software.library.matchers import DatmMatcher
 
     grid = TimeGrid(steps)
@@ -95,6 +95,9 @@ def video(
     )  # fmt: skip
     matching = _matcher(backend, config, preset, channels)
     folder = output_folder(output)
+    movie, animation = folder / "video.mp4", folder / "video.gif"
+    sheet, figures = folder / "sheet.png", folder / "metrics.json"
+    check_outputs([movie, animation, sheet, figures], inputs=model_files(weights or WEIGHTS))
     if isinstance(matching, DatmMatcher):
         matching.backend.prepare()
     with progress_bar("denoise", steps * (1 + (matching is not None))) as advance:
@@ -118,10 +121,10 @@ def video(
         metrics["seconds"] = _seconds(found.timing)
     metrics["seconds_unreduced"] = _seconds(unreduced.timing)
 
-    write_enlarged_mp4(folder / "video.mp4", found.video)
-    write_gif(folder / "video.gif", found.video)
-    write_sheet(folder / "sheet.png", unreduced.video, found.video)
-    write_json(folder / "metrics.json", metrics)
+    write_enlarged_mp4(movie, found.video)
+    write_gif(animation, found.video)
+    write_sheet(sheet, unreduced.video, found.video)
+    write_json(figures, metrics)
     (print_json if as_json else print_summary)({**metrics, "output": str(folder)})
 
 

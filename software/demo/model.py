@@ -37,35 +37,62 @@ def build_model(layers: int = 6, *, seed: int = 0) -> CogVideoXTransformer3DMode
     return model
 
 
+_SEEN = {
+    "in_channels": 3,
+    "out_channels": 3,
+    "text_embed_dim": TEXT_CHANNELS,
+    "sample_width": SIZE,
+    "sample_height": SIZE,
+    "sample_frames": FRAMES,
+    "patch_size": PATCH,
+    "temporal_compression_ratio": 1,
+    "max_text_seq_length": TEXT_TOKENS,
+}
+"""What a model is shown and gives, the same for all that are run here."""
+
+
 def _architecture(layers: int) -> CogVideoXTransformer3DModel:
     return CogVideoXTransformer3DModel(
         num_attention_heads=4,
         attention_head_dim=32,
-        in_channels=3,
-        out_channels=3,
         time_embed_dim=128,
-        text_embed_dim=TEXT_CHANNELS,
         num_layers=layers,
-        sample_width=SIZE,
-        sample_height=SIZE,
-        sample_frames=FRAMES,
-        patch_size=PATCH,
-        temporal_compression_ratio=1,
-        max_text_seq_length=TEXT_TOKENS,
         spatial_interpolation_scale=1.0,
+        **_SEEN,
     )
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The files of a folder that `load_model` reads."""
+    return [folder / "config.json", *folder.glob("diffusion_pytorch_model*.safetensors*")]
 
 
 def load_model(folder: Path = WEIGHTS) -> CogVideoXTransformer3DModel:
     """Load a model from a folder, offline, ready for inference (float32, eval mode).
 
-    Raises FileNotFoundError if the folder holds no model.
+    Raises:
+        FileNotFoundError: the folder holds no model.
+        ValueError: it holds one that cannot be loaded, or makes other videos than `GRID`'s.
     """
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"{folder} holds no model: config.json is missing")
-    model = CogVideoXTransformer3DModel.from_pretrained(
-        folder, local_files_only=True, low_cpu_mem_usage=False
-    )
+    try:
+        model, info = CogVideoXTransformer3DModel.from_pretrained(
+            folder, local_files_only=True, low_cpu_mem_usage=False, use_safetensors=True,
+            output_loading_info=True,
+        )  # fmt: skip
+    except (OSError, ValueError, TypeError, AttributeError, LookupError, RuntimeError) as error:
+        told = (str(error).splitlines() or [type(error).__name__])[0].rstrip(" .:")
+        raise ValueError(f"{folder} holds a model that cannot be loaded: {told}.") from error
+    strange = sorted({*info["missing_keys"], *info["unexpected_keys"]})
+    if strange:
+        raise ValueError(
+            f"{folder} holds a model that cannot be loaded: {len(strange)} weights are missing or"
+            f" not its own, such as {strange[0]}."
+        )
+    for name, wanted in _SEEN.items():
+        if model.config[name] != wanted:
+            raise ValueError(f"{folder}: {name} is {model.config[name]}; it must be {wanted}.")
     return model.eval().requires_grad_(False)
 
 

@@ -15,10 +15,10 @@ from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
 from software.demo.diffusion import TimeGrid
-from software.demo.model import WEIGHTS, load_model
+from software.demo.model import WEIGHTS, load_model, model_files
 from software.demo.prompt import Prompt
 from software.demo.recording import record_run
-from software.library.files import replacing
+from software.library.files import check_outputs, replacing
 
 PATH = WEIGHTS / "tokens.npy"
 PROMPT, SEED, STEPS = Prompt(0), 0, 24
@@ -43,7 +43,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Command line of ``python -m software.demo.tokens``."""
     parser = argparse.ArgumentParser(prog="python -m software.demo.tokens")
     parser.add_argument("-o", "--output", type=Path, default=PATH)
-    write_tokens(parser.parse_args(arguments).output, load_model())
+    output = parser.parse_args(arguments).output
+    check_outputs([output], inputs=model_files(WEIGHTS))
+    write_tokens(output, load_model())
 
 
 if __name__ == "__main__":

@@ -10,9 +10,13 @@ machine is. The weights that are kept are a moving average. A killed run resumes
 checkpoint with the time it had already spent.
 """
 
+import io
 import json
 import logging
 import math
+import pickle
+import shutil
+import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +26,7 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from software.demo.clips import WindowSet, load_clips, window_sets
@@ -29,7 +34,13 @@ from software.demo.model import FRAMES, SIZE, build_model, predict
 from software.demo.model_card import write_model_card
 from software.demo.prompt import embed
 from software.library.families import CogVideoX, merge_heads, split_heads
-from software.library.files import replacing, write_json
+from software.library.files import (
+    check_outputs,
+    output_folder,
+    replacing,
+    write_bytes,
+    write_json,
+)
 
 log = logging.getLogger("orbis.train")
 
@@ -165,9 +176,10 @@ class Trainer:
     """One run in one folder: ``checkpoint.pt`` (resumed if there), ``curve.json``, ``weights/``."""
 
     def __init__(self, folder: Path, config: TrainConfig) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.config = folder, config
+        self.folder, self.config = output_folder(folder), config
         self.checkpoint = folder / "checkpoint.pt"
+        self.curve_file = folder / "curve.json"
+        check_outputs([self.checkpoint, self.curve_file])
         self.train_windows, self.held_out = window_sets(load_clips(SIZE), FRAMES, config.stride)
         self.model = build_model(config.layers, seed=config.seed)
         self.averaged = build_model(config.layers, seed=config.seed).requires_grad_(False)
@@ -180,13 +192,19 @@ class Trainer:
             self._resume()
 
     def _resume(self) -> None:
-        saved = torch.load(self.checkpoint, weights_only=True)
-        self.model.load_state_dict(saved["model"])
-        self.averaged.load_state_dict(saved["averaged"])
-        for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
-            optimizer.load_state_dict(state)
-        self.generator.set_state(saved["generator"])
-        self.state = RunState(saved["step"], saved["seconds"], saved["curve"])
+        try:
+            saved = torch.load(self.checkpoint, weights_only=True)
+            self.model.load_state_dict(saved["model"])
+            self.averaged.load_state_dict(saved["averaged"])
+            for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
+                optimizer.load_state_dict(state)
+            self.generator.set_state(saved["generator"])
+            self.state = RunState(saved["step"], saved["seconds"], saved["curve"])
+        except (RuntimeError, ValueError, TypeError, LookupError, EOFError,
+                pickle.UnpicklingError) as error:  # fmt: skip
+            raise ValueError(
+                f"{self.checkpoint} is no checkpoint of this run; remove it to begin anew."
+            ) from error
         log.info("resumed at step %d, %.1f minutes spent", self.state.step, saved["seconds"] / 60)
 
     def save(self) -> None:
@@ -198,9 +216,27 @@ class Trainer:
             "generator": self.generator.get_state(),
             **asdict(self.state),
         }
-        with replacing(self.checkpoint) as partial:
-            torch.save(saved, partial)
-        write_json(self.folder / "curve.json", self.state.curve)
+        whole = io.BytesIO()  # of a failed write torch would not tell the reason
+        torch.save(saved, whole)
+        write_bytes(self.checkpoint, whole.getvalue())
+        write_json(self.curve_file, self.state.curve)
+
+    def save_weights(self) -> Path:
+        """Write the averaged model, each file whole or not at all; returns its folder.
+
+        Raises:
+            ValueError: the folder cannot be written to.
+        """
+        folder = output_folder(self.folder / "weights")
+        with tempfile.TemporaryDirectory(dir=self.folder) as made:
+            try:
+                self.averaged.save_pretrained(made)
+            except SafetensorError as error:
+                raise ValueError(f"{self.folder} cannot be written to: {error}.") from error
+            for file in Path(made).iterdir():
+                with replacing(folder / file.name) as partial:
+                    shutil.copyfile(file, partial)
+        return folder
 
     def step(self) -> float:
         """One optimisation step at the rate that the time spent asks for; returns its loss."""
@@ -260,9 +296,8 @@ class Trainer:
                     self.save()
                     self.state.seconds += time.monotonic() - begun
                 bar.update(task, completed=self.state.seconds, step=self.state.step, loss=loss)
-        self.averaged.save_pretrained(self.folder / "weights")
         write_model_card(
-            self.folder / "weights",
+            self.save_weights(),
             config=asdict(config),
             curve=self.state.curve,
             windows=(len(self.train_windows.index), len(self.held_out.index)),

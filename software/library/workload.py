@@ -19,6 +19,8 @@ from typing import Any
 from software.library.config import OrbisConfig
 
 _INDEX_BYTES = 4
+_MOST_STEPS = 100_000
+"""Each is looked at; schedulers know some 1,000."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def workload(
 
     Raises:
         ValueError: an unknown model, a video that is not whole tokens, a ratio that the dst leave
-            no tokens for, or steps below 1.
+            no tokens for, or steps outside 1..100,000.
     """
     if name not in MODELS:
         raise ValueError(f"model is {name!r}; it must be one of {', '.join(MODELS)}.")
@@ -169,8 +171,8 @@ def workload(
     tokens = math.prod(grid)
     num_dst, dropped = config.counts(grid)
     steps = model.steps if steps is None else steps
-    if steps < 1:
-        raise ValueError(f"steps is {steps}; it must be at least 1.")
+    if not 1 <= steps <= _MOST_STEPS:
+        raise ValueError(f"steps is {steps}; it must lie in 1..{_MOST_STEPS}.")
     few = config.full_steps(steps).count(False)
     full, reduced = work(model, tokens), work(model, tokens, dropped)
     whole, less = sum(full.values()), sum(reduced.values())

@@ -1,9 +1,11 @@
 import gzip
+import random
 from itertools import product
 from pathlib import Path
 
 import pytest
 
+from synth.builtin import write_builtin
 from synth.liberty import _evaluate, read_library
 
 INVERTER = """\
@@ -85,7 +87,7 @@ def test_functions_bind_as_liberty_says() -> None:
         assert _evaluate("A & B ^ C", values) == (a and (b != c))
         assert _evaluate("!A B' | C", values) == ((not a and not b) or c)
         assert _evaluate("!(A | !B)''", values) == (not (a or not b))
-    for broken in ("A &", "(A"):
+    for broken in ("A &", "(A", "& A", "A | *", ")", "B"):
         with pytest.raises(ValueError, match="the function"):
             _evaluate(broken, {"A": True})
 
@@ -118,3 +120,49 @@ def test_bad_files_are_refused_in_a_sentence(tmp_path: Path) -> None:
         read_library([tmp_path / "missing.lib"])
     with pytest.raises(ValueError, match="0 Liberty files are given"):
         read_library([])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("!(A & B)", "!" * 5000 + "(A & B)", "nested too deeply"),
+        ("!(A & B)", "A | & B", "has & in place of an operand"),
+        ("!(A & B)", "!(A & B", "lacks a closing parenthesis"),
+        ("0.8", "0.8.1", "could not convert string to float: '0.8.1'"),
+    ],
+)
+def test_a_broken_cell_is_named_with_its_file(
+    tmp_path: Path, old: str, new: str, rule: str
+) -> None:
+    path = write(tmp_path / "a.lib", text(NAND.replace(old, new), FLIP_FLOP))
+    with pytest.raises(ValueError, match=rf"a\.lib: cell NAND_B: .*{rule}\.$"):
+        read_library([path])
+
+
+SIGNS = b"(){}\":;!&|^*+'0123456789.eE-AB \n\xe9"
+
+
+def mutated(whole: bytes, seed: int) -> bytes:
+    """A library in which some bytes went wrong; gzipped before or not."""
+    rng = random.Random(seed)
+    content = bytearray(gzip.compress(whole, mtime=0) if seed % 3 == 0 else whole)
+    for _ in range(rng.randint(1, 40)):
+        content[rng.randrange(len(content))] = rng.choice(SIGNS)
+    return bytes(content[: rng.choice([len(content), rng.randrange(len(content))])])
+
+
+def test_a_mutated_library_is_read_or_refused(tmp_path: Path) -> None:
+    write_builtin(tmp_path / "whole.lib")
+    whole, path = (tmp_path / "whole.lib").read_bytes(), tmp_path / "a.lib"
+    refusals = []
+    for seed in range(400):
+        path.unlink(missing_ok=True)
+        path.write_bytes(mutated(whole, seed))
+        try:
+            library = read_library([path])
+        except ValueError as error:
+            refusals.append(str(error))
+        else:
+            assert library.nand2.area <= max(cell.area for cell in library.cells.values())
+    assert 200 < len(refusals) < 400
+    assert all(str(path) in refusal for refusal in refusals)

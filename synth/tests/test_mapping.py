@@ -1,5 +1,7 @@
 """What is read from Yosys' log, and how a Yosys that fails is told."""
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,34 @@ def test_a_failed_pass_is_told_in_yosys_words(tmp_path: Path) -> None:
 def test_a_process_that_dies_is_told_by_its_code(tmp_path: Path) -> None:
     with pytest.raises(yosys.YosysError, match=r"it ended with code -9\."):
         yosys.run(["exec -q -- kill -9 $PPID"], tmp_path)
+
+
+def test_what_runs_is_ended_together(tmp_path: Path) -> None:
+    """Also what would begin after the end."""
+    processes, begun = yosys.Processes(), threading.Event()
+    ends: list[str] = []
+
+    def work() -> None:
+        try:
+            yosys.run(["help", "exec -- sleep 30"], tmp_path, lambda _: begun.set(), processes)
+        except yosys.YosysError as error:
+            ends.append(str(error))
+
+    running = threading.Thread(target=work)
+    running.start()
+    assert begun.wait(30)
+    processes.end()
+    running.join(20)
+    assert not running.is_alive()
+    work()
+    assert [end.startswith("it ended with code -9.") for end in ends] == [True, True]
+
+
+def test_an_interrupt_while_yosys_logs_ends_it(tmp_path: Path) -> None:
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    before = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        yosys.run(["help", "exec -- sleep 30"], tmp_path, interrupt)
+    assert time.monotonic() - before < 20

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -36,16 +37,22 @@ _FAST, _SLOW = "-O3", "-O0"
 
 def cache_folder() -> Path:
     """The folder of built libraries: $ORBIS_CACHE, ~/.cache/orbis, or build/cache here."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "orbis"
     given = os.environ.get(CACHE)
-    for folder in (Path(given),) if given else (home, Path("build/cache")):
+    if given:
+        folders = [Path(given)]
+    else:
+        folders = [Path("build/cache")]
+        with suppress(RuntimeError):  # no HOME, and no user of this number, as in some containers
+            home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+            folders.insert(0, home / "orbis")
+    for folder in folders:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:
             continue
         if os.access(folder, os.W_OK):
             return folder.resolve()
-    raise SetupError(f"the cache folder {given or home} cannot be written to: set {CACHE}.")
+    raise SetupError(f"the cache folder {folders[0]} cannot be written to: set {CACHE}.")
 
 
 def build_library(verilog: str, top: str, *, waves: bool = False, label: str = "engine") -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from software.library.files import write_json
+from software.library.files import check_outputs, write_json
 from software.study.bench import attention, pairing, simulators
 
 _PRESETS = ("tiny", "demo")
@@ -27,6 +27,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, metavar="OUT",
                         help="put what was found into OUT, beside other subjects")  # fmt: skip
     asked = parser.parse_args(arguments)
+    before: dict[str, Any] = {}
+    if asked.json:
+        check_outputs([asked.json])
+        before = json.loads(asked.json.read_text()) if asked.json.exists() else {}
     machine = f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}"
     print(f"{machine}.")
     found: dict[str, Any] = {"machine": machine}
@@ -35,7 +39,6 @@ def main(arguments: list[str] | None = None) -> None:
             found[key] = measure()
             show(found[key])
     if asked.json:
-        before = json.loads(asked.json.read_text()) if asked.json.exists() else {}
         write_json(asked.json, before | found)
 
 

@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,8 @@ from golden.qe import quantize as golden_quantize
 from hw.config import PRESETS
 from software.commands.cli import app
 from software.library.errors import SimulationError
-from software.library.files import load_tokens
+from software.library.npy import load_tokens
+from software.tests.library.test_npy_headers import mutated
 
 ROOT = Path(__file__).parents[3]
 
@@ -164,6 +163,15 @@ def test_bad_files(tokens: Path, tmp_path: Path) -> None:
         refused(orbis(*given, cut), output, "truncated")
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_mutated_headers(tokens: Path, tmp_path: Path, seed: int) -> None:
+    path, output = tmp_path / "mutated.npy", tmp_path / "out.npz"
+    path.write_bytes(mutated(seed))
+    refused(orbis("quantize", path, "-o", output), output, str(path))
+    given = ["--num-dst", 1, "--reduce", 1, "--init", path, "-o", output]
+    refused(orbis("match", tokens, *given), output, str(path))
+
+
 BAD_OPTIONS: dict[str, tuple[list[object], str]] = {
     "M < 1": (["--num-dst", 0], "num_dst is 0; it must be at least 1"),
     "M < 0": (["--num-dst", -3], "num_dst is -3"),
@@ -297,23 +305,6 @@ def test_a_refusals_cause_can_be_shown(tokens: Path, monkeypatch: pytest.MonkeyP
 def test_usage_errors_exit_alike(tokens: Path) -> None:
     for arguments in (["match", tokens], ["match"], ["none"], ["quantize", tokens, "--bits", "5"]):
         assert orbis(*arguments).exit_code == 2
-
-
-def test_a_killed_run_leaves_no_output(tokens: Path, tmp_path: Path) -> None:
-    large, output = tmp_path / "large.npy", tmp_path / "out.npz"
-    np.save(large, np.random.default_rng(3).standard_normal((20_000, 64)).astype(np.float16))
-    program = "from software.commands.cli import main; main()"
-    command = [sys.executable, "-c", program, "match", str(large),
-               "--num-dst", "5000", "--reduce", "1", "-o", str(output)]  # fmt: skip
-    run = subprocess.Popen(command, cwd=ROOT)
-    for _ in range(600):
-        if list(tmp_path.glob(".out.npz.*.partial")):
-            break
-        time.sleep(0.02)
-    assert list(tmp_path.glob(".out.npz.*.partial")), "the run never began to write"
-    run.send_signal(signal.SIGKILL)
-    assert run.wait() == -signal.SIGKILL
-    assert not output.exists()
 
 
 def test_presets() -> None:

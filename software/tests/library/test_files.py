@@ -1,81 +1,27 @@
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from software.library import files
 
 
-def saved(path: Path, array: object) -> Path:
-    np.save(path, np.asarray(array), allow_pickle=True)
-    return path
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", ">f2", ">f4"])
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_tokens_survive_the_file(tmp_path: Path, dtype: str, order: str) -> None:
-    values = np.random.default_rng(1).standard_normal((5, 3)).astype(dtype)
-    path = saved(tmp_path / "t.npy", np.asarray(values, order=order))  # type: ignore[call-overload]
-    loaded = files.load_tokens(path)
-    assert loaded.dtype == (torch.float16 if dtype.endswith(("16", "f2")) else torch.float32)
-    assert np.array_equal(loaded.numpy(), values)
-
-
-@pytest.mark.parametrize(
-    ("array", "rule"),
-    [
-        (np.zeros((2, 3)), "float64 values; tokens must be float16 or float32"),
-        (np.zeros((2, 3), np.int32), "int32 values"),
-        (np.zeros((2, 3), bool), "bool values"),
-        (np.array([{"a": 1}], dtype=object), "object values; only plain numbers"),
-        (np.zeros((2, 3), [("x", "f4")]), "tokens must be float16 or float32"),
-        (np.zeros(6, np.float32), r"shape \[6\]; tokens must be a matrix"),
-        (np.zeros((1, 2, 3), np.float16), r"shape \[1, 2, 3\]"),
-        (np.float32(1), r"shape \[\]"),
-    ],
-)
-def test_other_arrays_are_refused(tmp_path: Path, array: object, rule: str) -> None:
-    path = saved(tmp_path / "t.npy", array)
-    with pytest.raises(ValueError, match=rule):
-        files.load_tokens(path)
-
-
-@pytest.mark.parametrize("kept", [-1, -7, 20, 5, 0])
-def test_a_truncated_file_is_refused(tmp_path: Path, kept: int) -> None:
-    path = saved(tmp_path / "t.npy", np.zeros((4, 4), np.float32))
-    path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=r"truncated|not a \.npy file|broken \.npy header"):
-        files.load_tokens(path)
-
-
-def test_a_header_that_announces_too_much_allocates_nothing(tmp_path: Path) -> None:
-    path = saved(tmp_path / "t.npy", np.zeros((11, 11), np.float32))
-    header = path.read_bytes().replace(b"(11, 11), }          ", b"(1111111111, 11111), }")[:128]
-    path.write_bytes(header + bytes(484))
-    with pytest.raises(ValueError, match="truncated"):
-        files.load_tokens(path)
-
-
-def test_what_is_no_npy_file_is_refused(tmp_path: Path) -> None:
-    archive = tmp_path / "t.npz"
-    np.savez(archive, tokens=np.zeros((2, 2), np.float32))
-    with pytest.raises(ValueError, match=r"is not a \.npy file"):
-        files.load_tokens(archive)
-    with pytest.raises(ValueError, match="does not exist"):
-        files.load_tokens(tmp_path / "none.npy")
-    with pytest.raises(ValueError, match="is not a file"):
-        files.load_tokens(tmp_path)
-
-
-def test_init_lists(tmp_path: Path) -> None:
-    for dtype in (np.int64, np.uint8, ">i4"):
-        assert files.load_init(saved(tmp_path / "i.npy", np.array([4, 2], dtype))) == [4, 2]
-    largest = np.array([2**64 - 1], np.uint64)
-    assert files.load_init(saved(tmp_path / "i.npy", largest)) == [2**64 - 1]
-    for wrong in (np.zeros(2), np.zeros((2, 1), int), np.array(["a"])):
-        with pytest.raises(ValueError, match="must be one-dimensional and of integers"):
-            files.load_init(saved(tmp_path / "i.npy", wrong))
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 def test_an_output_appears_whole(tmp_path: Path) -> None:
@@ -102,23 +48,175 @@ def test_an_error_leaves_the_old_output(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_an_output_that_cannot_be_is_refused_at_once(tmp_path: Path) -> None:
-    def enter(path: Path) -> None:
-        with files.replacing(path):
-            raise AssertionError("work began before the refusal")
+def refuses(path: Path, rule: str) -> None:
+    """By both: before long work, and when it comes to writing."""
 
+    def enter() -> None:
+        with files.replacing(path):
+            raise AssertionError("writing began before the refusal")
+
+    with pytest.raises(ValueError, match=rule):
+        enter()
+    with pytest.raises(ValueError, match=rule):
+        files.check_outputs([path])
+
+
+def test_an_output_that_cannot_be_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="is a folder"):
-        enter(tmp_path)
-    for path in (tmp_path / "none" / "out", tmp_path / "file" / "out", Path("/proc/out")):
-        with pytest.raises(ValueError, match="cannot be written to: "):
-            enter(path)
+    (tmp_path / "round").symlink_to("round")
+    refuses(tmp_path, "is a folder")
+    for path in (
+        tmp_path / "none" / "out", tmp_path / "file" / "out", Path("/proc/out"),
+        tmp_path / "round", tmp_path / ("a" * 256), tmp_path / "a\0b",
+    ):  # fmt: skip
+        refuses(path, "cannot be written to: ")
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "round"}
+
+
+def test_checked_outputs_are_left_as_they_are(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("old")
+    files.check_outputs([old, new], inputs=[tmp_path / "none"])
+    assert old.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+@pytest.mark.parametrize("length", [240, 255])
+def test_names_may_be_as_long_as_the_file_system_allows(tmp_path: Path, length: int) -> None:
+    path = tmp_path / ("a" * length)
+    files.write_text(path, "new")
+    assert path.read_text() == "new"
+
+
+def test_links_are_followed(tmp_path: Path) -> None:
+    """What they lead to gets the content, in its own folder; they stay."""
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    here.mkdir()
+    (there / "old").write_text("old")
+    for name in ("old", "new"):
+        link = here / name
+        link.symlink_to(Path("..", "there", name))
+        with files.replacing(link) as partial:
+            assert partial.parent == there
+            partial.write_text("content")
+        assert link.is_symlink()
+        assert (there / name).read_text() == "content"
+    (here / "lost").symlink_to(tmp_path / "none" / "out")
+    refuses(here / "lost", "none cannot be written to: no such file")
+
+
+def test_a_folder_may_be_behind_a_link(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("folder")
+    assert files.output_folder(link) == link
+    assert (tmp_path / "folder").is_dir()
+
+
+def test_a_replaced_file_keeps_its_mode_and_a_new_one_gets_the_masks(tmp_path: Path) -> None:
+    for old in (0o600, 0o664, 0o755):
+        path = tmp_path / f"{old:o}"
+        path.touch()
+        path.chmod(old)
+        with umask(0o022), files.replacing(path) as partial:
+            assert mode(partial) == 0o600
+        assert mode(path) == old
+    for mask, new in ((0o022, 0o644), (0o077, 0o600)):
+        path = tmp_path / f"new {mask:o}"
+        with umask(mask):
+            files.write_text(path, "")
+        assert mode(path) == new
+
+
+def test_a_read_only_file_is_refused_whoever_asks(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_text("old")
+    path.chmod(0o444)
+    refuses(path, "is read-only")
+    (tmp_path / "link").symlink_to(path)
+    refuses(tmp_path / "link", "link cannot be written to: it is read-only")
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pipe_is_written_into(tmp_path: Path, linked: bool) -> None:
+    pipe = path = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    if linked:
+        path = tmp_path / "link"
+        path.symlink_to(pipe)
+    files.check_outputs([path])
+    found: list[bytes] = []
+    reader = threading.Thread(target=lambda: found.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    files.save_arrays(path, {"a": np.arange(3)})  # which seeks in what it writes
+    reader.join(10)
+    files.save_arrays(tmp_path / "file", {"a": np.arange(3)})
+    assert found == [(tmp_path / "file").read_bytes()]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_what_leads_to_no_name_is_written_into(tmp_path: Path) -> None:
+    """As /dev/stdout does where a program reads it."""
+    read, write = os.pipe()
+    try:
+        files.write_text(Path(f"/proc/self/fd/{write}"), "new")
+        assert os.read(read, 9) == b"new"
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+def test_what_is_read_is_not_written_to(tmp_path: Path) -> None:
+    read, link, hard = (tmp_path / name for name in ("read", "link", "hard"))
+    read.write_text("input")
+    link.symlink_to(read)
+    hard.hardlink_to(read)
+    for output, given in ((read, read), (link, read), (hard, read), (read, link)):
+        with pytest.raises(ValueError, match=f"{output.name} is an input as well"):
+            files.check_outputs([tmp_path / "new", output], inputs=[tmp_path / "none", given])
+
+
+def test_no_output_is_written_twice(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("out")
+    for other in (tmp_path / "out", tmp_path / "link", tmp_path / "." / ".." / tmp_path / "out"):
+        with pytest.raises(ValueError, match="is written twice"):
+            files.check_outputs([tmp_path / "out", other])
+
+
+@pytest.mark.parametrize("errno", [28, 122, 27])  # no space, no quota, too large
+def test_a_write_that_fails_names_the_output(tmp_path: Path, errno: int) -> None:
+    path = tmp_path / "out"
+    path.write_text("old")
+
+    def fail() -> None:
+        with files.replacing(path) as partial:
+            partial.write_text("half")
+            raise OSError(errno, os.strerror(errno))
+
+    with pytest.raises(OSError, match=os.strerror(errno)) as raised:
+        fail()
+    assert (raised.value.errno, raised.value.filename) == (errno, str(path))
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
+    def fail() -> None:
+        with files.replacing(tmp_path / "out"):
+            (tmp_path / "other").read_text()
+
+    with pytest.raises(FileNotFoundError) as raised:
+        fail()
+    assert raised.value.filename == str(tmp_path / "other")
 
 
 def test_output_folders(tmp_path: Path) -> None:
     assert files.output_folder(tmp_path / "a" / "b").is_dir()
     (tmp_path / "file").touch()
-    for path in (tmp_path / "file", tmp_path / "file" / "sub", Path("/proc/out")):
+    for path in (
+        tmp_path / "file", tmp_path / "file" / "sub", Path("/proc/out"), tmp_path / "a\0b",
+    ):  # fmt: skip
         with pytest.raises(ValueError, match="cannot be made: "):
             files.output_folder(path)
 
@@ -135,3 +233,8 @@ def test_arrays_lie_under_the_exact_name(tmp_path: Path) -> None:
 def test_json_keeps_its_order(tmp_path: Path) -> None:
     files.write_json(tmp_path / "j", {"z": 1, "a": [2]})
     assert (tmp_path / "j").read_text() == '{\n  "z": 1,\n  "a": [\n    2\n  ]\n}\n'
+
+
+def test_text_is_utf_8_and_names_of_files_in_it_are_kept(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "t", "\xe9 " + os.fsdecode(b"\xff"))
+    assert (tmp_path / "t").read_bytes() == b"\xc3\xa9 \xff"

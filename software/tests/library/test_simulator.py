@@ -219,3 +219,30 @@ def test_missing_tools_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(SetupError, match=r"g\+\+, make, perl not found.*apt-get install"):
         build.build_library("module m; endmodule", "m")
     assert not list(tmp_path.iterdir())
+
+
+def without_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user has neither HOME nor an entry in the passwd file."""
+
+    def unknown(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    for name in ("HOME", "XDG_CACHE_HOME", build.CACHE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+
+
+def test_the_cache_needs_no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_home(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    assert build.cache_folder() == tmp_path / "build" / "cache"
+    monkeypatch.setenv(build.CACHE, str(tmp_path / "given"))
+    assert build.cache_folder() == tmp_path / "given"
+
+
+def test_no_cache_at_all_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_home(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "build").touch()
+    with pytest.raises(SetupError, match="build/cache cannot be written to: set ORBIS_CACHE"):
+        build.cache_folder()

@@ -109,7 +109,8 @@ def test_bad_input_is_refused_in_a_sentence() -> None:
         (["--model", "mochi-1", "--frames", 48], "frames is 48; it must be 1 more than a multiple"),
         (["--ratio", 0.9], "ratio is 0.9, but dst_fraction 0.25 leaves at most 0.75"),
         (["--dst-fraction", 1], "dst_fraction is 1.0; it must be above 0 and below 1."),
-        (["--steps", 0], "steps is 0; it must be at least 1."),
+        (["--steps", 0], "steps is 0; it must lie in 1..100000."),
+        (["--steps", 10**30], f"steps is {10**30}; it must lie in 1..100000."),
         (["--rc-steps", -1], "rc_steps is -1; it must be at least 0."),
     ):
         result = CliRunner().invoke(app, ["plan", *map(str, options)])
