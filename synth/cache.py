@@ -2,11 +2,10 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from software.library.files import write_text
 
 
 class Cache:
@@ -38,4 +37,6 @@ class Cache:
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        write_text(self._folder / f"{key}.json", json.dumps(result))
+        partial = self._folder / f".{key}.{os.getpid()}"
+        partial.write_text(json.dumps(result))
+        partial.replace(self._folder / f"{key}.json")

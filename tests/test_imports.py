@@ -13,8 +13,6 @@ ALLOWED = {
     "orbis": {"golden", "software"},
 }
 """Packages beside the standard library that a folder may import, its own tests excepted."""
-SHARED = {"software.library.files": {"synth"}}
-"""Modules that folders may import besides: how every output is written stands in one place."""
 STAGES = ("quantize", "pair", "refine", "sort")
 """Rooms of hw that hold a stage each; what they exchange is in hw/words.py."""
 ROOMS = {"blocks": {"blocks"}, "bus": {"bus", "blocks"}, "emit": {"emit", "bus"}} | {
@@ -79,9 +77,7 @@ def relative(path: Path) -> str:
 def test_a_folder_imports_only_what_it_may(folder: str) -> None:
     for path in modules(folder):
         if "tests" not in path.parts:
-            shared = {module for module, users in SHARED.items() if folder in users}
-            own = {module.split(".")[0] for module in imported(path) - shared}
-            foreign = own - ALLOWED[folder]
+            foreign = packages(path) - ALLOWED[folder]
             assert not foreign, f"{relative(path)} imports {sorted(foreign)}"
 
 
