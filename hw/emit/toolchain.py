@@ -1,8 +1,9 @@
-"""Where the simulator's wheel lies and what its compiler needs: no user sets a variable."""
+"""Where the simulator's wheel lies, what its compiler needs, and how a tool's process ended."""
 
 import importlib.util
 import os
 import shutil
+import signal
 from pathlib import Path
 
 _COMPILER_TOOLS = ("g++", "make", "perl")
@@ -30,3 +31,13 @@ def verilator_environment() -> dict[str, str]:
     environment["PATH"] = f"{root / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
     environment["VERILATOR_ROOT"] = str(root)
     return environment
+
+
+def how_it_ended(returncode: int) -> str:
+    """What the return code of a process that failed tells, to follow the tool's name."""
+    if returncode >= 0:
+        return f"ended with code {returncode}"
+    reason = signal.strsignal(-returncode) or "unknown"
+    if -returncode == signal.SIGKILL:
+        reason += "; memory most likely ran out"
+    return f"was ended by signal {-returncode} ({reason})"
