@@ -28,6 +28,7 @@ def verilog(
     Example: `orbis verilog --preset demo -o build/verilog`
     """
     from software.library.backends.presets import preset_config
+    from software.library.errors import SetupError
     from software.library.extras import require
     from software.library.files import output_folder, replacing
 
@@ -43,11 +44,15 @@ def verilog(
         replacing(header) as partial_header,
     ):
         from hw.emit.maps import c_header
+        from hw.emit.toolchain import ToolError
         from hw.emit.verilog import describe, to_verilog
         from hw.engine import DatmEngine
 
         engine = DatmEngine(config)
-        partial_source.write_text(to_verilog(engine, name))
+        try:
+            partial_source.write_text(to_verilog(engine, name))
+        except ToolError as error:
+            raise SetupError(f"{error}.") from error
         partial_description.write_text(describe(engine, config, name))
         partial_header.write_text(c_header())
     summary: dict[str, Any] = {

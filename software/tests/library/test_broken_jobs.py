@@ -71,7 +71,8 @@ def test_the_next_job_is_right(
 ) -> None:
     case, other = random_case(3), random_case(4)
     expected = case.run(GoldenBackend())
-    engine = RtlBackend(TINY, latency=20_000)  # so that a job takes several calls of progress
+    monkeypatch.setattr(rtl, "_SLICE", 500)  # a job takes several runs
+    engine = RtlBackend(TINY)
     assert_equal(case.run(engine), expected)
     with monkeypatch.context() as broken:
         breaks(engine, broken)
