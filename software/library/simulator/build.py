@@ -8,10 +8,10 @@ lock lets processes that want the same library wait for the first.
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from hw.emit.toolchain import ToolError, verilator_environment
 from software.library.errors import SetupError
@@ -67,18 +67,19 @@ def build_library(verilog: str, top: str, *, waves: bool = False, label: str = "
                 return built
             if locked:
                 _clear(folder, built.stem)
-            work = Path(tempfile.mkdtemp(".partial", f"{built.stem}.", folder))
             log = built.with_suffix(".build.log")
             progress = f"Compiling the simulator of {label}, once; this can take a minute."
-            try:
-                with console.status(progress):
-                    made = compile_library(verilog, top, waves, work, log, environment)
-                    keep(built, made)
-                log.unlink(missing_ok=True)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
+            with (
+                console.status(progress),
+                TemporaryDirectory(
+                    ".partial", f"{built.stem}.", folder, ignore_cleanup_errors=True
+                ) as work,
+            ):
+                keep(built, compile_library(verilog, top, waves, Path(work), log, environment))
+            log.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower().rstrip(".")
+        known = isinstance(error, OSError) and error.strerror
+        reason = known.lower() if known else str(error).rstrip(".")
         raise SetupError(f"the simulator cannot be kept in {folder}: {reason}.") from error
     return built
 
