@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-import os
+import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,14 @@ class Cache:
             return None
 
     def put(self, key: str, result: Any) -> None:
-        """Keep a result of JSON types."""
+        """Keep a result of JSON types; where the folder takes none, it is made again next time."""
         if self._folder is None:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        partial = self._folder / f".{key}.{os.getpid()}"
-        partial.write_text(json.dumps(result))
-        partial.replace(self._folder / f"{key}.json")
+        partial = self._folder / f".{key}.{secrets.token_hex(4)}"
+        with suppress(OSError):
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                partial.write_text(json.dumps(result))
+                partial.replace(self._folder / f"{key}.json")
+            finally:
+                partial.unlink(missing_ok=True)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from hw.emit.toolchain import how_it_ended
+
 VERSION = version("pyosys")
 """Of the wheel; it is also Yosys' own."""
 _PROGRAM = """
@@ -103,4 +105,5 @@ def run(
         if process.wait():
             complaints.seek(0)
             last = complaints.read().strip().rpartition("\n")[2]
-            raise YosysError(errors.strip() or f"it ended with code {process.returncode}. {last}")
+            how = f"it {how_it_ended(process.returncode)}{last and f': {last}'}"
+            raise YosysError(errors.strip() or how)

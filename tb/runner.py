@@ -80,6 +80,7 @@ def simulate(
         runner = get_runner("verilator")
         build = folder / "sim"
         if not stamp.exists() or stamp.read_text() != digest:
+            stamp.unlink(missing_ok=True)  # a killed build must not pass for the one before
             shutil.rmtree(build, ignore_errors=True)
             runtime = BUILD / f"runtime-{_VERSIONS}{'-waves' if waves else ''}"
             _copy_runtime(runtime, build)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 # Private, but what Amaranth itself finds a Yosys with; its public back.verilog runs a fixed script.
-from amaranth._toolchain.yosys import find_yosys
+from amaranth._toolchain.yosys import YosysError, find_yosys
 from amaranth.back import rtlil
 from amaranth.hdl import Const, Value
 from amaranth.lib import wiring
@@ -17,6 +17,7 @@ from hw.emit.maps import regions_json, registers_json
 from hw.emit.module_merge import merge_modules
 from hw.emit.plain import write_plainly
 from hw.emit.rtlil import RtlilModule, parse, to_text
+from hw.emit.toolchain import ToolError
 
 _SCRIPT = (
     "memory_collect",
@@ -57,18 +58,26 @@ def to_verilog(component: wiring.Component, name: str, *, merge: bool = True) ->
 
     The text depends on nothing but the component: Amaranth and Yosys keep the order in which
     things were made, so it stays so while components iterate over no sets.
+
+    Raises:
+        ToolError: Yosys is missing, or failed.
     """
     modules = modules_of(component, name, merge=merge)
     for module in modules:
         write_plainly(module)
     source = to_text(modules)
-    yosys = find_yosys(lambda version: version >= (0, 40))
-    # Yosys warns that not every process can be Verilog; those of Amaranth can.
-    text: str = yosys.run(
-        ["-q", "-"],
-        "\n".join([f"read_rtlil <<rtlil\n{source}\nrtlil", *_SCRIPT]),
-        ignore_warnings=True,
-    )
+    try:
+        yosys = find_yosys(lambda version: version >= (0, 40))
+        # Yosys warns that not every process can be Verilog; those of Amaranth can.
+        text: str = yosys.run(
+            ["-q", "-"],
+            "\n".join([f"read_rtlil <<rtlil\n{source}\nrtlil", *_SCRIPT]),
+            ignore_warnings=True,
+        )
+    except YosysError as error:
+        said = " ".join(str(error).split()).rstrip(".")
+        said = said or "it said nothing, as when memory runs out"
+        raise ToolError(f"Yosys, which writes the Verilog, failed: {said}") from error
     return _WAKE.sub(r"\\$at_start", text)
 
 

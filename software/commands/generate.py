@@ -28,6 +28,7 @@ def verilog(
     Example: `orbis verilog --preset demo -o build/verilog`
     """
     from software.library.backends.presets import preset_config
+    from software.library.errors import SetupError
     from software.library.extras import require
     from software.library.files import check_outputs, output_folder, write_text
 
@@ -39,17 +40,22 @@ def verilog(
     header = folder / "orbis_registers.h"
     check_outputs([source, description, header])
     from hw.emit.maps import c_header
+    from hw.emit.toolchain import ToolError
     from hw.emit.verilog import describe, to_verilog
     from hw.engine import DatmEngine
 
     engine = DatmEngine(config)
+    try:
+        text = to_verilog(engine, name)
+    except ToolError as error:
+        raise SetupError(f"{error}.") from error
     texts = {
-        source: to_verilog(engine, name),
+        source: text,
         description: describe(engine, config, name),
         header: c_header(),
     }
-    for path, text in texts.items():
-        write_text(path, text)
+    for path, content in texts.items():
+        write_text(path, content)
     summary: dict[str, Any] = {
         "preset": preset,
         "config_hash": f"{config.hash:#010x}",

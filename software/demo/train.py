@@ -173,7 +173,11 @@ def rate_factor(step: int, share_spent: float, warm_up: int) -> float:
 
 
 class Trainer:
-    """One run in one folder: ``checkpoint.pt`` (resumed if there), ``curve.json``, ``weights/``."""
+    """One run in one folder: ``checkpoint.pt`` (resumed if there), ``curve.json``, ``weights/``.
+
+    Raises:
+        ValueError: the checkpoint is not whole, or is another model's.
+    """
 
     def __init__(self, folder: Path, config: TrainConfig) -> None:
         self.folder, self.config = output_folder(folder), config
@@ -188,7 +192,7 @@ class Trainer:
         self.optimizers = make_optimizers(self.model, config.learning_rate)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.state = RunState()
-        if self.checkpoint.is_file():
+        if self.checkpoint.exists():
             self._resume()
 
     def _resume(self) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,9 +43,10 @@ _MASKS = masks()
 class RtlBackend:
     """Matches on the RTL of one engine, simulated natively with its memory.
 
-    The engine stays in simulation between jobs, as a real one would stay under power. One job at
-    a time: threads that want two need two backends. With WAVES=1 in the environment each
-    simulation leaves orbis_<n>.vcd in build/waves.
+    The engine stays in simulation between jobs, as a real one would stay under power; after one
+    that broke off the next starts a new simulation. One job at a time: threads that want two need
+    two backends. With WAVES=1 in the environment each simulation leaves orbis_<n>.vcd in
+    build/waves.
 
     Args:
         config: the engine's sizes.
@@ -91,9 +93,18 @@ class RtlBackend:
 
     def close(self) -> None:
         """End the simulation and free its memory. The next job starts a new one."""
-        if self.simulator is not None:
-            self.simulator.close()
-            self.simulator = None
+        simulator, self.simulator = self.simulator, None
+        if simulator is not None:
+            simulator.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy starts a simulation of its own."""
+        return {**vars(self), "simulator": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """See `__getstate__`."""
+        vars(self).update(state)
+        self._lock = threading.Lock()
 
     def prepare(self) -> None:
         """Build the simulator, unless the cache has it.
@@ -124,14 +135,19 @@ class RtlBackend:
         check_capacity(self.config, num_tokens, channels, num_dst, options.max_iterations)
 
         layout = Layout(JobSizes(self.config, num_tokens, channels, num_dst))
+        bits = rounded.contiguous().view(torch.int16).cpu().numpy().view(np.uint16)
         with self._lock:
-            simulator = self._powered(layout.size)
-            bits = rounded.contiguous().view(torch.int16).cpu().numpy().view(np.uint16)
-            layout.put_tokens(simulator.memory, bits)
-            if first is not None:
-                layout.put_dst(simulator.memory, first)
-            self._run(simulator, layout, reduce, options)
-            return self._result(simulator, layout, reduce)
+            try:
+                simulator = self._powered(layout.size)
+                layout.put_tokens(simulator.memory, bits)
+                if first is not None:
+                    layout.put_dst(simulator.memory, first)
+                self._run(simulator, layout, reduce, options)
+                return self._result(simulator, layout, reduce)
+            except BaseException:
+                # An interrupt, too, may leave a job under way, whose registers take no other.
+                self.close()
+                raise
 
     def _powered(self, memory_bytes: int) -> Simulator:
         """A simulator with that much memory: the one there is, or a new one, identified."""
@@ -173,8 +189,6 @@ class RtlBackend:
             spent = simulator.cycles - begun
             if spent > limit:
                 status = simulator.read_register(_OFFSETS["STATUS"])
-                # A hung engine is of no more use.
-                self.close()
                 raise SimulationError(
                     f"the engine has not finished after {spent} cycles; STATUS reads {status:#x}."
                 )

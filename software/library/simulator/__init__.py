@@ -56,10 +56,10 @@ class Simulator:
 
     def close(self) -> None:
         """End the simulation and free its memory; a second call does nothing."""
-        if self._handle:
+        handle, self._handle = self._handle, None  # first: an interrupt must not lead to two ends
+        if handle:
             del self.memory
-            self._library.orbis_destroy(self._handle)
-            self._handle = None
+            self._library.orbis_destroy(handle)
 
     def __enter__(self) -> Self:
         return self

@@ -1,38 +1,26 @@
-"""Compiles Verilog and the C++ harness into one shared library, once, into a cache.
+"""The cache of compiled simulators: each is built once, whoever asks for it.
 
-The library's name is a digest of all that it depends on: the Verilog, the harness, the compilers
-and their flags. Builds happen beside it and are renamed, so a killed build leaves nothing that
-looks complete, and a lock lets processes that want the same library wait for the first.
+A library's name is a digest of all that it depends on. Builds happen in a folder of their own
+beside it, so a killed build leaves nothing that looks complete and stands in nobody's way, and a
+lock lets processes that want the same library wait for the first.
 """
 
 import fcntl
-import hashlib
 import os
 import shutil
-import subprocess
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from importlib.metadata import version
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from hw.emit.toolchain import verilator_environment
+from hw.emit.toolchain import ToolError, verilator_environment
 from software.library.errors import SetupError
+from software.library.simulator.compile import compile_library, digest
+from software.library.simulator.kept import keep, whole
 from software.library.terminal import console
 
 CACHE = "ORBIS_CACHE"
 """Environment variable: the folder of the cache."""
-
-_FOLDER = Path(__file__).parent
-_SOURCES = ("harness.cpp", "axi_memory.hpp", "protocol.hpp")
-_VERILATOR = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert",
-              "--output-split", "20000", "--prefix", "Engine", "-Wno-fatal", "-Wno-lint",
-              "-Wno-style")  # fmt: skip
-_COMPILER = ("-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-w",
-             "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", "-DVM_TRACE_FST=0",
-             "-DVM_TRACE_SAIF=0")  # fmt: skip
-_FAST, _SLOW = "-O3", "-O0"
-"""What runs every cycle, and what runs once: constructors and initial values."""
 
 
 def cache_folder() -> Path:
@@ -50,13 +38,16 @@ def cache_folder() -> Path:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:
             continue
-        if os.access(folder, os.W_OK):
+        # Who names a folder may have filled it, as in an image of a container.
+        if given or os.access(folder, os.W_OK):
             return folder.resolve()
     raise SetupError(f"the cache folder {folders[0]} cannot be written to: set {CACHE}.")
 
 
 def build_library(verilog: str, top: str, *, waves: bool = False, label: str = "engine") -> Path:
     """The shared library that simulates module ``top`` of ``verilog``, built if it must be.
+
+    It is built, too, where the one that is there is not whole.
 
     Args:
         verilog: the design; its ports as `software.library.simulator.Simulator` expects them.
@@ -65,74 +56,60 @@ def build_library(verilog: str, top: str, *, waves: bool = False, label: str = "
         label: what the progress line calls it.
 
     Raises:
-        SetupError: Verilator, g++, make or perl is missing, or a build failed.
+        SetupError: Verilator, g++, make or perl is missing or does not run, a build failed, or
+            the library cannot be kept.
     """
     try:
-        environment = verilator_environment()
-    except RuntimeError as error:
+        # In English, whatever the user's language: errors are told apart by their words.
+        environment = verilator_environment() | {"LC_ALL": "C"}
+    except ToolError as error:
         raise SetupError(f"{error}.") from error
     folder = cache_folder()
-    built = folder / f"{_digest(verilog, top, waves)}.so"
-    if built.exists():
+    built = folder / f"{digest(verilog, top, waves, environment)}.so"
+    if whole(built) is not None:
         return built
-    with built.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if built.exists():
-            return built
-        work = folder / f"{built.stem}.{os.getpid()}.partial"
-        with console.status(f"Compiling the simulator of {label}, once; this can take a minute."):
-            try:
-                _build(verilog, top, waves, work, environment)
-                (work / "engine.so").replace(built)
-            finally:
-                if built.exists():
-                    shutil.rmtree(work, ignore_errors=True)
+    try:
+        with _locked(built.with_suffix(".lock")) as locked:
+            if whole(built) is not None:
+                return built
+            if locked:
+                _clear(folder, built.stem)
+            log = built.with_suffix(".build.log")
+            progress = f"Compiling the simulator of {label}, once; this can take a minute."
+            with (
+                console.status(progress),
+                TemporaryDirectory(
+                    ".partial", f"{built.stem}.", folder, ignore_cleanup_errors=True
+                ) as work,
+            ):
+                keep(built, compile_library(verilog, top, waves, Path(work), log, environment))
+            log.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        known = isinstance(error, OSError) and error.strerror
+        reason = known.lower() if known else str(error).rstrip(".")
+        raise SetupError(f"the simulator cannot be kept in {folder}: {reason}.") from error
     return built
 
 
-def _digest(verilog: str, top: str, waves: bool) -> str:
-    compiler = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=True)
-    parts = [verilog, top, str(waves), version("verilator"), compiler.stdout,
-             repr((_VERILATOR, _COMPILER, _FAST, _SLOW))]  # fmt: skip
-    parts += [(_FOLDER / name).read_text() for name in _SOURCES]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Hold a lock; yields False where none is to be had, as on a file system that has no locks.
+
+    Two processes may then build the same library, each in its own folder: the later one stays.
+    """
+    with ExitStack() as stack:
+        try:
+            fcntl.flock(stack.enter_context(path.open("a")), fcntl.LOCK_EX)
+            locked = True
+        except OSError:
+            locked = False
+        yield locked
 
 
-def _build(verilog: str, top: str, waves: bool, work: Path, environment: dict[str, str]) -> None:
-    work.mkdir()
-    source = work / "engine.v"
-    source.write_text(verilog)
-    trace = ["--trace-vcd"] if waves else []
-    model = work / "model"
-    _run(
-        ["verilator", *_VERILATOR, *trace, "--top-module", top, "-Mdir", model, source],
-        work, environment,
-    )  # fmt: skip
-    runtime = Path(environment["VERILATOR_ROOT"]) / "include"
-    flags = [*_COMPILER, f"-DVM_TRACE={int(waves)}", f"-DVM_TRACE_VCD={int(waves)}",
-             f"-I{model}", f"-I{_FOLDER}", f"-I{runtime}", f"-I{runtime / 'vltstd'}"]  # fmt: skip
-    names = ["verilated.cpp", "verilated_threads.cpp", *(["verilated_vcd_c.cpp"] if waves else [])]
-    # Large files first, so that no core is left with one at the end.
-    files = sorted(model.glob("*.cpp"), key=lambda file: -file.stat().st_size)
-    files = [_FOLDER / "harness.cpp", *files, *(runtime / name for name in names)]
-
-    def compile_file(file: Path) -> Path:
-        once = "Slow" in file.stem or file.parent == runtime
-        target = work / f"{file.stem}.o"
-        level = _SLOW if once else _FAST
-        _run(["g++", "-c", level, *flags, file, "-o", target], work, environment)
-        return target
-
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        objects = list(pool.map(compile_file, files))
-    _run(["g++", "-shared", *objects, "-pthread", "-o", work / "engine.so"], work, environment)
-
-
-def _run(command: Iterable[object], work: Path, environment: dict[str, str]) -> None:
-    """Run a build step; its output goes to a log that a failure points to."""
-    words = [str(word) for word in command]
-    result = subprocess.run(words, env=environment, capture_output=True, text=True)
-    if result.returncode:
-        log = work / "build.log"
-        log.write_text(f"{' '.join(words)}\n{result.stdout}{result.stderr}")
-        raise SetupError(f"{words[0]} failed while the simulator was built: see {log}.")
+def _clear(folder: Path, stem: str) -> None:
+    """Remove what killed builds of a library left; its lock is held, so none of them is alive."""
+    for abandoned in folder.glob(f"*{stem}.*.partial"):
+        if abandoned.is_dir():
+            shutil.rmtree(abandoned, ignore_errors=True)
+        else:
+            abandoned.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """The simulator of an engine config: its Verilog, emitted once and kept, and the library of it."""
 
+import contextlib
 import hashlib
 import os
 from importlib.metadata import version
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import hw
 from hw.config import EngineConfig
-from software.library.files import write_text
+from hw.emit.toolchain import ToolError
+from software.library.errors import SetupError
 from software.library.simulator.build import build_library, cache_folder
+from software.library.simulator.kept import keep, whole
 
 WAVES = "WAVES"
 """Environment variable: 1 makes simulators write waveforms."""
@@ -29,15 +32,22 @@ def engine_library(config: EngineConfig, label: str = "an engine") -> Path:
     changes no Verilog compiles nothing.
 
     Raises:
-        SetupError: see `software.library.simulator.build.build_library`.
+        SetupError: Yosys is missing or failed, and see
+            `software.library.simulator.build.build_library`.
     """
     kept = cache_folder() / f"{_source_digest(config)}.v"
-    if not kept.exists():
+    verilog = whole(kept)
+    if verilog is None:
         from hw.emit.verilog import to_verilog
         from hw.engine import DatmEngine
 
-        write_text(kept, to_verilog(DatmEngine(config), TOP))
-    return build_library(kept.read_text(), TOP, waves=waves_wanted(), label=label)
+        try:
+            verilog = to_verilog(DatmEngine(config), TOP).encode()
+        except ToolError as error:
+            raise SetupError(f"{error}.") from error
+        with contextlib.suppress(OSError, ValueError):  # it costs seconds again, no more
+            keep(kept, verilog)
+    return build_library(verilog.decode(), TOP, waves=waves_wanted(), label=label)
 
 
 def _source_digest(config: EngineConfig) -> str:

@@ -9,6 +9,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 
 from software.demo.model import load_model
+from software.library.errors import SetupError
 from software.study.evaluation.experiment import Run
 
 Found = dict["Task", Any]
@@ -58,9 +60,12 @@ def measure_all(weights: Path, tasks: Sequence[Task], jobs: int, advance: Advanc
         jobs: worker processes, at least 1.
         advance: see there.
 
+    An interrupt ends the workers at once, in the midst of a task.
+
     Raises:
         ValueError: fewer than one job.
         FileNotFoundError: no model in the folder.
+        SetupError: a worker was killed.
     """
     if jobs < 1:
         raise ValueError(f"jobs is {jobs}; it must be at least 1.")
@@ -69,11 +74,21 @@ def measure_all(weights: Path, tasks: Sequence[Task], jobs: int, advance: Advanc
     order = sorted(tasks, key=lambda task: runs.index(task.run))
     found: Found = {}
     spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's locked threads
+    others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(min(jobs, len(order)), spawn, _start, (weights,))
     try:
         for task, result in zip(order, pool.map(_measure, order), strict=True):
             found[task] = result
             advance(str(task.run))
+    except BrokenProcessPool as error:
+        raise SetupError(
+            f"a worker process was killed; memory most likely ran out: give fewer jobs than {jobs}."
+        ) from error
+    except BaseException:
+        for worker in multiprocessing.active_children():
+            if worker not in others:
+                worker.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
     return found

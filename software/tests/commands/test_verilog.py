@@ -14,6 +14,8 @@ from hw.bus.registers import REGISTERS
 from hw.config import PRESETS
 from hw.emit.toolchain import verilator_environment
 from software.commands.cli import app
+from software.library.backends.rtl import RtlBackend
+from software.library.errors import SetupError
 from synth.lint import ACCEPTED
 
 ROOT = Path(__file__).parents[3]
@@ -98,3 +100,28 @@ def test_bad_options() -> None:
         result = CliRunner().invoke(app, ["verilog", *options, "-o", "build/none"])
         assert result.exit_code == 2
         assert rule in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "rule"),
+    [
+        ("echo yosys: no licence. >&2; exit 1", "yosys: no licence."),
+        ("test $1 = -V && echo Yosys 0.50 || kill -9 $$",
+         "it said nothing, as when memory runs out."),
+    ],
+)  # fmt: skip
+def test_a_yosys_that_fails_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, rule: str
+) -> None:
+    tool, out = tmp_path / "yosys", tmp_path / "out"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("YOSYS", str(tool))
+    monkeypatch.setenv("ORBIS_CACHE", str(tmp_path / "cache"))
+    sentence = f"Yosys, which writes the Verilog, failed: {rule}"
+    done = CliRunner().invoke(app, ["verilog", "--preset", "tiny", "-o", str(out)])
+    assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"orbis: {sentence}\n")
+    assert not list(out.iterdir())
+    with pytest.raises(SetupError) as refused:
+        RtlBackend(PRESETS["tiny"]).prepare()
+    assert str(refused.value) == sentence

@@ -1,4 +1,5 @@
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,3 +100,29 @@ def test_weights_that_cannot_be_written_leave_the_old_ones(
         trainer.save_weights()
     assert {path.name: path.read_bytes() for path in (tmp_path / "weights").iterdir()} == old
     assert [path.name for path in tmp_path.iterdir()] == ["weights"]
+
+
+@pytest.mark.parametrize("size", [1000, 100_000])
+def test_a_checkpoint_that_is_cut_off_is_refused_and_stays(tmp_path: Path, size: int) -> None:
+    Trainer(tmp_path, TINY).save()
+    checkpoint = tmp_path / "checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:size])
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is no checkpoint of this run; remove it"):
+        Trainer(tmp_path, TINY)
+    assert checkpoint.stat().st_size == size
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path) -> None:
+    trainer = Trainer(tmp_path, TINY)
+    trainer.save()
+    saved = (tmp_path / "checkpoint.pt").read_bytes()
+    trainer.step()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(saved) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            trainer.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == saved
+    assert not list(tmp_path.glob(".*"))

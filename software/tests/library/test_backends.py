@@ -1,6 +1,8 @@
 """The simulated engine against the golden model, array by array, through the one interface."""
 
-from collections.abc import Iterator
+import copy
+import pickle
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -245,6 +247,17 @@ def test_engines_run_side_by_side() -> None:
             found = pool.map(Case.run, cases, engines)
             for one, wanted in zip(found, expected, strict=True):
                 assert_equal(one, wanted)
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
+def test_a_copy_has_a_simulation_of_its_own(how: Callable[[RtlBackend], RtlBackend]) -> None:
+    case, engine = random_case(7), RtlBackend(TINY, latency=5)
+    expected = case.run(engine)
+    copied = how(engine)
+    assert copied.simulator is None
+    assert engine.simulator is not None
+    assert_equal(case.run(copied), expected)
+    assert_equal(case.run(engine), expected)
 
 
 def test_another_config_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
