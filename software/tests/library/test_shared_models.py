@@ -39,10 +39,21 @@ def silent(pipe: Any) -> Any:
     return pipe
 
 
+def video_to_video(transformer: Any = None, scheduler: Any = None) -> Any:
+    """Wan's video-to-video, which enters no cache context, around the same."""
+    pipe = wan_pipeline(transformer)
+    return silent(
+        WanVideoToVideoPipeline(None, None, pipe.transformer, None, scheduler or pipe.scheduler)
+    )
+
+
 def generate(pipe: Any, steps: int, *, guided: bool = False, **more: Any) -> Tensor:
-    """Latents of a call of Wan's pipeline."""
+    """Latents of a call of either pipeline."""
     tiny = PIPELINES["wan"]
     given = {**tiny.given, **(tiny.guided if guided else {}), **more}
+    if isinstance(pipe, WanVideoToVideoPipeline):
+        del given["num_frames"]
+        given |= {"latents": normal(3, 1, 16, 3, 8, 10), "strength": 1.0}
     found: Tensor = pipe(
         num_inference_steps=steps, output_type="latent", return_dict=False,
         generator=torch.Generator().manual_seed(steps), **given,
@@ -50,9 +61,9 @@ def generate(pipe: Any, steps: int, *, guided: bool = False, **more: Any) -> Ten
     return found
 
 
-def alone(steps: int, *, guided: bool = False) -> Tensor:
+def alone(steps: int, *, guided: bool = False, make: Callable[[], Any] = wan_pipeline) -> Tensor:
     """What a pipeline generates that shares nothing."""
-    pipe = wan_pipeline()
+    pipe = make()
     apply_orbis(pipe, QUARTER)
     return generate(pipe, steps, guided=guided)
 
@@ -111,10 +122,12 @@ def test_threads_share_a_transformer_without_pipelines() -> None:
 
 def test_each_pipeline_of_a_transformer_has_its_own_number_of_steps() -> None:
     first = wan_pipeline()
-    second = wan_pipeline(first.transformer)
+    second = video_to_video(first.transformer)
     apply_orbis(first, QUARTER)
-    for pipe, steps in ((first, 8), (second, 4), (first, 6), (second, 8)):
-        assert torch.equal(generate(pipe, steps), alone(steps)), steps
+    for steps in (8, 4, 6):
+        assert torch.equal(generate(first, steps), alone(steps))
+        expected = alone(12 - steps, make=video_to_video)
+        assert torch.equal(generate(second, 12 - steps), expected)
 
 
 @pytest.mark.parametrize("guided", [False, True])
@@ -138,18 +151,10 @@ def test_a_preview_inside_a_callback_disturbs_nothing(guided: bool) -> None:
 @pytest.mark.parametrize("guided", [False, True])
 def test_a_scheduler_of_second_order_repeats_times_and_not_steps(guided: bool) -> None:
     """Video-to-video enters no cache context: the scheduler tells a step from a pass."""
-    pipe = silent(
-        WanVideoToVideoPipeline(
-            None, None, wan_pipeline().transformer, None, FlowMatchHeunDiscreteScheduler(shift=3.0)
-        )
-    )  # fmt: skip
+    pipe = video_to_video(scheduler=FlowMatchHeunDiscreteScheduler(shift=3.0))
     log = Log(QUARTER)
     with apply_orbis(pipe, QUARTER, matcher=log) as applied:
-        tiny = PIPELINES["wan"]
-        given = {**tiny.given, **(tiny.guided if guided else {})}
-        del given["num_frames"]
-        latents = normal(3, 1, 16, 3, 8, 10)
-        pipe(num_inference_steps=6, strength=1.0, latents=latents, output_type="latent", **given)
+        generate(pipe, 6, guided=guided)
         usage = applied.usage
     steps = len(pipe.scheduler.timesteps)
     assert steps == 2 * 6 - 1
