@@ -31,8 +31,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
+# A test at a time on each core: torch's own threads would wait for each other.
 test: setup ## Run every test: golden model, each unit's testbench, the engine, the software
-	$(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 lint: style types lint-verilog ## Check style, types, and the Verilog of every preset
 
