@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 # A test at a time on each core: torch's own threads would wait for each other.
 test: setup ## Run every test: golden model, each unit's testbench, the engine, the software
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: style types lint-verilog ## Check style, types, and the Verilog of every preset
 

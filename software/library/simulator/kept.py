@@ -33,8 +33,11 @@ def keep(path: Path, content: bytes) -> None:
         ValueError: its folder cannot be written to.
         OSError: the file cannot be written, as on a full disk.
     """
-    if path.is_dir():
+    # Whatever is there is no use to anyone: a folder, a link to elsewhere, a read-only file.
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
     with replacing(path) as partial:
         partial.write_bytes(content + _MARK + _digest(content))
 

@@ -13,7 +13,6 @@ from software.commands.cli import app
 from software.demo import tokens
 from software.demo.model import build_model
 from synth.builtin import write_builtin
-from synth.lint import main as lint
 
 
 @pytest.fixture(autouse=True)
@@ -102,12 +101,7 @@ def test_an_output_that_cannot_be_is_found_before_the_work(
     assert result.stderr == f"orbis: {output} is a folder; the output must be a file.\n"
 
 
-def test_the_projects_own_commands_check_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("synth.lint.lint", None)
-    with pytest.raises(ValueError, match="is a folder"):
-        lint(["--json", str(tmp_path)])
+def test_the_projects_own_command_checks_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "WEIGHTS", Path("model"))
     monkeypatch.setattr(tokens, "load_model", None)
     with pytest.raises(ValueError, match="is an input as well"):
