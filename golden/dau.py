@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from golden import validate
+from golden.ambient import in_plain_mode
 from golden.blocks import row_blocks
 from golden.qe import Quantized
 
@@ -119,10 +120,8 @@ class Points:
     def tile(self, src_rows: Tensor, slots: Slots) -> Tensor:
         """Squared distances less the src's own squared norm, [S, P]: integers if exact."""
         tile = slots.norm.repeat(len(src_rows), 1)
-        # Autocast would take the multiplication to a narrower type.
-        with torch.autocast(tile.device.type, enabled=False):
-            for run in self._runs:
-                tile += src_rows[:, run] @ slots.values[:, run].T
+        for run in self._runs:
+            tile += src_rows[:, run] @ slots.values[:, run].T
         return tile
 
     def pairs(self, src: Tensor, dst: Tensor) -> Tensor:
@@ -151,6 +150,7 @@ def _multiplies_in_full() -> bool:
     return all(setting.fp32_precision in ("none", "ieee") for setting in settings)
 
 
+@in_plain_mode
 def distances(tokens: Quantized | Tensor, src: Tensor, dst: Tensor) -> Tensor:
     """Squared distances between tokens src, int64 [S], and dst, int64 [P]: int64 or float32 [S, P].
 

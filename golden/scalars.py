@@ -47,7 +47,7 @@ def integers(name: str, value: Any) -> tuple[int, ...]:
         ValueError: it is none, or holds something else.
     """
     try:
-        listed = None if isinstance(value, str | bytes) else list(value)
+        listed = None if isinstance(value, str | bytes | dict) else list(value)
     except TypeError:
         listed = None
     if listed is None:
@@ -59,11 +59,16 @@ def number(name: str, value: Any) -> float:
     """A real number, NumPy's included, as Python's; an integer stays one.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or too large.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ValueError(f"{name} is {shown(value)}; it must be a number.")
-    return integer(name, value) if hasattr(value, "__index__") else float(value)
+    if hasattr(value, "__index__"):
+        return integer(name, value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(f"{name} is {shown(value)}; it must lie within float64.") from error
 
 
 def flag(name: str, value: Any) -> bool:

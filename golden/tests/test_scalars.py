@@ -54,11 +54,13 @@ def test_what_means_the_same_is_taken(
         (integers, [0, 1.5], "an entry of size is 1.5; it must be an integer."),
         (number, "0.38", "size is '0.38'; it must be a number."),
         (number, True, "size is True; it must be a number."),
+        (number, Fraction(10**400), "it must lie within float64."),
+        (integers, {1: 2}, "size is {1: 2}; it must be a list of integers."),
         (number, 1j, "size is 1j; it must be a number."),
         (flag, "no", "size is 'no'; it must be True or False."),
         (flag, 1, "size is 1; it must be True or False."),
     ],
-    ids=range(14),
+    ids=range(16),
 )
 def test_what_does_not_is_refused(
     convert: Callable[[str, Any], Any], given: Any, rule: str

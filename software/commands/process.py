@@ -31,5 +31,6 @@ def prepare() -> None:
 
 
 def _leave(number: int, _: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # a second one must not break off the cleaning up
+    for ending in _ENDING:  # a second one must not break off the cleaning up
+        signal.signal(ending, signal.SIG_IGN)
     raise SystemExit(128 + number)

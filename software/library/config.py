@@ -87,15 +87,13 @@ class OrbisConfig:
         warm_start: DATM starts from the dst of the layer's last match.
         guide: what is matched: a layer's SDPA ``output`` (heads concatenated, before the output
             projection), its ``input`` (what the attention layer receives), or ``query_value``, Q
-            and V as they enter SDPA, each for itself (``asymrnr`` alone, which matches nothing
-            else).
+            and V as they enter SDPA, each for itself (what ``asymrnr`` alone matches).
         matcher: ``datm``; ``random`` (random dst, each src to its nearest); ``bsm`` and ``bsm2d``
             (one random dst in each 2x2x2 block, or in each 2x2 block of a frame); ``asymrnr`` (as
             bsm, each head for itself, Q by Q and keys and values by V). ``num_dst``, ``bits`` and
             what refines are of no effect on the last three.
         targets: what is reduced: Q, K and V, or Q alone.
-        layers: numbers of the attention layers to patch, as ``orbis_summary`` counts them; all if
-            None.
+        layers: numbers of the attention layers to patch, in ``orbis_summary``'s order; None is all.
         proportional: a dst's key counts once for each token that it stands for, so that dropping
             exact copies changes nothing; it adds a mask to attention. False is the paper's plain
             drop.

@@ -2,8 +2,9 @@
 
 from torch import nn
 
-from software.library.families.base import AttentionCall, Family, Grid, merge_heads, split_heads
+from software.library.families.base import AttentionCall, Family, Grid
 from software.library.families.cogvideox import CogVideoX
+from software.library.families.heads import merge_heads, split_heads
 from software.library.families.hunyuan_video import HunyuanVideo
 from software.library.families.hunyuan_video15 import HunyuanVideo15
 from software.library.families.hunyuan_video_framepack import HunyuanVideoFramepack
@@ -70,6 +71,6 @@ def _is_built_so(model: nn.Module, family: Family) -> bool:
     try:
         family.patch(model)
         layers = family.attentions(model)
-    except (AttributeError, TypeError):
+    except (AttributeError, TypeError, ValueError):
         return False
     return bool(layers) and all(hasattr(attn, "processor") for attn in layers.values())

@@ -22,6 +22,8 @@ from diffusers.models.attention_dispatch import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from software.library.families.heads import split_heads, turn_pairs
+
 Grid = tuple[int, int, int]
 """Video tokens as (frames, rows, columns); their order is frame-major, then row, then column."""
 Rotary = tuple[Tensor, Tensor]
@@ -217,16 +219,6 @@ class TorchFamily(Family):
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
-def split_heads(rows: Tensor, count: int) -> Tensor:
-    """[B, S, count d] to [B, count, S, d]."""
-    return rows.reshape(*rows.shape[:-1], count, rows.shape[-1] // count).transpose(1, 2)
-
-
-def merge_heads(heads: Tensor) -> Tensor:
-    """[B, H, S, d] to [B, S, H d]."""
-    return heads.transpose(1, 2).flatten(2)
-
-
 def joint_mask(call: AttentionCall, text: Tensor) -> Tensor | None:
     """A key mask of the joint sequence, video first, from one of the text, bool [B, T].
 
@@ -244,10 +236,3 @@ def numbered(model: nn.Module, blocks: str, attention: str) -> dict[str, nn.Modu
         f"{blocks}.{number}.{attention}": getattr(block, attention)
         for number, block in enumerate(getattr(model, blocks))
     }
-
-
-def turn_pairs(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn channels (2 i, 2 i + 1) of [..., d] by angles [..., d / 2], in float32 or wider."""
-    even, odd = heads[..., ::2].float(), heads[..., 1::2].float()
-    turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
-    return turned.flatten(-2).to(heads.dtype)

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from software.library.families.base import Family, Grid, Rotary, numbered, split_heads
+from software.library.families.base import Family, Grid, Rotary, numbered
+from software.library.families.heads import split_heads
 
 
 class LTXVideo(Family):
@@ -19,7 +20,8 @@ class LTXVideo(Family):
     limits = (
         "Where a pipeline gives the tokens' coordinates instead of the video's size, as "
         "LTXConditionPipeline does, all lie in one row: the blocks from which BSM and AsymRnR draw "
-        "dst tokens are stretches of it."
+        "dst tokens are stretches of it. LTXI2VLongMultiPromptPipeline announces a step more than "
+        "it makes, so that `last_full_steps` counts from one that is not run."
     )
 
     def attentions(self, model: nn.Module) -> dict[str, nn.Module]:

@@ -13,19 +13,17 @@ from typing import Any
 
 from torch import nn
 
+from golden.scalars import integer
 from software.library.config import OrbisConfig
 from software.library.matchers import Matcher, make_matcher
 from software.library.reduction.attention import ReducedAttention, own_processor
-from software.library.reduction.caller import NAMES, bare, transformers
-from software.library.reduction.hook import TransformerHook
+from software.library.reduction.caller import NAMES, bare, calling_pipeline, transformers
+from software.library.reduction.hook import MARK, TransformerHook, hook_of
 from software.library.reduction.patchable import check_steps, patchable
 from software.library.reduction.replaced import ReplacedWatch, watch_of
-from software.library.reduction.runs import Runs
+from software.library.reduction.runs import Run, Runs
 from software.library.reduction.summary import OrbisSummary, sum_up
 from software.library.reduction.usage import Usage
-
-_MARK = "_orbis"
-"""Attribute of a patched transformer."""
 
 
 class AppliedOrbis:
@@ -51,35 +49,44 @@ class AppliedOrbis:
         return sum((hook.usage for hook in self._hooks.values()), Usage())
 
     def reset(self) -> None:
-        """Begin this thread's next run at its first step. A pipeline does so when it ends.
+        """Begin the caller's next run at its first step.
 
-        It is for calls outside of a pipeline; a pipeline's runs are told apart without it.
+        It is for calls outside of a pipeline, in the thread that makes them; a pipeline's runs are
+        told apart without it.
         """
-        self._runs.of(None).reset()
+        self._run.reset()
 
     def set_step(self, step: int, num_steps: int | None = None) -> None:
-        """Tell the step of this thread's next calls of the transformers, outside of a pipeline.
+        """Tell the step of the caller's next calls of the transformers.
 
         For a loop of one's own whose calls do not tell it: with a constant time, as speed tests
-        have, or with several times in one step. It holds until it is set again, or ``reset``; step
-        0, and one further back than the last, begins a run.
+        have, or with several times in one step. The caller is the thread, and in it the pipeline
+        whose method or callback tells it. It holds until it is set again, or ``reset``; step 0, and
+        one further back than the last, begins a run.
 
         Args:
             step: its number, from 0.
             num_steps: of the run, where a part of it or its end is to be full.
 
         Raises:
-            ValueError: a step below 0, or beyond the run.
+            ValueError: no integer, a step below 0, or one beyond the run.
         """
+        step = integer("step", step)
+        num_steps = None if num_steps is None else integer("num_steps", num_steps)
         if step < 0 or (num_steps is not None and step >= num_steps):
             rule = "at least 0" if num_steps is None else f"in 0..{num_steps - 1}"
             raise ValueError(f"step is {step}; it must be {rule}.")
-        self._runs.of(None).set_step(step, num_steps)
+        self._run.set_step(step, num_steps)
+
+    @property
+    def _run(self) -> Run:
+        """The run of whoever asks."""
+        return self._runs.of(calling_pipeline(next(iter(self.models.values()))))
 
     def remove(self) -> None:
         """Give the models their attention back; doing so twice is harmless."""
         for name, model in self.models.items():
-            if _hook_of(model) is self._hooks[name]:
+            if hook_of(model) is self._hooks[name]:
                 _remove(model)
         if self._watch is not None:
             self._watch.remove()
@@ -115,13 +122,13 @@ def apply_orbis(
     config = config or OrbisConfig()
     models = _models(pipe_or_transformer)
     for model in models.values():
-        if _hook_of(model):
+        if hook_of(model):
             raise ValueError(f"{_title(model)} is patched already; remove_orbis undoes it.")
     found = {name: patchable(model, config) for name, model in models.items()}
     check_steps(pipe_or_transformer, config)
     stale = watch_of(pipe_or_transformer)
     if stale is not None:
-        if any(map(_hook_of, stale.models.values())):
+        if stale.replaced:
             raise ValueError(
                 f"{_title(pipe_or_transformer)} had a transformer patched that was replaced since;"
                 " remove_orbis undoes it."
@@ -135,23 +142,24 @@ def apply_orbis(
         _put(models[name], hooks[name], [attn for _, attn in layers.values()])
     watch = None
     if hasattr(type(pipe_or_transformer), "progress_bar"):
-        watch = ReplacedWatch(pipe_or_transformer, models, hooks)
+        watch = ReplacedWatch(pipe_or_transformer, hooks)
     return AppliedOrbis(models, hooks, runs, watch)
 
 
 def remove_orbis(pipe_or_transformer: Any) -> None:
     """Give a pipeline or transformer its attention back.
 
+    A transformer that was taken out of its pipeline since is not reached: that is done by the
+    transformer itself, or by `AppliedOrbis.remove`.
+
     Raises:
         ValueError: it is not patched.
     """
-    models = list(_models(pipe_or_transformer).values())
+    removed = [_remove(model) for model in _models(pipe_or_transformer).values()]
     watch = watch_of(pipe_or_transformer)
     if watch is not None:
-        models += [model for model in watch.models.values() if model not in models]
         watch.remove()
-    removed = [_remove(model) for model in models]
-    if not any(removed):
+    if watch is None and not any(removed):
         raise ValueError(f"{_title(pipe_or_transformer)} is not patched; there is nothing to undo.")
 
 
@@ -161,7 +169,7 @@ def orbis_summary(pipe_or_transformer: Any) -> OrbisSummary:
     Raises:
         ValueError: it is not patched.
     """
-    found = {name: _hook_of(model) for name, model in _models(pipe_or_transformer).items()}
+    found = {name: hook_of(model) for name, model in _models(pipe_or_transformer).items()}
     hooks = {name: hook for name, hook in found.items() if hook}
     if not hooks:
         raise ValueError(f"{_title(pipe_or_transformer)} is not patched; apply_orbis patches it.")
@@ -196,26 +204,21 @@ def _title(thing: Any) -> str:
     return type(thing).__name__
 
 
-def _hook_of(model: nn.Module) -> TransformerHook | None:
-    hook: TransformerHook | None = getattr(model, _MARK, None)
-    return hook
-
-
 def _put(model: nn.Module, hook: TransformerHook, layers: list[Any]) -> None:
     """Patch a transformer."""
     hook.attach(model)
     for number, attn in zip(hook.layers, layers, strict=True):
         attn.processor = ReducedAttention(hook, hook.family, number, own_processor(attn))
-    setattr(model, _MARK, hook)
+    setattr(model, MARK, hook)
 
 
 def _remove(model: nn.Module) -> bool:
     """Undo ``apply_orbis`` on a transformer; whether there was something to undo."""
-    hook = _hook_of(model)
+    hook = hook_of(model)
     if hook is None:
         return False
     hook.detach()
-    delattr(model, _MARK)
+    delattr(model, MARK)
     for attn in hook.family.attentions(model).values():
         layer: Any = attn
         layer.processor = own_processor(layer)

@@ -8,7 +8,7 @@ on the stack of calls.
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from torch import nn
@@ -29,18 +29,24 @@ def transformers(pipe: Any) -> dict[str, nn.Module]:
     return {name: model for name, model in found.items() if isinstance(model, nn.Module)}
 
 
-def calling_pipeline(model: nn.Module) -> Any:
-    """Of the pipelines that are being called in this thread and hold ``model``, the innermost.
+def calls_of_pipelines(model: nn.Module) -> Iterator[tuple[Any, CodeType]]:
+    """The calls of pipelines that this thread is in, the innermost first: each and its code.
 
-    None outside of one: a loop of one's own, or what is no object with a ``__call__``.
+    A pipeline holds ``model`` and a scheduler, and is called by any method of its own. There is
+    none in a loop of one's own.
     """
     for frame in _frames(sys._getframe(1)):
         code = frame.f_code
-        if code.co_name == "__call__" and code.co_varnames[:1] == ("self",):
+        if code.co_argcount and code.co_varnames[0] == "self":
             owner = frame.f_locals.get("self")
-            if any(held is model for held in transformers(owner).values()):
-                return owner
-    return None
+            held = transformers(owner).values()
+            if any(each is model for each in held) and "scheduler" in vars(owner):
+                yield owner, code
+
+
+def calling_pipeline(model: nn.Module) -> Any:
+    """The innermost of them, None outside of one."""
+    return next((pipe for pipe, _ in calls_of_pipelines(model)), None)
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:

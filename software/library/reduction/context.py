@@ -42,6 +42,7 @@ class ContextWatch:
         """Watch no longer."""
         for name in _METHODS:
             vars(self._model).pop(name, None)
+        self._model = None
 
     @property
     def context(self) -> CacheContext | None:

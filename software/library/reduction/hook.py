@@ -15,7 +15,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import nn
 
 from golden.ambient import plain
@@ -23,17 +22,25 @@ from software.library.config import OrbisConfig
 from software.library.families import Family
 from software.library.matchers import Matcher, MatchRequest
 from software.library.reduction.attention import Shown, left_out_of_compile
-from software.library.reduction.caller import Told, calling_pipeline
+from software.library.reduction.caller import Told, calling_pipeline, calls_of_pipelines
 from software.library.reduction.context import ContextWatch
 from software.library.reduction.per_thread import PerThread
-from software.library.reduction.refusals import check_call, check_run
+from software.library.reduction.refusals import check_call, check_nesting, check_run
 from software.library.reduction.rows import LayerRows, Rows, layer_rows
 from software.library.reduction.runs import Calls, Kept, Run, Runs, Shape, TransformerCall
-from software.library.reduction.step_counter import Moment
+from software.library.reduction.step_counter import Moment, time_of
 from software.library.reduction.usage import Usage
 
+MARK = "_orbis"
+"""Attribute of a patched transformer: its hook."""
 _ALL = LayerRows(Rows(), Rows())
 """Of every layer where no token is to be dropped."""
+
+
+class Switch:
+    """Whether a patch is on, for those who must not keep the transformer."""
+
+    on = False
 
 
 class TransformerHook:
@@ -44,6 +51,7 @@ class TransformerHook:
         family: the transformer's.
         layers: number and path of each patched layer.
         matcher: finds the pairs.
+        switch: whether it watches a transformer.
         usage: what was done so far, by all threads.
     """
 
@@ -60,17 +68,18 @@ class TransformerHook:
         self.usage, self._context = Usage(), ContextWatch(self.end_run)
         self.matcher, self._runs = matcher, runs
         self._calls = PerThread(Calls)
+        self.switch = Switch()
         self._model: Any = None
         self._handles: list[Any] = []
 
     @property
     def attached(self) -> bool:
         """Whether it watches a transformer."""
-        return self._model is not None
+        return self.switch.on
 
     def attach(self, model: nn.Module) -> None:
         """Watch the calls of a transformer."""
-        self._model = model
+        self._model, self.switch.on = model, True
         self._context.attach(model)
         self._handles = [
             model.register_forward_pre_hook(self._before, with_kwargs=True),
@@ -83,6 +92,7 @@ class TransformerHook:
             handle.remove()
         self._context.detach()
         self._model, self._handles, self._runs = None, [], Runs()
+        self.switch.on = False
 
     def end_run(self) -> None:
         """Let the next call of whoever calls the transformer in this thread begin a run."""
@@ -93,14 +103,16 @@ class TransformerHook:
         """Decide what kind of call this is."""
         layers = self._patched(model)
         check_call(model, layers, self)
-        pipe = calling_pipeline(self._model)
+        calls = list(calls_of_pipelines(self._model))
+        check_nesting(calls, self._runs)
+        pipe = calls[0][0] if calls else None
         told, run = Told.by(pipe), self._runs.of(pipe)
         given = inspect.signature(type(model).forward).bind(model, *args, **kwargs).arguments
         hidden = given["hidden_states"]
         shape = Shape(self.family.grid(model, given), len(hidden), hidden.device)
         context = self._context.context
         moment = Moment(
-            _time(given.get("timestep")),
+            time_of(given.get("timestep")),
             context and context.name,
             context and context.step_index if run.step_by_hand is None else run.step_by_hand,
             shape.grid,
@@ -227,8 +239,7 @@ class TransformerHook:
             self.usage.add(attention_seconds=seconds, rows_reduced=rows, rows_dropped=dropped)
 
 
-def _time(timestep: Any) -> float | None:
-    """A step's time, whatever its form; the latest where tokens have times of their own."""
-    if timestep is None:
-        return None
-    return float(torch.as_tensor(timestep).max())
+def hook_of(model: nn.Module) -> TransformerHook | None:
+    """The hook on a transformer, None where it is not patched."""
+    hook: TransformerHook | None = getattr(model, MARK, None)
+    return hook

@@ -1,7 +1,8 @@
 """What a call of a patched transformer is refused for, before it spends anything."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import CodeType
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from software.library.config import OrbisConfig
 from software.library.families import Family
+from software.library.reduction.runs import Runs
 
 
 def check_call(model: Any, layers: Mapping[str, Any], hook: object) -> None:
@@ -40,6 +42,36 @@ def check_call(model: Any, layers: Mapping[str, Any], hook: object) -> None:
             "gradient checkpointing runs layers again in the backward pass, where their step is not"
             " known: disable_gradient_checkpointing, or call the model under torch.no_grad()."
         )
+    if torch._C._current_graph_task_id() != -1:
+        raise RuntimeError(
+            "a patched transformer is run again in a backward pass, where its step is not known:"
+            " call it without checkpointing, or under torch.no_grad()."
+        )
+
+
+def check_nesting(calls: Sequence[tuple[Any, CodeType]], runs: Runs) -> None:
+    """Refuse a run inside another one, as a preview is, that takes the outer one's place.
+
+    Args:
+        calls: the calls of pipelines that this thread is in, the innermost first.
+        runs: the runs that are under way.
+
+    Raises:
+        RuntimeError: the inner pipeline, or its scheduler, is the outer one's.
+    """
+    if not calls:
+        return
+    pipe, code = calls[0]
+    for outer, others in calls[1:]:
+        if outer is pipe:
+            shared = code is others  # else a method that calls another
+        else:
+            shared = outer.scheduler is pipe.scheduler and runs.of(outer).counter.step >= 0
+        if shared:
+            raise RuntimeError(
+                f"a {type(pipe).__name__} runs inside another run of its scheduler, which would"
+                " lose its place: give the inner pipeline a scheduler of its own."
+            )
 
 
 def check_run(

@@ -3,10 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
-
 from software.library.reduction.caller import transformers
-from software.library.reduction.hook import TransformerHook
+from software.library.reduction.hook import TransformerHook, hook_of
 
 _METHOD = "progress_bar"
 """What every pipeline of diffusers calls before its first step."""
@@ -15,26 +13,31 @@ _METHOD = "progress_bar"
 class ReplacedWatch:
     """Stands before a pipeline's progress bar, and refuses a run that nothing would be reduced in.
 
-    Attributes:
-        models: the transformers that were patched, by the pipeline's names for them.
+    It keeps no transformer: one may be taken out of the pipeline to free its memory.
     """
 
-    def __init__(
-        self, pipe: Any, models: Mapping[str, nn.Module], hooks: Mapping[str, TransformerHook]
-    ) -> None:
-        self._pipe, self.models, self._hooks = pipe, dict(models), dict(hooks)
+    def __init__(self, pipe: Any, hooks: Mapping[str, TransformerHook]) -> None:
+        self._pipe = pipe
+        self._switches = {name: hook.switch for name, hook in hooks.items()}
         self._before: Callable[..., Any] | None = vars(pipe).get(_METHOD)
         setattr(pipe, _METHOD, self.progress_bar)
 
-    def progress_bar(self, *given: Any, **named: Any) -> Any:
-        """The pipeline's own, where its transformers are those that were patched."""
+    @property
+    def replaced(self) -> str | None:
+        """The pipeline's name for a transformer in the place of a patched one, if there is one."""
         now = transformers(self._pipe)
-        for name, model in self.models.items():
-            if self._hooks[name].attached and now.get(name) is not model:
-                raise RuntimeError(
-                    f"{name} of the pipeline was replaced since it was patched, and would run"
-                    " unreduced: remove_orbis and apply_orbis again."
-                )
+        for name, switch in self._switches.items():
+            if switch.on and name in now and hook_of(now[name]) is None:
+                return name
+        return None
+
+    def progress_bar(self, *given: Any, **named: Any) -> Any:
+        """The pipeline's own, where its transformers are patched."""
+        if self.replaced:
+            raise RuntimeError(
+                f"{self.replaced} of the pipeline was replaced since it was patched, and would run"
+                " unreduced: remove_orbis and apply_orbis again."
+            )
         if self._before is not None:
             return self._before(*given, **named)
         return type(self._pipe).progress_bar(self._pipe, *given, **named)

@@ -4,9 +4,11 @@ A run belongs to a thread, and in it to the pipeline that calls the transformer:
 thread nor a preview inside a callback disturbs it.
 """
 
-import weakref
+import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -102,19 +104,34 @@ class Run:
         self.step_by_hand, self.steps_by_hand = step, num_steps
 
 
+_STARTING = threading.Lock()
+"""One for all: threads begin rarely."""
+
+
 class Runs:
     """The runs of the transformers that one ``apply_orbis`` patched."""
 
     def __init__(self) -> None:
-        self._outside = PerThread(Run)
-        self._of_pipelines: PerThread[dict[int, Run]] = PerThread(dict)
+        self._outside: dict[threading.Thread, Run] = {}
+        self._of_pipelines: PerThread[WeakKeyDictionary[Any, Run]] = PerThread(WeakKeyDictionary)
 
     def of(self, pipe: object) -> Run:
         """The run of a pipeline in this thread; of calls outside of one if ``pipe`` is None."""
-        if pipe is None:
-            return self._outside.value
-        runs, key = self._of_pipelines.value, id(pipe)
-        if key not in runs:
-            runs[key] = Run()
-            weakref.finalize(pipe, runs.pop, key, None).atexit = False
-        return runs[key]
+        if pipe is not None:
+            # What is not hashed, or not held weakly, is as if it called from outside.
+            with suppress(TypeError):
+                return self._of_pipelines.value.setdefault(pipe, Run())
+        thread = threading.current_thread()
+        with _STARTING:
+            if thread not in self._outside:
+                # A loop may give each step to a thread of its own: it goes on where one has ended.
+                ended = [each for each in self._outside if not each.is_alive()]
+                run = self._outside[ended[-1]] if ended else Run()
+                for each in ended:
+                    del self._outside[each]
+                self._outside[thread] = run
+            return self._outside[thread]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy begins anew."""
+        return Runs, ()

@@ -8,12 +8,20 @@ does, or someone sets it by hand; one counter serves all transformers of a run.
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
+
+import torch
 
 from software.library.families import Grid
 
 MOST_PASSES = 8
 """Calls of a transformer that one step may have, without a cache context: guidance takes four at
 most."""
+
+
+def time_of(timestep: Any) -> float | None:
+    """A step's time, whatever its form; the latest where tokens have times of their own."""
+    return None if timestep is None else float(torch.as_tensor(timestep).max())
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ end kills the process that loads it (SIGBUS), so no content is believed by its n
 """
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
-
-from software.library.files import replacing
+from tempfile import TemporaryDirectory
 
 _MARK = b"\n// sha256 "
 """Before the digest: a comment in Verilog, and beyond what the loader reads of a library."""
@@ -30,16 +30,23 @@ def keep(path: Path, content: bytes) -> None:
     """Keep ``content`` at ``path``, whole or not at all, in the place of whatever is there.
 
     Raises:
-        ValueError: its folder cannot be written to.
-        OSError: the file cannot be written, as on a full disk.
+        OSError: it cannot be written, as on a full disk.
     """
     # Whatever is there is no use to anyone: a folder, a link to elsewhere, a read-only file.
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-    with replacing(path) as partial:
-        partial.write_bytes(content + _MARK + _digest(content))
+    # Named after it: what a killed writer leaves is removed with what killed builds leave.
+    with TemporaryDirectory(
+        ".partial", f"{path.stem}.", path.parent, ignore_cleanup_errors=True
+    ) as work:
+        partial = Path(work) / path.name
+        with partial.open("wb") as file:
+            file.write(content + _MARK + _digest(content))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
 
 
 def _digest(content: bytes) -> bytes:

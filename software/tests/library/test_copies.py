@@ -1,7 +1,9 @@
 """Copies of a patched model, processors that others put back, and parts that are exchanged."""
 
 import copy
+import gc
 import pickle
+import weakref
 from typing import Any
 
 import pytest
@@ -130,10 +132,36 @@ def test_a_transformer_that_was_replaced_is_told_before_the_first_step() -> None
     with pytest.raises(ValueError, match="had a transformer patched that was replaced since"):
         apply_orbis(pipe, CONFIG)
     remove_orbis(pipe)
-    assert_free(old)
     assert torch.equal(tiny.run(pipe, guided=False), plain)
     with apply_orbis(pipe, CONFIG):
         assert torch.equal(tiny.run(pipe, guided=False), expected)
-    applied.remove()  # of the old one, once more: harmless
+    applied.remove()  # the old one is not reached by the pipeline any more
+    assert_free(old)
     assert torch.equal(tiny.run(pipe, guided=False), plain)
     assert "progress_bar" not in vars(pipe)
+
+
+def test_a_transformer_that_is_taken_out_is_freed() -> None:
+    """As pipelines free it before they decode; also after a run that was cut short."""
+    tiny = PIPELINES["wan"]
+    pipe = tiny.pipe()
+    apply_orbis(pipe, CONFIG)
+    tiny.run(pipe, guided=True)
+
+    def stop(pipe: object, step: int, *_: object) -> dict[str, object]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tiny.run(pipe, guided=True, callback_on_step_end=stop)
+    kept = weakref.ref(pipe.transformer)
+    remove_orbis(pipe)
+    pipe.transformer = None
+    gc.collect()
+    assert kept() is None
+    again = tiny.pipe()
+    apply_orbis(again, CONFIG)
+    tiny.run(again, guided=True)
+    kept = weakref.ref(again.transformer)
+    again.transformer = None
+    gc.collect()
+    assert kept() is None

@@ -7,6 +7,7 @@ import torch
 from diffusers import FirstBlockCacheConfig
 from diffusers.hooks import HookRegistry, LayerSkipConfig, apply_layer_skip
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from golden.datm import match
 from software.library.config import OrbisConfig
@@ -89,6 +90,24 @@ def test_gradients_through_a_reduced_step_and_no_checkpoints() -> None:
                 run(model, inputs, 600)
     assert torch.equal(gradients[0], gradients[1])
     assert gradients[0].abs().sum() > 0
+
+
+@pytest.mark.parametrize("use_reentrant", [False, True])
+def test_a_checkpoint_around_the_model_is_refused(use_reentrant: bool) -> None:
+    tiny = TINY["wan"]
+    model = tiny.model()
+    with apply_orbis(model, CONFIG):
+        with torch.no_grad():
+            run(model, tiny.inputs(1, 0), 900)
+        inputs = tiny.inputs(1, 1)
+
+        def call(hidden: Tensor) -> Tensor:
+            return run(model, {**inputs, "hidden_states": hidden}, 800)
+
+        hidden = inputs["hidden_states"].requires_grad_(True)
+        found = checkpoint(call, hidden, use_reentrant=use_reentrant)
+        with pytest.raises(RuntimeError, match="is run again in a backward pass"):
+            found.sum().backward()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import (
+    CogVideoXPipeline,
     FlowMatchHeunDiscreteScheduler,
     WanPipeline,
     WanVideoToVideoPipeline,
@@ -15,7 +16,7 @@ from diffusers import (
 from torch import Tensor
 
 from software.library.config import OrbisConfig
-from software.library.reduction import apply_orbis, orbis_summary
+from software.library.reduction import AppliedOrbis, apply_orbis, orbis_summary
 from software.library.reduction.step_counter import MOST_PASSES
 from software.tests.library.tiny import normal
 from software.tests.library.tiny_models import TINY, run
@@ -148,6 +149,59 @@ def test_a_preview_inside_a_callback_disturbs_nothing(guided: bool) -> None:
     assert all(torch.equal(each, alone(4, guided=not guided)) for each in seen)
 
 
+@pytest.mark.parametrize("same", ["pipeline", "scheduler"])
+def test_a_preview_that_takes_the_schedulers_place_is_refused(same: str) -> None:
+    """Diffusers' ``from_pipe`` shares the scheduler; the run that it is made in is lost."""
+    pipe = PIPELINES["cogvideox"].pipe()
+    preview = pipe if same == "pipeline" else silent(CogVideoXPipeline.from_pipe(pipe))
+    calls: list[int] = []
+
+    def show(_: object, step: int, *__: object) -> dict[str, Any]:
+        if step == 3:
+            pipe.transformer.register_forward_hook(lambda *_: calls.append(1))
+            PIPELINES["cogvideox"].run(preview, guided=False)
+        return {}
+
+    apply_orbis(pipe, QUARTER)
+    with pytest.raises(RuntimeError, match="runs inside another run of its scheduler"):
+        PIPELINES["cogvideox"].run(pipe, guided=False, callback_on_step_end=show)
+    assert not calls
+    # One after the other they share it as ever.
+    first = PIPELINES["cogvideox"].run(pipe, guided=False)
+    assert torch.equal(PIPELINES["cogvideox"].run(preview, guided=False), first)
+
+
+def test_a_method_that_calls_another_is_one_run() -> None:
+    class Theirs(WanPipeline):
+        """A pipeline of a user's own."""
+
+        def __call__(self, **given: Any) -> Any:
+            return super().__call__(**given)
+
+    plain = wan_pipeline()
+    pipe = silent(Theirs(None, None, None, plain.scheduler, plain.transformer))
+    apply_orbis(pipe, QUARTER)
+    assert torch.equal(generate(pipe, 8), alone(8))
+
+
+def test_each_step_may_have_a_thread_of_its_own() -> None:
+    tiny = TINY["wan"]
+    model = tiny.model()
+    with apply_orbis(model, CONFIG):
+        expected = run_all(tiny, model, 6)
+    found: list[Tensor] = []
+
+    def step(number: int) -> None:
+        found.append(run(model, tiny.inputs(1, number), 1000 - 1000 * number / 6))
+
+    with apply_orbis(model, CONFIG):
+        for number in range(6):
+            thread = threading.Thread(target=step, args=(number,))
+            thread.start()
+            thread.join()
+    assert all(map(torch.equal, found, expected))
+
+
 @pytest.mark.parametrize("guided", [False, True])
 def test_a_scheduler_of_second_order_repeats_times_and_not_steps(guided: bool) -> None:
     """Video-to-video enters no cache context: the scheduler tells a step from a pass."""
@@ -200,6 +254,32 @@ def test_the_step_may_be_set_by_hand() -> None:
         run(model, tiny.inputs(1, 0), 900)
         run(model, tiny.inputs(1, 0), 800)
         assert model._orbis._runs.of(None).counter.step == 1
-        for step, rule in ((-1, "at least 0"), (8, r"in 0\.\.7")):
-            with pytest.raises(ValueError, match=f"step is {step}; it must be {rule}"):
-                applied.set_step(step, 8 if step == 8 else None)
+        for given, rule in (
+            ((-1,), "step is -1; it must be at least 0"),
+            ((8, 8), r"step is 8; it must be in 0\.\.7"),
+            (("3",), "step is '3'; it must be an integer"),
+        ):
+            with pytest.raises(ValueError, match=rule):
+                applied.set_step(*given)
+
+
+def test_the_step_may_be_set_from_within_a_pipeline() -> None:
+    """Of a class of one's own whose scheduler nobody asks."""
+    tiny = TINY["wan"]
+
+    class Bench:
+        def __init__(self) -> None:
+            self.transformer: Any = tiny.model()
+            self.scheduler = None
+
+        def measure(self, applied: AppliedOrbis) -> None:
+            for step in range(8):
+                applied.set_step(step, 8)
+                run(self.transformer, tiny.inputs(1, 0))
+
+    bench = Bench()
+    config = OrbisConfig(warmup_steps=2)
+    with apply_orbis(bench, config) as applied:
+        bench.measure(applied)
+        assert applied.usage.full_calls == config.full_steps(8).count(True) == 3
+        assert applied.usage.reduced_calls == 5
