@@ -1,6 +1,5 @@
 """After a job that broke off, wherever it did, the same backend's next job is right."""
 
-import signal
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -30,8 +29,7 @@ def in_progress(engine: RtlBackend, broken: pytest.MonkeyPatch) -> None:
 def in_a_run(engine: RtlBackend, broken: pytest.MonkeyPatch) -> None:
     def interrupted(simulator: Simulator, cycles: int) -> bool:
         run(simulator, 500)
-        signal.raise_signal(signal.SIGINT)
-        return False
+        raise KeyboardInterrupt
 
     run = Simulator.run
     broken.setattr(Simulator, "run", interrupted)
