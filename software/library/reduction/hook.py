@@ -80,6 +80,7 @@ class TransformerHook:
     def attach(self, model: nn.Module) -> None:
         """Watch the calls of a transformer."""
         self._model, self.switch.on = model, True
+        self._signature = inspect.signature(type(model).forward)
         self._context.attach(model)
         self._handles = [
             model.register_forward_pre_hook(self._before, with_kwargs=True),
@@ -107,7 +108,7 @@ class TransformerHook:
         check_nesting(calls, self._runs)
         pipe = calls[0][0] if calls else None
         told, run = Told.by(pipe), self._runs.of(pipe)
-        given = inspect.signature(type(model).forward).bind(model, *args, **kwargs).arguments
+        given = self._signature.bind(model, *args, **kwargs).arguments
         hidden = given["hidden_states"]
         shape = Shape(self.family.grid(model, given), len(hidden), hidden.device)
         context = self._context.context

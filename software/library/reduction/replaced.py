@@ -33,9 +33,9 @@ class ReplacedWatch:
 
     def progress_bar(self, *given: Any, **named: Any) -> Any:
         """The pipeline's own, where its transformers are patched."""
-        if self.replaced:
+        if name := self.replaced:
             raise RuntimeError(
-                f"{self.replaced} of the pipeline was replaced since it was patched, and would run"
+                f"{name} of the pipeline was replaced since it was patched, and would run"
                 " unreduced: remove_orbis and apply_orbis again."
             )
         if self._before is not None:
