@@ -44,7 +44,7 @@ class _Place:
         try:
             os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
         except OSError as error:
-            raise ValueError(f"{folder} cannot be written to: {_reason(error)}.") from error
+            raise ValueError(f"{folder} cannot be written to: {reason(error)}.") from error
         return partial
 
     def put(self, partial: Path) -> None:
@@ -73,7 +73,7 @@ def _place(path: Path) -> _Place:
     except FileNotFoundError:
         return _Place(path, _new(path), None)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be written to: {_reason(error)}.") from error
+        raise ValueError(f"{path} cannot be written to: {reason(error)}.") from error
     if stat.S_ISDIR(before.st_mode):
         raise ValueError(f"{path} is a folder; the output must be a file.")
     if stat.S_ISBLK(before.st_mode) or stat.S_ISSOCK(before.st_mode):
@@ -95,10 +95,11 @@ def _new(path: Path) -> Path:
     try:
         return path.parent.resolve(strict=True) / path.name
     except OSError as error:
-        raise ValueError(f"{path.parent} cannot be written to: {_reason(error)}.") from error
+        raise ValueError(f"{path.parent} cannot be written to: {reason(error)}.") from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What the system says of a failure, for the end of a sentence."""
     strerror = error.strerror if isinstance(error, OSError) else None
     text = strerror or str(error) or "no reason given"
     return f"{text[:1].lower()}{text[1:]}"
@@ -170,7 +171,7 @@ def output_folder(path: Path) -> Path:
     try:
         Path(os.path.realpath(path)).mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise ValueError(f"folder {path} cannot be made: {_reason(error)}.") from error
+        raise ValueError(f"folder {path} cannot be made: {reason(error)}.") from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise ValueError(f"folder {path} cannot be written to.")
     return path

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 from hw.emit.toolchain import ToolError, verilator_environment
 from software.library.errors import SetupError
+from software.library.files import reason
 from software.library.simulator.compile import compile_library, digest
 from software.library.simulator.kept import keep, whole
 from software.library.terminal import console
@@ -84,10 +85,8 @@ def build_library(verilog: str, top: str, *, waves: bool = False, label: str = "
             ):
                 keep(built, compile_library(verilog, top, waves, Path(work), log, environment))
             log.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:
-        known = isinstance(error, OSError) and error.strerror
-        reason = known.lower() if known else str(error).rstrip(".")
-        raise SetupError(f"the simulator cannot be kept in {folder}: {reason}.") from error
+    except OSError as error:
+        raise SetupError(f"the simulator cannot be kept in {folder}: {reason(error)}.") from error
     return built
 
 

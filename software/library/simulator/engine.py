@@ -45,7 +45,7 @@ def engine_library(config: EngineConfig, label: str = "an engine") -> Path:
             verilog = to_verilog(DatmEngine(config), TOP).encode()
         except ToolError as error:
             raise SetupError(f"{error}.") from error
-        with contextlib.suppress(OSError, ValueError):  # it costs seconds again, no more
+        with contextlib.suppress(OSError):  # it costs seconds again, no more
             keep(kept, verilog)
     return build_library(verilog.decode(), TOP, waves=waves_wanted(), label=label)
 

@@ -32,11 +32,9 @@ def keep(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written, as on a full disk.
     """
-    # Whatever is there is no use to anyone: a folder, a link to elsewhere, a read-only file.
+    # A rename replaces all else, links and read-only files too.
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
     # Named after it: what a killed writer leaves is removed with what killed builds leave.
     with TemporaryDirectory(
         ".partial", f"{path.stem}.", path.parent, ignore_cleanup_errors=True
