@@ -7,8 +7,9 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
+from software.demo.matmul_attention import MatmulAttention
 from software.demo.model import build_model, load_model
-from software.demo.train import MatmulAttention, TrainConfig, Trainer, rate_factor
+from software.demo.train import TrainConfig, Trainer, rate_factor
 
 TINY = TrainConfig(minutes=60, batch=2, layers=1, warm_up=2, evaluate_every=1000)
 

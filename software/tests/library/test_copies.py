@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from software.library.config import OrbisConfig
 from software.library.reduction import apply_orbis, orbis_summary, remove_orbis
@@ -25,6 +25,12 @@ def assert_free(model: nn.Module) -> None:
     assert not hasattr(model, "_orbis")
 
 
+def assert_same(found: list[Tensor], expected: list[Tensor]) -> None:
+    """Two runs agree to the bit in every step."""
+    for one, two in zip(found, expected, strict=True):
+        assert torch.equal(one, two)
+
+
 @pytest.mark.parametrize("how", ["deepcopy", "pickle"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_copy_of_a_patched_model_is_one_of_its_own(name: str, how: str) -> None:
@@ -35,13 +41,11 @@ def test_a_copy_of_a_patched_model_is_one_of_its_own(name: str, how: str) -> Non
     expected = run_all(tiny, model, 5)
     run_all(tiny, model, 2)  # what a run keeps is not copied
     copied = copy.deepcopy(model) if how == "deepcopy" else pickle.loads(pickle.dumps(model))
-    for one, two in zip(run_all(tiny, copied, 5), expected, strict=True):
-        assert torch.equal(one, two)
+    assert_same(run_all(tiny, copied, 5), expected)
     assert orbis_summary(copied).usage.full_calls == orbis_summary(model).usage.full_calls + 2
     remove_orbis(copied)
     assert_free(copied)
-    for one, two in zip(run_all(tiny, copied, 5), plain, strict=True):
-        assert torch.equal(one, two)
+    assert_same(run_all(tiny, copied, 5), plain)
     assert orbis_summary(model).layers
 
 
@@ -72,11 +76,9 @@ def test_fused_projections_leave_no_model_stuck() -> None:
         run(model, tiny.inputs(1, 0))
     remove_orbis(model)
     model.unfuse_qkv_projections()
-    for one, two in zip(run_all(tiny, model, 3), plain, strict=True):
-        assert torch.equal(one, two)
+    assert_same(run_all(tiny, model, 3), plain)
     with apply_orbis(model, CONFIG):
-        for one, two in zip(run_all(tiny, model, 3), expected, strict=True):
-            assert torch.equal(one, two)
+        assert_same(run_all(tiny, model, 3), expected)
     assert_free(model)
 
 
@@ -92,11 +94,9 @@ def test_processors_that_were_saved_may_be_put_back() -> None:
         with pytest.raises(RuntimeError, match="has had its processor replaced by a WanAttn"):
             run(model, tiny.inputs(1, 0))
     model.set_attn_processor(dict(ours))
-    for one, two in zip(run_all(tiny, model, 3), plain, strict=True):
-        assert torch.equal(one, two)
+    assert_same(run_all(tiny, model, 3), plain)
     with apply_orbis(model, CONFIG):
-        for one, two in zip(run_all(tiny, model, 3), expected, strict=True):
-            assert torch.equal(one, two)
+        assert_same(run_all(tiny, model, 3), expected)
     assert_free(model)
 
 
