@@ -148,7 +148,8 @@ def train(
     if not 0 < minutes < math.inf:
         raise ValueError(f"minutes is {minutes}; it must be above 0.")
     folder = output_folder(output)
-    from software.demo.train import TrainConfig, Trainer
+    from software.demo.recipe import TrainConfig
+    from software.demo.train import Trainer
 
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
     Trainer(folder, TrainConfig(minutes=minutes)).run()

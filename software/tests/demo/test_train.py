@@ -9,7 +9,8 @@ from safetensors import SafetensorError
 
 from software.demo.matmul_attention import MatmulAttention
 from software.demo.model import build_model, load_model
-from software.demo.train import TrainConfig, Trainer, rate_factor
+from software.demo.recipe import TrainConfig, rate_factor
+from software.demo.train import Trainer
 
 TINY = TrainConfig(minutes=60, batch=2, layers=1, warm_up=2, evaluate_every=1000)
 
