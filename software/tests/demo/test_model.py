@@ -1,20 +1,26 @@
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from software.demo.model import GRID, SIZE, build_model, load_model, model_files, velocity
+from software.demo.diffusion import initial_noise
+from software.demo.geometry import GEOMETRIES, LARGE, SMALL, Geometry
+from software.demo.model import build_model, geometry_of, load_model, model_files, velocity
 from software.demo.prompt import Prompt, embed
 from software.demo.recording import recording
 
 
-def test_the_architecture_has_512_video_tokens_of_128_channels() -> None:
-    model = build_model(1).eval()
+@pytest.mark.parametrize(("geometry", "tokens"), [(SMALL, 512), (LARGE, 1152)])
+def test_the_architecture_has_video_tokens_of_128_channels(geometry: Geometry, tokens: int) -> None:
+    model = build_model(1, geometry=geometry).eval()
     with recording(model) as seen, torch.no_grad():
-        velocity(model, torch.zeros(1, 8, 3, SIZE, SIZE), torch.zeros(1), Prompt(0).tokens)
-    assert seen.outputs[0, 0].shape == (GRID[0] * GRID[1] * GRID[2], 128) == (512, 128)
+        noise = initial_noise(model, 0)
+        velocity(model, noise, torch.zeros(1), Prompt(0, geometry=geometry).tokens)
+    assert noise.shape == (1, 8, 3, geometry.size, geometry.size)
+    assert seen.outputs[0, 0].shape == (math.prod(geometry.grid), 128) == (tokens, 128)
 
 
 def test_fresh_weights_depend_on_the_seed_and_leave_the_global_generator_alone() -> None:
@@ -30,18 +36,20 @@ def test_the_velocity_leads_to_the_prediction() -> None:
     model = build_model(1).eval()  # its last layer is zero but for the bias: it predicts a constant
     with torch.no_grad():
         model.proj_out.bias.fill_(0.25)
-        noisy = torch.randn(2, 8, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+        noisy = torch.randn(2, 8, 3, 48, 48, generator=torch.Generator().manual_seed(0))
         time = torch.tensor([0.0, 0.8])
-        text = embed(torch.tensor([0, 2]), torch.zeros(2))
+        text = embed(torch.tensor([0, 2]), torch.zeros(2), SMALL)
         found = velocity(model, noisy, time, text)
     arrived = noisy + (1 - time).view(-1, 1, 1, 1, 1) * found
     torch.testing.assert_close(arrived, torch.full_like(arrived, 0.25), atol=1e-5, rtol=0)
 
 
-def test_a_saved_model_loads_with_the_same_weights(tmp_path: Path) -> None:
-    model = build_model(1, seed=3)
+@pytest.mark.parametrize("geometry", GEOMETRIES.values())
+def test_a_saved_model_loads_with_the_same_weights(tmp_path: Path, geometry: Geometry) -> None:
+    model = build_model(1, geometry=geometry, seed=3)
     model.save_pretrained(tmp_path)
     loaded = load_model(tmp_path)
+    assert geometry_of(loaded) is geometry
     assert not loaded.training
     for name, value in model.state_dict().items():
         assert torch.equal(value, loaded.state_dict()[name]), name
@@ -65,6 +73,7 @@ BREAK: dict[str, tuple[Callable[[Path], object], str]] = {
     "huge": (lambda folder: changed(folder, num_attention_heads=10**9), "cannot be loaded"),
     "more layers": (lambda folder: changed(folder, num_layers=2), "weights are missing or not its"),
     "other sizes": (lambda folder: changed(folder, sample_frames=9), "sample_frames is 9; it must"),
+    "other width": (lambda folder: changed(folder, sample_width=60), "sample_width is 60; it must"),
     "no weights": (lambda folder: weights(folder).unlink(), "cannot be loaded"),
     "cut": (
         lambda folder: weights(folder).write_bytes(weights(folder).read_bytes()[:-9]),

