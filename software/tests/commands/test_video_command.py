@@ -9,6 +9,8 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from software.commands.cli import app
+from software.demo.geometry import LARGE
+from software.demo.model import build_model
 
 
 def orbis(*arguments: object) -> Result:
@@ -44,6 +46,17 @@ def test_a_reduced_video(tmp_path: Path) -> None:
     assert "cycles" not in metrics
     with Image.open(tmp_path / "video" / "sheet.png") as sheet:
         assert sheet.width > sheet.height > 400
+
+
+def test_a_video_of_the_large_model(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    build_model(1, geometry=LARGE).save_pretrained(model)
+    metrics = run_video(tmp_path / "video", "--weights", model, "--class", "woman")
+    assert metrics["reduction_rc"] == pytest.approx(0.38, abs=1 / 1152)
+    with Image.open(tmp_path / "video" / "video.gif") as gif:
+        assert gif.size == (216, 216)
+    result = orbis("video", "--weights", model, "--class", "dog", "-o", tmp_path / "out")
+    refused(result, "it must be one of bunny, bikes, carphone, bird, burrow, pests, oak, woman")
 
 
 def test_an_unreduced_video(tmp_path: Path) -> None:
@@ -114,6 +127,11 @@ def test_unwritable_folders(tmp_path: Path) -> None:
     for command in ("video", "train"):
         for folder in (tmp_path / "file", tmp_path / "file" / "out", Path("/proc/out")):
             refused(orbis(command, "-o", folder), "cannot be made")
+
+
+def test_training_the_large_model_without_its_clips(tmp_path: Path) -> None:
+    result = orbis("train", "--model", "large", "--clips", tmp_path, "-o", tmp_path / "out")
+    refused(result, "moviepy-2.2.1.tar.gz, which is not in")
 
 
 def test_bad_budgets(tmp_path: Path) -> None:
