@@ -1,6 +1,6 @@
-"""Match options: what DATM starts from and when it stops, with the project's one set of defaults.
+"""Options of a match and of a restore, with the project's one set of defaults.
 
-Source: docs/definition.md, 'Init' and 'Convergence'. Loads without torch.
+Source: docs/definition.md, 'Init', 'Convergence' and 'Restore with residual'. Loads without torch.
 """
 
 from collections.abc import Sequence
@@ -53,3 +53,39 @@ class MatchOptions:
     def epsilon_q16(self) -> int:
         """Epsilon in Q0.16, as the convergence test takes it."""
         return epsilon_to_q16(self.epsilon)
+
+
+BLOCK = 32
+"""Neighbouring channels of a residual that share a scale."""
+CODE_BITS = (2, 4)
+"""Bits that the code of a residual's channel may have."""
+
+
+@dataclass(frozen=True)
+class ResidualOptions:
+    """How the residual of a pair is coded, and what share of its dst's row a src takes.
+
+    Attributes:
+        bits: of a channel's code, 2 or 4.
+        gain: what a dst's row counts in its src's, in sixteenths, 0 to 1. With 0 a src's own row is
+            kept; with 1 all of the dst's change is taken over.
+
+    Raises:
+        ValueError: a value out of its range.
+    """
+
+    bits: int = 4
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bits", integer("bits", self.bits))
+        object.__setattr__(self, "gain", number("gain", self.gain))
+        if self.bits not in CODE_BITS:
+            raise ValueError(f"bits is {self.bits}; it must be 2 or 4.")
+        if not 0 <= self.gain <= 1 or self.gain * 16 % 1:
+            raise ValueError(f"gain is {self.gain}; it must be a number of sixteenths, 0 to 1.")
+
+    def coded_bytes(self, pairs: int, channels: int) -> int:
+        """What the codes, scales and exponents of K pairs of C channels take."""
+        a_pair = -(-channels * self.bits // 8) + -(-channels // BLOCK)
+        return pairs * a_pair + 2 * channels

@@ -1,6 +1,6 @@
 """What token reduction does to a model: one validated object, made without torch.
 
-Source: docs/definition.md, 'Steps'.
+Source: docs/definition.md, 'Steps', 'Reduce and restore' and 'Restore with residual'.
 """
 
 import math
@@ -8,18 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from golden.options import MatchOptions
+from golden.options import MatchOptions, ResidualOptions
 from golden.scalars import flag, integer, integers, number, shown
 
 Guide = Literal["output", "input", "query_value"]
 MatcherName = Literal["datm", "random", "bsm", "bsm2d", "asymrnr"]
 Targets = Literal["qkv", "q"]
+Restore = Literal["copy", "residual", "cache"]
 
 BLOCKS = {"bsm": (2, 2, 2), "bsm2d": (1, 2, 2), "asymrnr": (2, 2, 2)}
 """Of the matchers that have a dst in each block: its tokens along frames, rows and columns."""
 GUIDES: tuple[Guide, ...] = get_args(Guide)
 MATCHERS: tuple[MatcherName, ...] = get_args(MatcherName)
 TARGETS: tuple[Targets, ...] = get_args(Targets)
+RESTORES: tuple[Restore, ...] = get_args(Restore)
 
 
 def reduced_count(ratio: float, num_tokens: int, num_dst: int) -> int:
@@ -45,8 +47,8 @@ def reduced_count(ratio: float, num_tokens: int, num_dst: int) -> int:
 
 _KINDS: dict[Callable[[str, Any], Any], tuple[str, ...]] = {
     integer: ("rc_steps", "last_full_steps", "num_steps", "num_dst", "max_iterations", "bits",
-              "scale_group", "seed"),
-    number: ("ratio", "warmup_steps", "dst_fraction", "epsilon"),
+              "scale_group", "residual_bits", "seed"),
+    number: ("ratio", "warmup_steps", "dst_fraction", "epsilon", "residual_gain"),
     flag: ("warm_start", "proportional"),
     integers: ("layers",),
 }  # fmt: skip
@@ -92,11 +94,18 @@ class OrbisConfig:
             (one random dst in each 2x2x2 block, or in each 2x2 block of a frame); ``asymrnr`` (as
             bsm, each head for itself, Q by Q and keys and values by V). ``num_dst``, ``bits`` and
             what refines are of no effect on the last three.
-        targets: what is reduced: Q, K and V, or Q alone.
+        targets: what is reduced: Q, K and V, or Q alone, which leaves attention without a mask.
+        restore: what a src's result is in a reduced step. ``copy``: its dst's, as in the paper.
+            ``residual``: that, and how the two differed at the full step, coded in a few bits.
+            ``cache``: its own of the full step. With ``cache`` and a ratio of 1 the layer's whole
+            result of the full step stands, text included, and nothing is matched or computed:
+            attention broadcast.
+        residual_bits: of a channel of a residual: 4, or 2.
+        residual_gain: what a dst's row counts in its src's beside the residual, in sixteenths.
         layers: numbers of the attention layers to patch, in ``orbis_summary``'s order; None is all.
-        proportional: a dst's key counts once for each token that it stands for, so that dropping
-            exact copies changes nothing; it adds a mask to attention. False is the paper's plain
-            drop.
+        proportional: where K and V are reduced, a dst's key counts once for each token that it
+            stands for, so that dropping exact copies changes nothing; it adds a mask to attention.
+            False is the paper's plain drop.
         seed: of all random choices, 0..2^32 - 1.
 
     Raises:
@@ -118,6 +127,9 @@ class OrbisConfig:
     guide: Guide = "output"
     matcher: MatcherName = "datm"
     targets: Targets = "qkv"
+    restore: Restore = "copy"
+    residual_bits: int = ResidualOptions.bits
+    residual_gain: float = ResidualOptions.gain
     layers: tuple[int, ...] | None = None
     proportional: bool = True
     seed: int = MatchOptions.seed
@@ -125,7 +137,8 @@ class OrbisConfig:
     def __post_init__(self) -> None:
         self._check_types()
         self._check_ranges()
-        for name, known in (("guide", GUIDES), ("matcher", MATCHERS), ("targets", TARGETS)):
+        for name, known in (("guide", GUIDES), ("matcher", MATCHERS), ("targets", TARGETS),
+                            ("restore", RESTORES)):  # fmt: skip
             value = getattr(self, name)
             if not isinstance(value, str) or value not in known:
                 raise ValueError(f"{name} is {shown(value)}; it must be one of {', '.join(known)}.")
@@ -136,6 +149,7 @@ class OrbisConfig:
             )
         if (
             self.matcher not in BLOCKS
+            and not self.keeps_results
             and self.num_dst is None
             and self.ratio > 1 - self.dst_fraction
         ):
@@ -173,7 +187,7 @@ class OrbisConfig:
             raise ValueError(
                 f"scale_group is {self.scale_group}, but float tokens have no scale to share."
             )
-        _ = self.match_options  # checks what it holds
+        _ = self.match_options, self.residual_options  # they check what they hold
 
     @property
     def match_options(self) -> MatchOptions:
@@ -182,8 +196,21 @@ class OrbisConfig:
             seed=self.seed, epsilon=self.epsilon, max_iterations=self.max_iterations
         )
 
+    @property
+    def residual_options(self) -> ResidualOptions:
+        """How residuals are coded and added."""
+        try:
+            return ResidualOptions(self.residual_bits, self.residual_gain)
+        except ValueError as error:
+            raise ValueError(f"residual_{error}") from None
+
+    @property
+    def keeps_results(self) -> bool:
+        """Whether layers' whole results are kept and nothing is matched: attention broadcast."""
+        return self.restore == "cache" and self.ratio == 1
+
     def counts(self, grid: tuple[int, int, int]) -> tuple[int, int]:
-        """M and K for a video's tokens.
+        """M and K for a video's tokens; 0 and all of them where results are kept whole.
 
         Args:
             grid: its tokens along frames, rows and columns.
@@ -192,6 +219,8 @@ class OrbisConfig:
             ValueError: more src than the dst leave.
         """
         num_tokens = math.prod(grid)
+        if self.keeps_results:
+            return 0, num_tokens
         if self.matcher in BLOCKS:
             sides = zip(grid, BLOCKS[self.matcher], strict=True)
             num_dst = math.prod(-(-size // length) for size, length in sides)

@@ -1,16 +1,18 @@
 """The attention processor that takes the place of a layer's own.
 
 At a full step it calls the layer's own processor and lets the matcher see what it asks for; at a
-reduced step it attends over the rows that the layer's last match leaves, each video's own.
+reduced step it attends over the rows that the layer's last match leaves, each video's own, or gives
+what was kept of the full step.
 
-Source: docs/definition.md, 'Steps', 'Reduce and restore' and 'Proportional attention', which
-is ToMe's (Bolya et al., section 3).
+Source: docs/definition.md, 'Steps', 'Reduce and restore', 'Rivals' and 'Proportional attention',
+which is ToMe's (Bolya et al., section 3).
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -28,6 +30,23 @@ Shown = Tensor | tuple[Tensor, Tensor]
 """What a matcher sees of a video: float32 [N, D], or Q and V, each [H, N, d]."""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a full step that matches has to show.
+
+    Attributes:
+        result: what the layer returns.
+        video: the video's part of it, [B, N, C].
+        mixed: SDPA's output of the video rows, heads concatenated, [B, N, D].
+        shown: of each video, what the guide names.
+    """
+
+    result: Any
+    video: Tensor
+    mixed: Tensor
+    shown: list[Shown]
+
+
 class Steps(Protocol):
     """What a layer asks of the hook on its transformer (software.library.reduction.hook)."""
 
@@ -41,7 +60,10 @@ class Steps(Protocol):
     def rows(self, layer: int, num_tokens: int) -> LayerRows | None:
         """The rows of videos of N tokens at this call; None if it is full."""
 
-    def match(self, layer: int, shown: list[Shown]) -> float:
+    def cached(self, layer: int) -> Any:
+        """The result that stands for the layer's at this call; None if the layer is to run."""
+
+    def match(self, layer: int, seen: Seen) -> float:
         """Match each video's tokens, for the steps to come; returns the seconds spent."""
 
     @property
@@ -98,11 +120,14 @@ class ReducedAttention:
         batch, tokens = hidden_states.shape[:2]
         rows = self.steps.rows(self.layer, tokens)
         dropped = batch * rows.dropped if rows else 0
-        if rows and dropped:
+        cached = self.steps.cached(self.layer)
+        if cached is not None:
+            found, dropped = cached, batch * tokens
+        elif rows and dropped:
             found = self._reduced(attn, call, rows)
         elif self.steps.matching:
-            found, shown = self._watched(attn, call)
-            matching = self.steps.match(self.layer, shown)
+            seen = self._watched(attn, call)
+            found, matching = seen.result, self.steps.match(self.layer, seen)
         else:
             found = self._original(attn, call)
         seconds = time.perf_counter() - begun - matching
@@ -112,22 +137,26 @@ class ReducedAttention:
     def _original(self, attn: Any, call: AttentionCall) -> Any:
         return self.original(attn, call.video, call.text, call.mask, call.rotary)
 
-    def _watched(self, attn: Any, call: AttentionCall) -> tuple[Any, list[Shown]]:
-        """The layer's own result, and what the matcher wants to see of each video."""
+    def _watched(self, attn: Any, call: AttentionCall) -> Seen:
+        """The layer's own result, and what comes with it."""
+        module = self.family.watched(attn)
+        with _inputs_of(module) as given:
+            found = self._original(attn, call)
+        video = found if call.text is None else found[0]
+        mixed = video if module is None else self.family.video_rows(given[0], call)
+        video, mixed = video.detach(), mixed.detach()
+        return Seen(found, video, mixed, self._shown(attn, call, mixed))
+
+    def _shown(self, attn: Any, call: AttentionCall, mixed: Tensor) -> list[Shown]:
+        """What the matcher wants to see of each video."""
         family, guide = self.family, self.steps.guide
-        if guide == "output":
-            module = family.watched(attn)
-            with _inputs_of(module) as seen:
-                found = self._original(attn, call)
-            video = found[0] if module is None else family.video_rows(seen[0], call)
-            return found, [tokens.detach().float() for tokens in video]
-        found = self._original(attn, call)
-        if guide == "input":
-            return found, [tokens.detach().float() for tokens in call.video]
+        if guide != "query_value":
+            return [tokens.detach().float() for tokens in (mixed if guide == "output" else
+                                                           call.video)]  # fmt: skip
         angles = None if call.rotary is None else family.angles(call.rotary, None)
         query = family.query(attn, call.video, angles).detach().float()
         value = family.value(attn, call.video).detach().float()
-        return found, list(zip(query, value, strict=True))
+        return list(zip(query, value, strict=True))
 
     def _reduced(self, attn: Any, call: AttentionCall, rows: LayerRows) -> Any:
         """The layer's result from fewer rows."""

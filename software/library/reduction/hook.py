@@ -21,7 +21,7 @@ from golden.ambient import plain
 from software.library.config import OrbisConfig
 from software.library.families import Family
 from software.library.matchers import Matcher, MatchRequest
-from software.library.reduction.attention import Shown, left_out_of_compile
+from software.library.reduction.attention import Seen, left_out_of_compile
 from software.library.reduction.caller import Told, calling_pipeline, calls_of_pipelines
 from software.library.reduction.context import ContextWatch
 from software.library.reduction.per_thread import PerThread
@@ -138,8 +138,8 @@ class TransformerHook:
         full = self.config.is_full(step, since, steps)
         matching = full and name is not None and self.config.matches(step, steps)
         if matching:
-            kept.rows.clear()  # a layer that is skipped in this step has none
-        self._calls.value.under_way = TransformerCall(kept, step, full, matching)
+            kept.clear()  # a layer that is skipped in this step has nothing
+        self._calls.value.under_way = TransformerCall(run, kept, step, full, matching)
 
     def _patched(self, model: nn.Module) -> dict[str, nn.Module]:
         """The patched layers, by path."""
@@ -170,10 +170,19 @@ class TransformerHook:
             )
         if call.matching:
             call.kept.last_match = call.step
+            self._count_memory(call.run)
         self.usage.add(full_calls=int(call.full), reduced_calls=int(not call.full))
 
+    def _count_memory(self, run: Run) -> None:
+        """Take note of what the passes of a run keep."""
+        passes = [kept for (hook, _), kept in run.kept.items() if hook is self]
+        self.usage.raise_to(
+            kept_bytes=sum(kept.bytes for kept in passes),
+            result_bytes=sum(sum(kept.result_bytes.values()) for kept in passes),
+        )
+
     def rows(self, layer: int, num_tokens: int) -> LayerRows | None:
-        """See software.library.reduction.attention.Steps; so for the next three."""
+        """See software.library.reduction.attention.Steps; so for the next four."""
         call = self._call
         if call is None:
             raise RuntimeError(
@@ -188,10 +197,15 @@ class TransformerHook:
             )
         if call.full:
             return None
-        if not call.kept.reduce:
+        if not call.kept.reduce or self.config.keeps_results:
             return _ALL
         # None of a layer that something else skipped in the step that matched.
         return call.kept.rows.get(layer)
+
+    def cached(self, layer: int) -> Any:
+        """The layer's result of the full step, where it is kept whole."""
+        call = self._call
+        return None if call is None or call.full else call.kept.results.get(layer)
 
     @property
     def matching(self) -> bool:
@@ -199,8 +213,8 @@ class TransformerHook:
         call = self._call
         return call is not None and call.matching and call.kept.reduce > 0
 
-    def match(self, layer: int, shown: list[Shown]) -> float:
-        """Match each video of the batch.
+    def match(self, layer: int, seen: Seen) -> float:
+        """Match each video of the batch, and keep what restores its results.
 
         Raises:
             ValueError: what cannot be matched, with the layer and the step that it is from.
@@ -208,7 +222,11 @@ class TransformerHook:
         begun = time.perf_counter()
         assert self._call is not None
         kept, step = self._call.kept, self._call.step
-        grid, device = kept.shape.grid, kept.shape.device
+        grid, device, shown = kept.shape.grid, kept.shape.device, seen.shown
+        kept.result_bytes[layer] = seen.video.numel() * seen.video.element_size()
+        if self.config.keeps_results:
+            kept.results[layer] = _detached(seen.result)
+            return 0.0
         before = kept.previous.get(layer, [None] * len(shown))
         try:
             with plain(device):
@@ -218,7 +236,8 @@ class TransformerHook:
                     )
                     for tokens, last in zip(shown, before, strict=True)
                 ]
-                kept.rows[layer] = layer_rows(found, math.prod(grid), device, self.config.targets)
+                rows = layer_rows(found, math.prod(grid), device, self.config.targets)
+                kept.rows[layer] = rows.remember(seen.mixed, seen.video, self.config)
         except ValueError as error:
             raise ValueError(
                 f"layer {self.layers[layer]} cannot be matched in step {step}: {error} A model may"
@@ -238,6 +257,13 @@ class TransformerHook:
             self.usage.add(attention_seconds=seconds, rows_full=rows)
         else:
             self.usage.add(attention_seconds=seconds, rows_reduced=rows, rows_dropped=dropped)
+
+
+def _detached(result: Any) -> Any:
+    """A layer's result, one tensor or several, without what made it."""
+    if isinstance(result, tuple):
+        return tuple(part.detach() for part in result)
+    return result.detach()
 
 
 def hook_of(model: nn.Module) -> TransformerHook | None:

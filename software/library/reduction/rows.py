@@ -4,20 +4,23 @@ Three kinds behind one interface: all rows; the same rows in every head, dropped
 projections already; rows of their own in each head, dropped after the heads are split. Each video
 of a batch has rows of its own, as many as the others.
 
-Source: docs/definition.md, 'Reduce and restore'. Shapes: B videos of N tokens, S of them kept, H
-heads of d channels, C channels of a state.
+Source: docs/definition.md, 'Reduce and restore' and 'Restore with residual'. Shapes: B videos of N
+tokens, S of them kept, K dropped, H heads of d channels, C channels of a state.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from golden.gather import take_rows
 from golden.reduce import Reduction
-from software.library.config import Targets
+from software.library.config import OrbisConfig, Targets
+from software.library.families import split_heads
+from software.library.reduction.memory import Memory, remember
 
 
 class Pairs(Protocol):
@@ -38,6 +41,11 @@ class Rows:
     @property
     def dropped(self) -> int:
         """K, of each video."""
+        return 0
+
+    @property
+    def bytes(self) -> int:
+        """What is kept from step to step."""
         return 0
 
     @property
@@ -66,8 +74,21 @@ class Rows:
         """Drop keys of a mask: [B, 1, 1, N] to [B, 1 or H, 1, S]."""
         return mask
 
+    def remember(self, mixed: Tensor, states: Tensor, config: OrbisConfig) -> "Rows":
+        """The same rows, with what the config keeps of a full step's results.
+
+        Args:
+            mixed: SDPA's output, heads concatenated, [B, N, H d].
+            states: what the layer makes of it, [B, N, C].
+            config: how results are restored.
+
+        Raises:
+            ValueError: results that cannot be kept.
+        """
+        return self
+
     def restore_heads(self, heads: Tensor) -> Tensor:
-        """Undo ``take_heads`` on attention's result: copy each dst's row to its src."""
+        """Undo ``take_heads`` on attention's result: each src's row from its dst's."""
         return heads
 
     def restore(self, states: Tensor) -> Tensor:
@@ -77,16 +98,36 @@ class Rows:
 
 @dataclass(frozen=True)
 class _SomeRows(Rows):
-    """Rows that are kept, int64 [B, S] or [B, H, S], and of each of N tokens the one it takes."""
+    """Some rows, of each video or of each head of one.
 
+    Attributes:
+        src: int64 [B, K] or [B, H, K].
+        dst: likewise.
+        kept: int64 [.., S].
+        restored: int64 [.., N], of the kept rows the one that each token takes.
+        copies: int64 [.., S], how many take each.
+        memory: what else is known of the src rows.
+    """
+
+    src: Tensor
+    dst: Tensor
     kept: Tensor
     restored: Tensor
     copies: Tensor
+    memory: Memory | None = None
 
     @property
     def dropped(self) -> int:
         """K."""
-        return self.restored.shape[-1] - self.kept.shape[-1]
+        return self.src.shape[-1]
+
+    @property
+    def bytes(self) -> int:
+        """Indices, and what else is kept."""
+        indices = [self.kept, self.restored, self.copies]
+        indices += [] if self.memory else [self.src, self.dst]
+        held = sum(index.numel() * index.element_size() for index in indices)
+        return held + (self.memory.bytes if self.memory else 0)
 
     @cached_property
     def bias(self) -> Tensor | None:
@@ -94,6 +135,11 @@ class _SomeRows(Rows):
         with torch.inference_mode(False):  # it is kept, and a later call may need gradients
             bias = self.copies.float().log()
         return bias[:, None, None] if bias.dim() == 2 else bias[:, :, None]
+
+    def _restored(self, rows: Tensor) -> Tensor:
+        """All N rows, from those that are kept."""
+        copied = take_rows(rows, self.restored)
+        return self.memory.restore_(copied) if self.memory else copied
 
 
 class SharedRows(_SomeRows):
@@ -111,15 +157,19 @@ class SharedRows(_SomeRows):
 
     def take(self, states: Tensor) -> Tensor:
         """One gather."""
-        return _gather(states, self.kept)
+        return take_rows(states, self.kept)
 
     def take_mask(self, mask: Tensor) -> Tensor:
         """One gather."""
         return torch.take_along_dim(mask, self.kept[:, None, None], -1)
 
+    def remember(self, mixed: Tensor, states: Tensor, config: OrbisConfig) -> Rows:
+        """Of what comes after the output projection, where fewer rows have to be projected."""
+        return replace(self, memory=remember(states, self.src, self.dst, config))
+
     def restore(self, states: Tensor) -> Tensor:
-        """One gather."""
-        return _gather(states, self.restored)
+        """One gather, and what is remembered."""
+        return self._restored(states)
 
 
 class HeadRows(_SomeRows):
@@ -127,22 +177,20 @@ class HeadRows(_SomeRows):
 
     def take_heads(self, heads: Tensor) -> Tensor:
         """One gather."""
-        return _gather(heads, self.kept)
+        return take_rows(heads, self.kept)
 
     def take_mask(self, mask: Tensor) -> Tensor:
         """One gather, from the one mask for all heads."""
         return torch.take_along_dim(mask, self.kept[:, :, None], -1)
 
+    def remember(self, mixed: Tensor, states: Tensor, config: OrbisConfig) -> Rows:
+        """Of SDPA's output, as the output projection mixes the heads."""
+        heads = split_heads(mixed, self.src.shape[1])
+        return replace(self, memory=remember(heads, self.src, self.dst, config))
+
     def restore_heads(self, heads: Tensor) -> Tensor:
-        """One gather."""
-        return _gather(heads, self.restored)
-
-
-def _gather(rows: Tensor, index: Tensor) -> Tensor:
-    """Take rows of [..., R, C] by int64 [..., S]."""
-    if index.shape[:-1].numel() == 1:  # the quicker way for one video
-        return rows.index_select(-2, index.flatten())
-    return rows.gather(-2, index[..., None].expand(*index.shape, rows.shape[-1]))
+        """One gather, and what is remembered."""
+        return self._restored(heads)
 
 
 def rows_of(pairs: Sequence[Pairs], num_tokens: int, device: torch.device) -> Rows:
@@ -168,7 +216,7 @@ def rows_of(pairs: Sequence[Pairs], num_tokens: int, device: torch.device) -> Ro
         torch.stack([getattr(each, part) for each in reductions]).view(*src.shape[:-1], -1)
         for part in ("kept", "restored", "copies")
     )
-    return (SharedRows if src.dim() == 2 else HeadRows)(kept, restored, copies)
+    return (SharedRows if src.dim() == 2 else HeadRows)(src, dst, kept, restored, copies)
 
 
 @dataclass(frozen=True)
@@ -182,6 +230,17 @@ class LayerRows:
     def dropped(self) -> int:
         """K of each video, of the queries or of the keys, whichever lose more."""
         return max(self.query.dropped, self.key_value.dropped)
+
+    @property
+    def bytes(self) -> int:
+        """What is kept from step to step."""
+        apart = self.key_value is not self.query
+        return self.query.bytes + (self.key_value.bytes if apart else 0)
+
+    def remember(self, mixed: Tensor, states: Tensor, config: OrbisConfig) -> "LayerRows":
+        """See `Rows.remember`; what is restored are the queries' results."""
+        query = self.query.remember(mixed, states, config)
+        return LayerRows(query, query if self.key_value is self.query else self.key_value)
 
 
 def layer_rows(

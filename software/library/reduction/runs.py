@@ -29,7 +29,7 @@ class Shape:
 
 @dataclass
 class Kept:
-    """What one pass of a run keeps from call to call; only index pairs outlive a call.
+    """What one pass of a run keeps from call to call.
 
     Attributes:
         run: number of the run.
@@ -37,7 +37,9 @@ class Kept:
         num_dst: M for each.
         reduce: K for each.
         last_match: the step that matched last, None before.
-        rows: of each layer that was matched.
+        rows: of each layer that was matched, its index pairs and what restores its results.
+        results: of each layer whose whole result is kept, that.
+        result_bytes: of each layer, those of its video rows' results.
         previous: of each layer, what the matcher found for each video; for a warm start alone.
     """
 
@@ -47,7 +49,23 @@ class Kept:
     reduce: int
     last_match: int | None = None
     rows: dict[int, LayerRows] = field(default_factory=dict)
+    results: dict[int, Any] = field(default_factory=dict)
+    result_bytes: dict[int, int] = field(default_factory=dict)
     previous: dict[int, list[Any]] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        """Forget what the last match found, but for a warm start."""
+        for each in (self.rows, self.results, self.result_bytes):
+            each.clear()
+
+    @property
+    def bytes(self) -> int:
+        """What it takes for reduced steps."""
+        found = [rows.bytes for rows in self.rows.values()]
+        for result in self.results.values():
+            parts = result if isinstance(result, tuple) else (result,)
+            found += [part.numel() * part.element_size() for part in parts]
+        return sum(found)
 
 
 @dataclass
@@ -55,6 +73,7 @@ class TransformerCall:
     """A call of the transformer that is under way.
 
     Attributes:
+        run: whose call it is.
         kept: what its pass keeps.
         step: its number.
         full: whether every token takes part.
@@ -62,6 +81,7 @@ class TransformerCall:
         ran: the patched layers that ran so far.
     """
 
+    run: "Run"
     kept: Kept
     step: int
     full: bool

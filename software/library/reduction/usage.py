@@ -20,7 +20,10 @@ class Usage:
         matchings: layers and videos that were matched.
         attention_seconds: in the patched layers, matching apart; of the host, so that on a GPU
             kernels that are still running are not counted.
-        matching_seconds: likewise.
+        matching_seconds: likewise; coding what is kept is a part of it.
+        kept_bytes: the most that a run kept from step to step, index pairs included.
+        result_bytes: what the results of all video rows of those layers took, which is what
+            attention caching keeps.
     """
 
     full_calls: int = 0
@@ -31,12 +34,20 @@ class Usage:
     matchings: int = 0
     attention_seconds: float = 0.0
     matching_seconds: float = 0.0
+    kept_bytes: int = 0
+    result_bytes: int = 0
 
     def add(self, **amounts: float) -> None:
         """Add to the totals of those names; threads may do so at once."""
         with _ADDING:
             for name, amount in amounts.items():
                 setattr(self, name, getattr(self, name) + amount)
+
+    def raise_to(self, **amounts: int) -> None:
+        """Raise the amounts of those names to what is given, where that is more."""
+        with _ADDING:
+            for name, amount in amounts.items():
+                setattr(self, name, max(getattr(self, name), amount))
 
     @property
     def reduction(self) -> float:
