@@ -75,7 +75,7 @@ class ResidualOptions:
     """
 
     bits: int = 4
-    gain: float = 1.0
+    gain: float = 0.9375
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bits", integer("bits", self.bits))

@@ -113,7 +113,7 @@ class Residual:
 def _blocks(rows: Tensor, src: Tensor) -> Iterator[Tensor]:
     """Parts of the channels, some blocks at a time: no part depends on another."""
     step = max(1, _AT_ONCE // max(1, src.numel() * BLOCK)) * BLOCK
-    return iter(rows.split(step, -1))
+    return iter(torch.split(rows, step, -1))
 
 
 def _code(differences: Tensor, bits: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,5 +1,4 @@
 from fractions import Fraction
-from math import floor
 
 import pytest
 import torch
@@ -10,46 +9,7 @@ from torch import Tensor
 from golden import residual
 from golden.options import BLOCK, CODE_BITS, ResidualOptions
 from golden.residual import Residual
-
-
-def slow_values(
-    rows: list[list[float]], src: list[int], dst: list[int], bits: int, gain: Fraction
-) -> list[list[Fraction]]:
-    """The definition in exact fractions, a number at a time."""
-    levels, channels = 2 ** (bits - 1), len(rows[0])
-    differences = [
-        [Fraction(a) - gain * Fraction(b) for a, b in zip(rows[s], rows[d], strict=True)]
-        for s, d in zip(src, dst, strict=True)
-    ]
-    exponents: list[int | None] = []
-    for channel in range(channels):
-        most = max(abs(row[channel]) for row in differences)
-        exponents.append(
-            next(e for e in range(-100, 100) if most < Fraction(2) ** e) if most else None
-        )
-    found = []
-    for row in differences:
-        restored = []
-        for channel, exponent in enumerate(exponents):
-            if exponent is None:
-                restored.append(Fraction(0))
-                continue
-            first = channel // BLOCK * BLOCK
-            shares = [
-                abs(row[other]) / Fraction(2) ** each
-                for other, each in enumerate(exponents)
-                if first <= other < first + BLOCK and each is not None
-            ]
-            scale = floor(256 * max(shares))
-            share = row[channel] / Fraction(2) ** exponent
-            code = floor(256 * levels * share / (scale + 1))
-            assert -levels <= code < levels
-            assert 0 <= scale < 256
-            restored.append(
-                Fraction(2 * code + 1) * (scale + 1) * Fraction(2) ** (exponent - 9) / levels
-            )
-        found.append(restored)
-    return found
+from golden.tests.slow_residual import slow_values
 
 
 def rows_of(seed: int, tokens: int, channels: int) -> Tensor:
@@ -93,7 +53,7 @@ def test_values_are_those_of_the_definition(
 def test_no_value_is_further_off_than_half_a_code(bits: int) -> None:
     rows = rows_of(1, 300, 96).half()
     src, dst = some_pairs(1, 300, 200)
-    found = Residual.of(rows, src, dst, ResidualOptions(bits))
+    found = Residual.of(rows, src, dst, ResidualOptions(bits, 1.0))
     exact = rows[src].double() - rows[dst].double()
     half = (found.scales.double() + 1).repeat_interleave(BLOCK, -1) / 256 / 2**bits
     half = half * torch.exp2(found.exponents.double())

@@ -22,10 +22,12 @@ def evaluate(
         int | None, typer.Option(metavar="N", help="Worker processes; one a core if not given.")
     ] = None,
 ) -> None:
-    """Measure what each way of reducing tokens costs in quality, on the shipped model.
+    """Measure what each way of reducing tokens costs in quality, on the shipped models.
 
-    DIR gets evaluation.html (everything, on one page), evaluation.json (the figures behind it) and
-    evaluation.png (PSNR over the reduction). The figures do not depend on the number of jobs.
+    DIR gets evaluation.html (everything, on one page), evaluation.json (the figures behind it),
+    evaluation.png (PSNR over the reduction, by matching) and frontier.png (PSNR over the work that
+    attention is left with, by restore, ours and rivals). The figures do not depend on the number
+    of jobs.
 
     Example: `orbis evaluate --quick -o build/evaluation`
     """
@@ -34,7 +36,8 @@ def evaluate(
     from software.library.extras import require
 
     require("study")
-    from software.demo.model import WEIGHTS, model_files
+    from software.demo.geometry import LARGE, SMALL
+    from software.demo.model import model_files
     from software.library.files import (
         check_outputs,
         output_folder,
@@ -54,15 +57,21 @@ def evaluate(
     page_file, figures, headline = (
         folder / f"evaluation.{kind}" for kind in ("html", "json", "png")
     )
-    check_outputs([page_file, figures, headline], inputs=model_files(weights or WEIGHTS))
+    frontier = folder / "frontier.png"
+    folders = {SMALL: weights or SMALL.weights, LARGE: LARGE.weights}
+    inputs = [file for each in folders.values() for file in model_files(each)]
+    check_outputs([page_file, figures, headline, frontier], inputs=inputs)
     with progress_bar("measure", len(tasks)) as advance:
-        found = measure_all(weights or WEIGHTS, tasks, jobs, advance)
+        found = measure_all(folders, tasks, jobs, advance)
     result = report.summary(experiment, found)
-    picture = page.headline_picture(result)
-    html = page.render(experiment, found, result, picture)
+    picture, frontiers = page.headline_picture(result), page.frontier_pictures(result)
+    html = page.render(experiment, found, result, picture, frontiers)
     write_json(figures, result)
     write_bytes(headline, picture)
+    write_bytes(frontier, frontiers["psnr_over_work"])
     write_text(page_file, html)
+    for claim in result["claims"]:
+        print_line(claim["sentence"])
     for sentence in (*result["headline"]["multiples"], result["headline"]["dominance"]):
         print_line(sentence)
     print_line(f"{page_file} has all of it.")

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hw.config import DEFAULT_PRESET
-from software.commands.options import Folder, Ratio, RcSteps, ScaleGroup, WarmUp, Weights
+from software.commands.options import (
+    Folder,
+    Ratio,
+    RcSteps,
+    Restores,
+    ScaleGroup,
+    TargetsOption,
+    WarmUp,
+    Weights,
+)
 from software.demo.geometry import Geometry, ModelName
 from software.library.config import BLOCKS, Guide, MatcherName, OrbisConfig
 from software.library.terminal import print_json, print_summary, progress_bar
@@ -41,6 +50,8 @@ def video(
                      " (query_value).")
     ] = OrbisConfig.guide,
     ratio: Ratio = OrbisConfig.ratio,
+    targets: TargetsOption = OrbisConfig.targets,
+    restore: Restores = OrbisConfig.restore,
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 50,
     seed: Annotated[
         int, typer.Option(help="Seed of the noise and of the matching.")
@@ -55,8 +66,8 @@ def video(
     warm_up: WarmUp = OrbisConfig.warmup_steps,
     rc_steps: RcSteps = OrbisConfig.rc_steps,
     proportional: Annotated[
-        bool, typer.Option(help="Count a dst once for each token that it stands for, or plainly"
-                           " drop the others.")
+        bool, typer.Option(help="Where K and V are reduced: count a dst once for each token that it"
+                           " stands for, or plainly drop the others.")
     ] = OrbisConfig.proportional,
     num_dst: Annotated[
         int | None, typer.Option(metavar="M", help="Dst tokens of DATM; a quarter of all if not"
@@ -94,7 +105,8 @@ def video(
         raise ValueError(f"num_dst is {num_dst}, but {matcher} has one dst a block.")
     config = OrbisConfig(
         ratio=ratio, rc_steps=rc_steps, warmup_steps=warm_up, num_dst=num_dst, guide=guide,
-        matcher=matcher, proportional=proportional, scale_group=scale_group, seed=seed,
+        matcher=matcher, targets=targets, restore=restore, proportional=proportional,
+        scale_group=scale_group, seed=seed,
     )  # fmt: skip
     matching = _matcher(backend, config, preset, channels, geometry.grid)
     folder = output_folder(output)
@@ -117,8 +129,9 @@ def video(
         "full_steps": found.full_steps, "backend": backend.value,
     }  # fmt: skip
     if matching is not None:
-        metrics |= {"matcher": matcher, "guide": guide, "ratio": ratio}
-        metrics |= {"proportional": proportional}
+        metrics |= {"matcher": matcher, "guide": guide, "ratio": ratio, "targets": targets}
+        metrics |= {"restore": restore, "kept_bytes": found.kept_bytes}
+        metrics |= {"proportional": proportional} if targets == "qkv" else {}
         metrics |= _quality(found, unreduced)
         metrics |= _work(matching)
         metrics["seconds"] = _seconds(found.timing)

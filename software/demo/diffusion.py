@@ -14,7 +14,7 @@ from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
 from software.demo.model import velocity
-from software.demo.prompt import Prompt
+from software.demo.prompt import Guidance, Prompt
 from software.library.config import OrbisConfig
 from software.library.matchers import Matcher, MatchRequest, make_matcher
 from software.library.reduction import Usage, apply_orbis
@@ -73,6 +73,7 @@ class Denoised:
         full_steps: number of full steps.
         reduction: share of video-token rows dropped over all steps.
         reduction_rc: the same over the reduced steps alone.
+        kept_bytes: the most that was kept from step to step for reduced ones.
     """
 
     video: Tensor
@@ -81,6 +82,7 @@ class Denoised:
     full_steps: int
     reduction: float
     reduction_rc: float
+    kept_bytes: int
 
 
 def initial_noise(model: CogVideoXTransformer3DModel, seed: int) -> Tensor:
@@ -100,6 +102,7 @@ def denoise(
     *,
     config: OrbisConfig | None = None,
     matcher: Matcher | None = None,
+    guidance: Guidance | None = None,
     unreduced: Denoised | None = None,
     progress: Progress | None = None,
 ) -> Denoised:
@@ -112,14 +115,15 @@ def denoise(
         grid: number and times of the steps.
         config: token reduction; None leaves the model alone.
         matcher: matches instead of the one that the config names.
-        unreduced: the run of the same model, prompt, seed and grid without reduction: its warm-up
-            steps before the first match are taken over, which changes no bit of the result.
+        guidance: away from another prompt; both are one batch.
+        unreduced: the run of the same model, prompt, guidance, seed and grid without reduction: its
+            warm-up steps before the first match are taken over, which changes no bit of the result.
         progress: called after each step.
 
     Raises:
         ValueError: what apply_orbis refuses.
     """
-    text, times = prompt.tokens, grid.times
+    times = grid.times
     states = [initial_noise(model, seed)]
     kinds, applied, first = [True] * grid.steps, None, 0
     begun = time.perf_counter()
@@ -137,7 +141,7 @@ def denoise(
         for step, full in enumerate(kinds[first:], first):
             now, then = times[step : step + 2]
             state = states[-1]
-            slope = velocity(model, state, torch.tensor([now]), text)
+            slope = _slope(model, state, now, prompt, guidance)
             states.append(state + (then - now) * slope)
             if progress:
                 progress(step + 1, grid.steps, full)
@@ -150,7 +154,25 @@ def denoise(
         full_steps=first + usage.full_calls if applied else grid.steps,
         reduction=usage.reduction * (grid.steps - first) / grid.steps,  # steps are alike in rows
         reduction_rc=usage.reduction_rc,
+        kept_bytes=usage.kept_bytes,
     )
+
+
+def _slope(
+    model: CogVideoXTransformer3DModel,
+    state: Tensor,
+    now: float,
+    prompt: Prompt,
+    guidance: Guidance | None,
+) -> Tensor:
+    """Velocity of one state at a time."""
+    if guidance is None:
+        return velocity(model, state, torch.tensor([now]), prompt.tokens)
+    text = torch.cat([guidance.against.tokens, prompt.tokens])
+    both = velocity(model, state.expand(2, *state.shape[1:]), torch.tensor([now, now]), text)
+    away, towards = both.split(1)  # type: ignore[no-untyped-call]
+    slope: Tensor = away + guidance.scale * (towards - away)
+    return slope
 
 
 def _counting_from(first: int, matcher: Matcher) -> Matcher:

@@ -58,6 +58,22 @@ class Prompt:
         return embed(torch.tensor([self.label]), torch.tensor([self.moment]), self.geometry)
 
 
+@dataclass(frozen=True)
+class Guidance:
+    """Classifier-free guidance: a step goes on past what another prompt would give.
+
+    Attributes:
+        against: the other prompt.
+        scale: of the way from its velocity to the prompt's own; 1 is no guidance.
+    """
+
+    against: Prompt
+    scale: float
+
+    def __str__(self) -> str:
+        return f"guidance {self.scale:g} away from {self.against}"
+
+
 def embed(labels: Tensor, moments: Tensor, geometry: Geometry) -> Tensor:
     """Text embedding of int64 labels [B] and float32 moments [B].
 

@@ -10,7 +10,7 @@ from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
 from software.demo.diffusion import Denoised, TimeGrid, denoise
-from software.demo.prompt import Prompt
+from software.demo.prompt import Guidance, Prompt
 from software.library.families import AttentionCall, CogVideoX
 
 Tokens = dict[tuple[int, int], Tensor]
@@ -65,8 +65,13 @@ def recording(model: CogVideoXTransformer3DModel) -> Iterator[Recorded]:
 
 
 def record_run(
-    model: CogVideoXTransformer3DModel, prompt: Prompt, seed: int, grid: TimeGrid
+    model: CogVideoXTransformer3DModel,
+    prompt: Prompt,
+    seed: int,
+    grid: TimeGrid,
+    *,
+    guidance: Guidance | None = None,
 ) -> tuple[Denoised, Recorded]:
     """An unreduced run, and every layer's tokens at every step."""
     with recording(model) as found:
-        return denoise(model, prompt, seed, grid), found
+        return denoise(model, prompt, seed, grid, guidance=guidance), found

@@ -112,7 +112,7 @@ class OrbisConfig:
         ValueError: a value out of its range, or two that exclude each other.
     """
 
-    ratio: float = 0.38
+    ratio: float = 0.75
     rc_steps: int = 3
     warmup_steps: float = 0.25
     last_full_steps: int = 0
@@ -126,8 +126,8 @@ class OrbisConfig:
     warm_start: bool = False
     guide: Guide = "output"
     matcher: MatcherName = "datm"
-    targets: Targets = "qkv"
-    restore: Restore = "copy"
+    targets: Targets = "q"
+    restore: Restore = "residual"
     residual_bits: int = ResidualOptions.bits
     residual_gain: float = ResidualOptions.gain
     layers: tuple[int, ...] | None = None

@@ -9,7 +9,8 @@ in a layer, of which V are video, and inner width D:
 * feed-forward: ``2 S D F`` (``3 S D F`` where it is gated), never reduced
 
 A reduced step takes the src rows away before the projections and puts them back after: S becomes
-``S - K``. Sizes are those of the models' configs in diffusers and of their default videos.
+``S - K``, for the queries alone or for keys and values as well. Sizes are those of the models'
+configs in diffusers and of their default videos.
 """
 
 import math
@@ -17,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from software.library.config import OrbisConfig
+from software.library.footprint import index_bytes, kept_bytes, result_bytes
 
-_INDEX_BYTES = 4
 _MOST_STEPS = 100_000
 """Each is looked at; schedulers know some 1,000."""
 
@@ -122,16 +123,21 @@ MODELS: dict[str, VideoModel] = {
 """By the names that `orbis plan --model` takes."""
 
 
-def work(model: VideoModel, video_tokens: int, dropped: int = 0) -> dict[str, int]:
-    """MAC of one step by kind of work, with ``dropped`` video tokens taken out of attention."""
+def work(model: VideoModel, video_tokens: int, config: OrbisConfig | None = None) -> dict[str, int]:
+    """MAC of one step by kind of work: a full one, or a reduced one of a config."""
+    dropped = 0 if config is None else round(config.ratio * video_tokens)
     found = {"sdpa": 0, "projections": 0, "feed_forward": 0}
     for kind in model.layers:
         tokens = video_tokens + (model.text_tokens if kind.joint_text else 0)
-        kept = tokens - dropped
-        found["sdpa"] += kind.count * 2 * kept**2 * kind.width
-        found["projections"] += kind.count * 4 * kept * kind.width**2
         matrices = 3 if kind.gated else 2
         found["feed_forward"] += kind.count * matrices * tokens * kind.width * kind.feed_forward
+        if config is not None and config.keeps_results:
+            continue
+        queries = keys = tokens - dropped
+        if config is not None and config.targets == "q":
+            keys = tokens
+        found["sdpa"] += kind.count * 2 * queries * keys * kind.width
+        found["projections"] += kind.count * 2 * (queries + keys) * kind.width**2
     return found
 
 
@@ -174,7 +180,7 @@ def workload(
     if not 1 <= steps <= _MOST_STEPS:
         raise ValueError(f"steps is {steps}; it must lie in 1..{_MOST_STEPS}.")
     few = config.full_steps(steps).count(False)
-    full, reduced = work(model, tokens), work(model, tokens, dropped)
+    full, reduced = work(model, tokens), work(model, tokens, config)
     whole, less = sum(full.values()), sum(reduced.values())
     layers = sum(kind.count for kind in model.layers)
     return {
@@ -187,7 +193,7 @@ def workload(
         "channels": model.layers[0].width,
         "num_dst": num_dst,
         "dropped": dropped,
-        "index_bytes": layers * dropped * 2 * _INDEX_BYTES,
+        **_memory(model, config, grid),
         "steps": steps,
         "full_steps_first": config.warmup(steps),
         "reduced_steps": few,
@@ -197,3 +203,18 @@ def workload(
         "work_saved": few * (1 - less / whole) / steps,
         "tokens_dropped_over_all_steps": dropped * few / (tokens * steps),
     }
+
+
+def _memory(model: VideoModel, config: OrbisConfig, grid: tuple[int, int, int]) -> dict[str, Any]:
+    """What is kept from step to step of a sample, over all layers, beside attention caching's."""
+    found = {"index_bytes": 0, "kept_bytes": 0, "caching_bytes": 0}
+    for kind in model.layers:
+        text = model.text_tokens if kind.joint_text else 0
+        of_a_layer = {
+            "index_bytes": index_bytes(config, grid, kind.heads),
+            "kept_bytes": kept_bytes(config, grid, kind.width, heads=kind.heads, text_tokens=text),
+            "caching_bytes": result_bytes(math.prod(grid), kind.width),
+        }
+        for name, size in of_a_layer.items():
+            found[name] += kind.count * size
+    return {**found, "kept_share_of_caching": found["kept_bytes"] / found["caching_bytes"]}

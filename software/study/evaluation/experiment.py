@@ -1,27 +1,13 @@
 """What is measured: runs, ratios, schedule."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 from software.demo.diffusion import TimeGrid
-from software.demo.prompt import CLASSES, Prompt
+from software.demo.geometry import SMALL
 from software.library.config import OrbisConfig
-
-
-@dataclass(frozen=True)
-class Run:
-    """One unreduced run, and all that are compared with it.
-
-    Attributes:
-        prompt: what to show.
-        seed: of the noise and of all matching.
-    """
-
-    prompt: Prompt
-    seed: int
-
-    def __str__(self) -> str:
-        return f"{self.prompt}, seed {self.seed}"
+from software.study.evaluation.judges import JUDGES, LONG, Judge, Run
 
 
 @dataclass(frozen=True)
@@ -30,12 +16,10 @@ class Experiment:
 
     Attributes:
         seeds: number of seeds, from 0 up; each runs every class once.
-        labels: classes, as indices into ``software.demo.prompt.CLASSES``.
-        moments: moments of the classes; they rotate, so that as many seeds as moments see each
-            moment of each class once.
-        ratios: shares of the video tokens that reduced steps drop, ascending.
+        judge: the runs that matching is measured on, with the paper's restore.
+        judges: the runs that ways to restore are measured on.
+        ratios: shares of the video tokens that matching is measured at, ascending.
         ratio: the one of them that everything but the table of ratios is measured at.
-        steps: Euler steps.
         warmup_steps: full steps at the start, in which the layout is decided; see `OrbisConfig`,
             whose default was chosen on seeds that are not measured.
         rc_steps: reduced steps after each full one.
@@ -46,11 +30,10 @@ class Experiment:
     """
 
     seeds: int = 3
-    labels: tuple[int, ...] = tuple(range(len(CLASSES)))
-    moments: tuple[float, ...] = (0.1, 0.4, 0.7)
+    judge: Judge = LONG
+    judges: tuple[Judge, ...] = JUDGES
     ratios: tuple[float, ...] = (0.2, 0.3, 0.38, 0.5, 0.6)
-    ratio: float = OrbisConfig.ratio
-    steps: int = 50
+    ratio: float = 0.38
     warmup_steps: float = OrbisConfig.warmup_steps
     rc_steps: int = OrbisConfig.rc_steps
     dst_fraction: float = OrbisConfig.dst_fraction
@@ -58,7 +41,7 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise ValueError(f"seeds is {self.seeds}; it must be at least 1.")
-        if not self.labels:
+        if not self.runs:
             raise ValueError("labels is empty; at least one class must be measured.")
         if self.ratio not in self.ratios:
             raise ValueError(f"ratio is {self.ratio}; it must be one of {self.ratios}.")
@@ -71,25 +54,31 @@ class Experiment:
     @property
     def runs(self) -> tuple[Run, ...]:
         """A run for each seed and class."""
-        return tuple(
-            Run(Prompt(label, self.moments[(seed + label) % len(self.moments)]), seed)
-            for seed in range(self.seeds)
-            for label in self.labels
-        )
+        return self.judge.runs(self.seeds)
+
+    def named(self, names: Collection[str]) -> list[Judge]:
+        """Those of the judges that have these names."""
+        return [judge for judge in self.judges if judge.name in names]
 
     @property
     def grid(self) -> TimeGrid:
         """The steps of every run."""
-        return TimeGrid(self.steps)
+        return self.judge.grid
+
+    @property
+    def steps(self) -> int:
+        """Their number."""
+        return self.judge.steps
 
     def reduction(self, ratio: float, **options: Any) -> OrbisConfig:
-        """The reduction of a method: this experiment's schedule, and options of its own."""
-        return OrbisConfig(
-            **{
-                "ratio": ratio, "rc_steps": self.rc_steps, "warmup_steps": self.warmup_steps,
-                "num_steps": self.steps, "dst_fraction": self.dst_fraction, **options,
-            }
-        )  # fmt: skip
+        """The reduction of a method, restored as in the paper, and options of its own."""
+        paper = {"targets": "qkv", "restore": "copy", "dst_fraction": self.dst_fraction}
+        return self.way(self.judge, ratio=ratio, **{**paper, **options})
+
+    def way(self, judge: Judge, **options: Any) -> OrbisConfig:
+        """A way of reducing a judge's runs: this experiment's schedule, and options of its own."""
+        schedule = {"rc_steps": self.rc_steps, "warmup_steps": self.warmup_steps}
+        return OrbisConfig(**{"num_steps": judge.steps, **schedule, **options})
 
     @property
     def warm_up(self) -> int:
@@ -110,5 +99,11 @@ class Experiment:
 
 
 FULL = Experiment()
-QUICK = replace(FULL, seeds=1, labels=(0, 2), ratios=(0.2, 0.38, 0.6))
+QUICK = replace(
+    FULL,
+    seeds=1,
+    judge=replace(LONG, labels=(0, 2)),
+    judges=tuple(replace(judge, labels=(0, 2)) for judge in JUDGES if judge.geometry == SMALL),
+    ratios=(0.2, 0.38, 0.6),
+)
 """The same sections with fewer runs and ratios."""

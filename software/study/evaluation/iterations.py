@@ -16,7 +16,8 @@ from software.demo.diffusion import TimeGrid
 from software.demo.model import GRID
 from software.library.config import OrbisConfig
 from software.library.matchers import draw_seed
-from software.study.evaluation.experiment import Experiment, Run
+from software.study.evaluation.experiment import Experiment
+from software.study.evaluation.judges import Run
 from software.study.evaluation.runs import unreduced
 from software.study.evaluation.workers import Found, Task
 

@@ -14,7 +14,8 @@ from software.demo.diffusion import TimeGrid
 from software.demo.model import GRID, predict
 from software.library.config import OrbisConfig
 from software.library.matchers import MatchRequest, make_matcher
-from software.study.evaluation.experiment import Experiment, Run
+from software.study.evaluation.experiment import Experiment
+from software.study.evaluation.judges import Run
 from software.study.evaluation.methods import METHODS, OURS
 from software.study.evaluation.runs import unreduced
 from software.study.evaluation.similarity import middle_layer

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from software.demo.diffusion import TimeGrid
 from software.demo.metrics import map_likeness, similarity_map
-from software.study.evaluation.experiment import Experiment, Run
+from software.study.evaluation.experiment import Experiment
+from software.study.evaluation.judges import Run
 from software.study.evaluation.runs import unreduced
 from software.study.evaluation.workers import Found, Task
 

@@ -1,13 +1,11 @@
 """Table 1 and the headline picture: every method at every ratio."""
 
-from collections.abc import Sequence
-from statistics import fmean
 from typing import Any
 
 from software.library.config import OrbisConfig
 from software.study.evaluation.experiment import Experiment
 from software.study.evaluation.methods import METHODS
-from software.study.evaluation.runs import StepAlone, WholeRun, mean_and_error
+from software.study.evaluation.runs import StepAlone, WholeRun, figures_over, mean_of
 from software.study.evaluation.workers import Found, Task
 
 
@@ -34,14 +32,8 @@ def _steps(experiment: Experiment, config: OrbisConfig) -> list[StepAlone]:
 
 
 def over_runs(experiment: Experiment, config: OrbisConfig, found: Found) -> dict[str, Any]:
-    """Figures of one way of reducing: means, the error of PSNR's, and PSNR run by run."""
-    rows = [found[task] for task in whole_runs(experiment, config)]
-    psnrs = [row["psnr"] for row in rows]
-    mean, error = mean_and_error(psnrs)
-    others = {name: _mean([row[name] for row in rows]) for name in rows[0] if name != "psnr"}
-    return {
-        "psnr": mean, "psnr_error": error, **others, "runs": [round(psnr, 3) for psnr in psnrs],
-    }  # fmt: skip
+    """Figures of one way of reducing."""
+    return figures_over([found[task] for task in whole_runs(experiment, config)])
 
 
 def summary(experiment: Experiment, found: Found) -> list[dict[str, Any]]:
@@ -55,7 +47,7 @@ def summary(experiment: Experiment, found: Found) -> list[dict[str, Any]]:
                 {"ratio": ratio, **over_runs(experiment, method.config(experiment, ratio), found)}
                 for ratio in experiment.ratios
             ],
-            "step_psnr": _mean(
+            "step_psnr": mean_of(
                 [
                     found[task]
                     for task in _steps(experiment, method.config(experiment, experiment.ratio))
@@ -64,7 +56,3 @@ def summary(experiment: Experiment, found: Found) -> list[dict[str, Any]]:
         }
         for method in METHODS
     ]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return round(fmean(values), 4)

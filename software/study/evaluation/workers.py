@@ -10,15 +10,18 @@ import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
 
+from software.demo.diffusion import TimeGrid
+from software.demo.geometry import Geometry
 from software.demo.model import load_model
 from software.library.errors import SetupError
-from software.study.evaluation.experiment import Run
+from software.study.evaluation.judges import Run
 
 Found = dict["Task", Any]
 """What was measured, by task."""
@@ -31,31 +34,43 @@ class Task(Protocol):
 
     @property
     def run(self) -> Run:
-        """The run that it belongs to. Tasks of one run go together: a worker keeps its tokens."""
+        """The run that it belongs to."""
+
+    @property
+    def grid(self) -> TimeGrid:
+        """Its steps. Tasks of one run and grid go together: a worker keeps its tokens."""
 
     def measure(self, model: CogVideoXTransformer3DModel) -> Any:
         """Measure; the result can be sent to a process too."""
 
 
-_loaded: list[CogVideoXTransformer3DModel] = []
-"""The model of a worker process, loaded once."""
+Weights = dict[Geometry, Path]
+"""Folder of each model that runs are of (software.demo.model.load_model)."""
+_weights: Weights = {}
+"""Of a worker process."""
 
 
-def _start(weights: Path) -> None:
+def _start(weights: Weights) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers when interrupted
     torch.set_num_threads(1)
-    _loaded.append(load_model(weights))
+    _weights.update(weights)
+
+
+@lru_cache(maxsize=1)
+def _model(geometry: Geometry) -> CogVideoXTransformer3DModel:
+    """A worker's model; runs come model by model."""
+    return load_model(_weights[geometry])
 
 
 def _measure(task: Task) -> Any:
-    return task.measure(_loaded[0])
+    return task.measure(_model(task.run.prompt.geometry))
 
 
-def measure_all(weights: Path, tasks: Sequence[Task], jobs: int, advance: Advance) -> Found:
+def measure_all(weights: Weights, tasks: Sequence[Task], jobs: int, advance: Advance) -> Found:
     """Measure every task.
 
     Args:
-        weights: folder of the model (software.demo.model.load_model).
+        weights: see there.
         tasks: what to measure, all different.
         jobs: worker processes, at least 1.
         advance: see there.
@@ -69,9 +84,10 @@ def measure_all(weights: Path, tasks: Sequence[Task], jobs: int, advance: Advanc
     """
     if jobs < 1:
         raise ValueError(f"jobs is {jobs}; it must be at least 1.")
-    load_model(weights)  # a worker that cannot load it could only break the pool
-    runs = list(dict.fromkeys(task.run for task in tasks))
-    order = sorted(tasks, key=lambda task: runs.index(task.run))
+    for geometry in dict.fromkeys(task.run.prompt.geometry for task in tasks):
+        load_model(weights[geometry])  # a worker that cannot could only break the pool
+    runs = list(dict.fromkeys((task.run, task.grid) for task in tasks))
+    order = sorted(tasks, key=lambda task: runs.index((task.run, task.grid)))
     found: Found = {}
     spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's locked threads
     others = multiprocessing.active_children()

@@ -7,6 +7,7 @@ knows projections, norms, rotary embeddings or families, but for where the text 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -14,10 +15,38 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from golden.tests.slow_residual import slow_values
+from software.library.config import OrbisConfig
 from software.tests.library.tiny import Tiny
 
 Lists = tuple[list[int], list[int]]
 """src and dst."""
+
+
+@dataclass(frozen=True)
+class NaiveRestore:
+    """What a src's result is, from the results of the full step and from those of the kept tokens.
+
+    Attributes:
+        config: says how.
+    """
+
+    config: OrbisConfig
+
+    def write(self, now: Tensor, full: Tensor, src: Sequence[int], dst: Sequence[int]) -> None:
+        """Write the src rows of [N, C], in place."""
+        config, gain = self.config, self.config.residual_gain
+        if config.restore == "residual":
+            coded = slow_values(
+                full.tolist(), list(src), list(dst), config.residual_bits, Fraction(gain)
+            )
+        for number, (gone, kept) in enumerate(zip(src, dst, strict=True)):
+            if config.restore == "cache":
+                now[gone] = full[gone]
+            elif config.restore == "copy":
+                now[gone] = now[kept]
+            else:
+                now[gone] = gain * now[kept] + torch.tensor([float(v) for v in coded[number]])
 
 
 def attend(
@@ -40,14 +69,18 @@ class NaiveSdpa(TorchFunctionMode):
 
     Attributes:
         tiny: tells where the video rows are.
-        pairs: ``pairs(layer, sample, head, part)`` with part "q" or "kv": lists of src and dst.
-        proportional: whether a dst's key is there once for each token that it stands for.
+        pairs: ``pairs(layer, sample, head, part)`` with part "q" or "kv": lists of src and dst;
+            None leaves attention to torch, and notes its calls.
+        config: whether a dst's key is there once for each token that it stands for, and what a
+            src's result is, where ``full`` is given; a copy of its dst's where it is not.
+        full: SDPA's results of the full step: [B, H, N, d] of each layer's call.
         calls: layer, Q, V and result of each call in a watched layer, of the joint sequence.
     """
 
     tiny: Tiny
-    pairs: Callable[[int, int, int, str], Lists]
-    proportional: bool
+    pairs: Callable[[int, int, int, str], Lists] | None
+    config: OrbisConfig
+    full: Sequence[Tensor] = ()
     layer: int | None = field(default=None, init=False)
     sample: int = field(default=0, init=False)
     calls: list[tuple[int, Tensor, Tensor, Tensor]] = field(default_factory=list, init=False)
@@ -82,6 +115,9 @@ class NaiveSdpa(TorchFunctionMode):
             args[place] if place < len(args) else kwargs.get(name)
             for place, name in enumerate(names)
         ]
+        if self.pairs is None:
+            self.calls.append((self.layer, query, value, function(*args, **kwargs)))
+            return self.calls[-1][-1]
         out = torch.empty_like(query)
         for sample in range(len(query)):
             for head in range(query.shape[1]):
@@ -100,21 +136,37 @@ class NaiveSdpa(TorchFunctionMode):
         first = joint.shape[2] - self.tiny.num_tokens if self.tiny.text_first else 0
         return joint[:, :, first : first + self.tiny.num_tokens]
 
+    def results(self) -> list[Tensor]:
+        """SDPA's results for the video's rows, [B, H, N, d], layer by layer."""
+        layers = sorted({layer for layer, *_ in self.calls})
+        return [
+            torch.cat([self.video(out) for layer, *_, out in self.calls if layer == at])
+            for at in layers
+        ]
+
     def _head(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, sample: int, head: int
     ) -> Tensor:
         assert self.layer is not None
+        assert self.pairs is not None
+        pairs = self.pairs
         first = len(query) - self.tiny.num_tokens if self.tiny.text_first else 0
         (src, dst), (kv_src, kv_dst) = (
             [[first + token for token in tokens] for tokens in
-             self.pairs(self.layer, sample, head, part)] for part in ("q", "kv")
+             pairs(self.layer, sample, head, part)] for part in ("q", "kv")
         )  # fmt: skip
         rows = [row for row in range(len(query)) if row not in src]
         columns = [row for row in range(len(key)) if row not in kv_src]
-        times = [1 + (kv_dst.count(row) if self.proportional else 0) for row in columns]
+        times = [1 + (kv_dst.count(row) if self.config.proportional else 0) for row in columns]
         mask = None if mask is None else mask[rows][:, columns]
         out = torch.zeros_like(query)
         out[rows] = attend(query[rows], key[columns], value[columns], mask, times)
+        if self.full:
+            video = slice(first, first + self.tiny.num_tokens)
+            before = self.full[self.layer][sample, head]
+            tokens = [[token - first for token in each] for each in (src, dst)]
+            NaiveRestore(self.config).write(out[video], before, *tokens)
+            return out
         for gone, kept in zip(src, dst, strict=True):
             out[gone] = out[kept]
         return out

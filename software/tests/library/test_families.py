@@ -12,7 +12,7 @@ from software.library.config import Guide, OrbisConfig
 from software.library.families import FAMILIES, family_of
 from software.library.matchers import MatchRequest
 from software.library.reduction import apply_orbis
-from software.tests.library.naive_reduction import Lists, NaiveSdpa
+from software.tests.library.naive_reduction import Lists, NaiveRestore, NaiveSdpa
 from software.tests.library.tiny import Tiny
 from software.tests.library.tiny_models import TINY, run
 from software.tests.library.tiny_runs import NAMES
@@ -77,36 +77,105 @@ def pairs_of(tiny: Tiny, kind: str) -> Callable[[int, int, int, str], Lists]:
     return pairs
 
 
-def config_for(kind: str, *, proportional: bool) -> OrbisConfig:
+def config_for(kind: str, **options: Any) -> OrbisConfig:
     if kind == "heads":
-        return OrbisConfig(matcher="asymrnr", guide="query_value", proportional=proportional,
-                           **ONE_FULL)  # fmt: skip
-    return OrbisConfig(targets="q" if kind == "q" else "qkv", proportional=proportional,
-                       **ONE_FULL)  # fmt: skip
+        options |= {"matcher": "asymrnr", "guide": "query_value", "ratio": 0.3}
+    return OrbisConfig(targets="q" if kind == "q" else "qkv", **ONE_FULL, **options)
 
 
-@pytest.mark.parametrize("proportional", [True, False])
-@pytest.mark.parametrize("kind", ["shared", "q", "heads"])
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("shared", {"restore": "copy"}),
+        ("shared", {"restore": "copy", "proportional": False}),
+        ("shared", {"restore": "residual"}),
+        ("q", {"restore": "copy"}),
+        ("q", {}),
+        ("q", {"residual_bits": 2, "residual_gain": 0.5}),
+        ("q", {"restore": "cache"}),
+        ("heads", {"restore": "copy"}),
+        ("heads", {"restore": "copy", "proportional": False}),
+        ("heads", {"restore": "residual"}),
+    ],
+)
 @pytest.mark.parametrize("name", TINY)
 def test_reduced_steps_follow_the_definition_and_full_ones_are_bit_identical(
-    name: str, kind: str, proportional: bool
+    name: str, kind: str, options: dict[str, Any]
 ) -> None:
     tiny = TINY[name]
     model, plain = tiny.model(), tiny.model()
     inputs, later = tiny.inputs(2, 1), tiny.inputs(2, 2)
-    config = config_for(kind, proportional=proportional)
-    with apply_orbis(model, config, matcher=Chosen(kind)):
-        assert torch.equal(run(model, inputs), run(plain, inputs))
-        reduced = run(model, later, 400)
+    config = config_for(kind, **options)
     unreduced = run(plain, later, 400)
+    layers = list(family_of(plain).attentions(plain).values())
+    first = NaiveSdpa(tiny, None, config)
+    first.watch(layers)
+    full, handles = results_of(layers)
+    with apply_orbis(model, config, matcher=Chosen(kind)):
+        with first:
+            assert torch.equal(run(plain, inputs), run(model, inputs))
+        reduced = run(model, later, 400)
     assert torch.equal(run(model, later, 400), unreduced)
+    for handle in handles:
+        handle.remove()
 
-    naive = NaiveSdpa(tiny, pairs_of(tiny, kind), proportional)
-    naive.watch(list(family_of(plain).attentions(plain).values()))
+    pairs = pairs_of(tiny, kind)
+    naive = NaiveSdpa(tiny, pairs, config, first.results() if kind == "heads" else ())
+    naive.watch(layers)
+    if kind != "heads":
+        restore_in(layers, full, config, pairs)
     with naive:
         expected = run(plain, later, 400)
     torch.testing.assert_close(reduced, expected, **CLOSE)
     assert (expected - unreduced).abs().max() > 20 * CLOSE["atol"]
+
+
+def results_of(layers: list[nn.Module]) -> tuple[list[Tensor], list[Any]]:
+    """The list that gets each layer's result for the video, and the hooks that fill it."""
+    found: list[Tensor] = []
+
+    def note(_: nn.Module, args: Any, result: Any) -> None:
+        found.append((result[0] if isinstance(result, tuple) else result).clone())
+
+    return found, [layer.register_forward_hook(note) for layer in layers]
+
+
+def restore_in(
+    layers: list[nn.Module],
+    full: list[Tensor],
+    config: OrbisConfig,
+    pairs: Callable[[int, int, int, str], Lists],
+) -> None:
+    """Let each layer give its src what the definition says, from its results of the full step."""
+
+    def hook(number: int) -> Callable[..., None]:
+        def write(_: nn.Module, args: Any, result: Any) -> None:
+            video = result[0] if isinstance(result, tuple) else result
+            for sample, rows in enumerate(video):
+                lists = pairs(number, sample, 0, "q")
+                NaiveRestore(config).write(rows, full[number][sample], *lists)
+
+        return write
+
+    for number, layer in enumerate(layers):
+        layer.register_forward_hook(hook(number))
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_broadcast_gives_the_full_steps_results_again(name: str) -> None:
+    tiny = TINY[name]
+    model = tiny.model()
+    layers = list(family_of(model).attentions(model).values())
+    full, _ = results_of(layers)
+    with apply_orbis(model, OrbisConfig(ratio=1, restore="cache", **ONE_FULL)) as applied:
+        for number in range(3):
+            run(model, tiny.inputs(2, number), 500 - 50 * number)
+        usage = applied.usage
+        assert (usage.matchings, usage.reduction_rc) == (0, 1)
+        assert usage.result_bytes <= usage.kept_bytes < 1.5 * usage.result_bytes
+    for number, first in enumerate(full[: len(layers)]):
+        assert torch.equal(full[len(layers) + number], first)
+        assert torch.equal(full[2 * len(layers) + number], first)
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -122,11 +191,7 @@ def test_the_guide_is_what_it_says(name: str) -> None:
             ), with_kwargs=True,
         )  # fmt: skip
     naive = unreduced_sdpa(tiny, model, inputs)
-    mixed = [
-        torch.cat([naive.video(out).transpose(1, 2).flatten(2)
-                   for layer, *_, out in naive.calls if layer == at])
-        for at in range(len(layers))
-    ]  # fmt: skip
+    mixed = [out.transpose(1, 2).flatten(2) for out in naive.results()]
     guides: tuple[tuple[Guide, list[Tensor]], ...] = (("output", mixed), ("input", entered))
     for guide, expected in guides:
         seen: list[tuple[int, Tensor]] = []
@@ -147,7 +212,7 @@ def test_the_guide_is_what_it_says(name: str) -> None:
 
 def unreduced_sdpa(tiny: Tiny, model: nn.Module, inputs: Any) -> NaiveSdpa:
     """The naive attention after one call of a model, nothing dropped: it has each layer's calls."""
-    naive = NaiveSdpa(tiny, lambda *_: ([], []), proportional=False)
+    naive = NaiveSdpa(tiny, lambda *_: ([], []), OrbisConfig())
     naive.watch(list(family_of(model).attentions(model).values()))
     with naive:
         run(model, inputs)
@@ -166,7 +231,7 @@ def test_q_and_v_are_those_of_the_models_own_attention(name: str) -> None:
         nothing = Found(*(torch.empty(2, 0, dtype=torch.int64) for _ in range(2)))
         return nothing, nothing
 
-    config = config_for("heads", proportional=True)
+    config = config_for("heads")
     with apply_orbis(model, config, matcher=show):
         run(model, inputs)
     naive = unreduced_sdpa(tiny, model, inputs)

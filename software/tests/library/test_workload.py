@@ -75,10 +75,29 @@ def test_token_counts_are_the_published_ones(
 
 def test_sdpa_falls_with_the_square_of_the_tokens_that_are_left() -> None:
     model = MODELS["wan2.1-1.3b"]  # no text among the video tokens
-    full, half = work(model, 1000), work(model, 1000, 500)
+    full, half = work(model, 1000), work(model, 1000, OrbisConfig(ratio=0.5, targets="qkv"))
     assert half["sdpa"] * 4 == full["sdpa"] == 30 * 2 * 1000**2 * 1536
     assert half["projections"] * 2 == full["projections"]
     assert half["feed_forward"] == full["feed_forward"]
+    queries = work(model, 1000, OrbisConfig(ratio=0.75))
+    assert queries["sdpa"] * 4 == full["sdpa"]
+    assert queries["projections"] * 8 == full["projections"] * 5
+    nothing = work(model, 1000, OrbisConfig(ratio=1, restore="cache"))
+    assert (nothing["sdpa"], nothing["projections"]) == (0, 0)
+    assert nothing["feed_forward"] == full["feed_forward"]
+
+
+@pytest.mark.parametrize("name", ["cogvideox-5b", "hunyuanvideo"])
+def test_the_default_keeps_less_than_a_quarter_of_what_caching_keeps(name: str) -> None:
+    found = workload(name, OrbisConfig())
+    tokens = found["video_tokens"]
+    assert found["caching_bytes"] == found["layers"] * tokens * 3072 * 2
+    of_a_pair = 3072 // 2 + 3072 // 32
+    lists = 8 * (2 * found["dropped"] + 2 * (tokens - found["dropped"]) + tokens)
+    kept = found["dropped"] * of_a_pair + 2 * 3072 + lists
+    assert found["kept_bytes"] == found["layers"] * kept
+    assert found["index_bytes"] == found["layers"] * lists
+    assert found["kept_share_of_caching"] == found["kept_bytes"] / found["caching_bytes"] < 0.25
 
 
 def test_a_plan_adds_up() -> None:
@@ -87,7 +106,6 @@ def test_a_plan_adds_up() -> None:
     assert found["num_dst"] == 4388
     # Steps 5, 9, ..., 49 are full as well.
     assert found["reduced_steps"] == 50 - 5 - 12
-    assert found["index_bytes"] == 30 * 7020 * 8
     assert found["tokens_dropped_over_all_steps"] == pytest.approx(0.4 * 33 / 50)
     full, reduced = (sum(found[f"{kind}_step_mac"].values()) for kind in ("full", "reduced"))
     assert found["work_saved"] == pytest.approx(1 - (17 * full + 33 * reduced) / (50 * full))

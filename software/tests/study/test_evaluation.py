@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -13,18 +14,25 @@ import torch
 from typer.testing import CliRunner
 
 from software.commands.cli import app
+from software.demo import geometry
 from software.demo.model import build_model
-from software.study.evaluation import lpips, optimum, page, report
+from software.demo.prompt import CLASSES
+from software.study.evaluation import lpips, matters, optimum, page, report, settings
 from software.study.evaluation.ablation import CHOICES
 from software.study.evaluation.experiment import FULL, QUICK, Experiment
+from software.study.evaluation.judges import JUDGES, LONG, Judge
 from software.study.evaluation.methods import METHODS
+from software.study.evaluation.ways import WAYS
 from software.study.evaluation.workers import Found, measure_all
 
+SHORTEST = Judge("20 steps", 4, (0.4,), labels=(0, 2))
+GUIDED = Judge("20 steps, guided", 4, (0.4,), scale=2.0, labels=(1,))
 SMALL = Experiment(
-    seeds=1, labels=(0, 2), moments=(0.4,), ratios=(0.2, 0.38), steps=4, warmup_steps=1, rc_steps=1
-)
+    seeds=1, judge=SHORTEST, judges=(SHORTEST, GUIDED), ratios=(0.2, 0.38), warmup_steps=1,
+    rc_steps=1,
+)  # fmt: skip
 REDUCED_STEPS = 2
-FILES = ["evaluation.html", "evaluation.json", "evaluation.png"]
+FILES = ["evaluation.html", "evaluation.json", "evaluation.png", "frontier.png"]
 
 
 class Measured(NamedTuple):
@@ -43,9 +51,10 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
     model.save_pretrained(weights)
     told: list[str] = []
     tasks = report.tasks(SMALL)
-    found = measure_all(weights, tasks, 1, told.append)
+    found = measure_all({geometry.SMALL: weights}, tasks, 1, told.append)
     assert len(told) == len(found) == len(tasks)
-    assert {*told} == {str(run) for run in SMALL.runs}
+    own = SHORTEST.runs(1, settings.FIRST_SEED) + GUIDED.runs(1, settings.FIRST_SEED)
+    assert {*told} == {str(run) for run in (*SMALL.runs, *GUIDED.runs(1), *own)}
     return Measured(weights, found, report.summary(SMALL, found))
 
 
@@ -98,6 +107,42 @@ def test_every_choice_is_measured(measured: Measured) -> None:
     assert pairings["0"] > pairings["0.1"] > 1
 
 
+def test_every_way_is_judged_at_every_ratio(measured: Measured) -> None:
+    judges = measured.result["frontier"]
+    assert [row["name"] for row in judges] == [judge.name for judge in SMALL.judges]
+    for row in judges:
+        assert [way["name"] for way in row["ways"]] == [way.name for way in WAYS]
+        for way, told in zip(WAYS, row["ways"], strict=True):
+            assert [point["ratio"] for point in told["points"]] == list(way.ratios)
+            for point in told["points"]:
+                dropped = round(point["ratio"] * 512) / 512
+                assert point["reduction_rc"] == pytest.approx(dropped, abs=1e-4)
+                assert len(point["runs"]) == len(row["runs"])
+                assert 0 <= point["work"] < 1
+                assert 0 < point["memory"] < 1.02
+    broadcast = judges[0]["ways"][-1]["points"][0]
+    assert (broadcast["work"], broadcast["memory"]) == (0, pytest.approx(1.0129, abs=1e-4))
+    for claim in measured.result["claims"]:
+        assert claim["judge"] in claim["sentence"]
+
+
+def test_matching_and_settings_are_measured_on_the_judges_that_they_name(
+    measured: Measured,
+) -> None:
+    rows = measured.result["matters"]
+    assert [(row["judge"], row["ratio"], row["dst_fraction"]) for row in rows] == [
+        (judge.name, *point) for judge in SMALL.judges for point in matters.POINTS
+    ]
+    for row in rows:
+        assert row["gain"] == pytest.approx(row["datm"] - row["random"], abs=1e-3)
+    found = measured.result["settings"]
+    ours = [row for row in found if (row["gain"], row["bits"]) == (0.9375, 4)]
+    assert [(row["judge"], row["ratio"]) for row in ours] == [
+        (judge.name, ratio) for judge in SMALL.judges for ratio in settings.RATIOS
+    ]
+    assert {row["bits"] for row in found} == {2, 4}
+
+
 def test_likeness_and_pairs(measured: Measured) -> None:
     for guide in ("previous_output", "input"):
         for entry in measured.result["similarity"][guide].values():
@@ -142,7 +187,7 @@ def test_what_is_missing_is_said(
     result = report.summary(SMALL, measured.found)
     assert result["optimum"] == {"missing": "kmedoids is not installed"}
     assert result["lpips_missing"] == "torchvision is not installed"
-    text = page.render(SMALL, measured.found, result, b"")
+    text = page.render(SMALL, measured.found, result, b"", page.frontier_pictures(result))
     assert "Not measured: kmedoids is not installed." in text
     assert "LPIPS was not measured: torchvision is not installed." in text
 
@@ -166,13 +211,15 @@ def test_the_command_writes_the_same_with_two_jobs(
     picture = (tmp_path / "evaluation.png").read_bytes()
     assert picture == page.headline_picture(measured.result)
     text = (tmp_path / "evaluation.html").read_text()
-    for section in ("headline", "ratios", "table-1", "table-2", "figure-3", "figure-4",
-                    "iterations", "optimum"):  # fmt: skip
+    for section in ("headline", "frontier", "matters", "settings", "ratios", "table-1", "table-2",
+                    "figure-3", "figure-4", "iterations", "optimum"):  # fmt: skip
         assert f'<section id="{section}"' in text
-    assert text.count("data:image/png;base64,") == 5
+    assert text.count("data:image/png;base64,") == 9
     assert "http" not in text  # nothing comes from a network
     for sentence in measured.result["headline"]["multiples"]:
         assert sentence in done.stdout
+    for claim in measured.result["claims"]:
+        assert claim["sentence"] in done.stdout
 
 
 def orbis(*arguments: object) -> Any:
@@ -199,14 +246,18 @@ def test_refusals(options: list[object], rule: str, tmp_path: Path) -> None:
 
 def test_plans_that_measure_nothing_are_refused() -> None:
     with pytest.raises(ValueError, match="labels is empty"):
-        Experiment(labels=())
+        Experiment(judge=replace(LONG, labels=()))
     with pytest.raises(ValueError, match=r"ratio is 0.38; it must be one of \(0.2,\)"):
         Experiment(ratios=(0.2,))
     with pytest.raises(ValueError, match="6 steps with 2 full ones at the start match 1 times"):
-        Experiment(steps=6, warmup_steps=2)
+        Experiment(judge=replace(LONG, steps=6), warmup_steps=2)
 
 
 def test_the_full_plan_sees_every_moment_of_every_class() -> None:
     prompts = {run.prompt for run in FULL.runs}
-    assert len(prompts) == len(FULL.labels) * len(FULL.moments)
+    assert len(prompts) == len(CLASSES) * len(LONG.moments)
     assert len(QUICK.runs) < len(FULL.runs)
+    for judge in JUDGES:
+        runs = judge.runs(FULL.seeds)
+        assert len({*runs}) == 9
+        assert not {*runs} & {*judge.runs(FULL.seeds, settings.FIRST_SEED)}

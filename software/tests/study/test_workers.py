@@ -8,9 +8,11 @@ from typing import NoReturn
 
 import pytest
 
-from software.demo.model import WEIGHTS
+from software.demo.diffusion import TimeGrid
+from software.demo.geometry import SMALL
 from software.library.errors import SetupError
-from software.study.evaluation.experiment import QUICK, Run
+from software.study.evaluation.experiment import QUICK
+from software.study.evaluation.judges import Run
 from software.study.evaluation.workers import measure_all
 
 RUN = QUICK.runs[0]
@@ -23,6 +25,7 @@ class Sleep:
 
     seconds: float
     run: Run = RUN
+    grid: TimeGrid = QUICK.grid
 
     def measure(self, model: object) -> int:
         time.sleep(self.seconds)
@@ -34,6 +37,7 @@ class Killed:
     """Dies as a process does when memory runs out."""
 
     run: Run = RUN
+    grid: TimeGrid = QUICK.grid
 
     def measure(self, model: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -41,7 +45,7 @@ class Killed:
 
 def test_a_killed_worker_is_told() -> None:
     with pytest.raises(SetupError, match=r"worker process was killed; .*: give fewer jobs than 1"):
-        measure_all(WEIGHTS, [Killed()], 1, lambda what: None)
+        measure_all({SMALL: SMALL.weights}, [Killed()], 1, lambda what: None)
 
 
 def test_an_interrupt_ends_the_workers() -> None:
@@ -50,5 +54,5 @@ def test_an_interrupt_ends_the_workers() -> None:
 
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        measure_all(WEIGHTS, [Sleep(0), Sleep(LONG)], 1, interrupted)
+        measure_all({SMALL: SMALL.weights}, [Sleep(0), Sleep(LONG)], 1, interrupted)
     assert time.monotonic() - begun < LONG / 2
