@@ -14,6 +14,7 @@ from golden.ambient import in_plain_mode
 from golden.dau import Points
 from golden.options import MatchOptions
 from golden.qe import Quantized, quantize
+from golden.spread import spread
 from golden.topk import topk
 from golden.update import update
 
@@ -118,7 +119,11 @@ def match(
     num_tokens = len(points.tokens)
     validate.check_sizes(num_tokens, num_dst, reduce)
     if options.init is None:
-        dst = sampler.sample(num_tokens, num_dst, options.seed)
+        dst = (
+            spread(tokens, num_dst, options.seed)
+            if options.spread
+            else sampler.sample(num_tokens, num_dst, options.seed)
+        )
     else:
         listed = validate.check_init(options.init, num_tokens, num_dst)
         dst = torch.tensor(listed, dtype=torch.int64)

@@ -52,6 +52,11 @@ def nearest(points: Points, src: Tensor, dst: Tensor) -> Tensor:
         src: int64 [S], token indices.
         dst: int64 [M], the token of each slot.
     """
+    return nearest_slots(points, src, dst).slot
+
+
+def nearest_slots(points: Points, src: Tensor, dst: Tensor) -> Least:
+    """As `nearest`, with each distance, less the src's own squared norm."""
     height = max(1, SLOT_VALUES // (SLOT_BLOCK * points.tokens.shape[1])) * SLOT_BLOCK
     slot = torch.empty_like(src)
     # float64 holds the distances of any tile. Both lie there from the start: small results that are
@@ -69,4 +74,4 @@ def nearest(points: Points, src: Tensor, dst: Tensor) -> Tensor:
                 tile = points.tile(rows, block)
                 best = merge(best, least(tile, first + place * SLOT_BLOCK))
             distance[part], slot[part] = best.distance, best.slot
-    return slot
+    return Least(distance, slot)

@@ -1,6 +1,7 @@
 """Options of a match and of a restore, with the project's one set of defaults.
 
-Source: docs/definition.md, 'Init', 'Convergence' and 'Restore with residual'. Loads without torch.
+Source: docs/definition.md, 'Init', 'Spread', 'Convergence' and 'Restore with residual'. Loads
+without torch.
 """
 
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from golden.convergence import epsilon_to_q16
-from golden.scalars import integer, number
+from golden.scalars import flag, integer, number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +28,8 @@ class MatchOptions:
     Attributes:
         seed: of the initial dst list, 0..2^32 - 1; without effect where init is given.
         init: M distinct token indices in slot order, instead of a random choice.
+        spread: spread the first dst over the tokens (`golden.spread`) instead of drawing them all;
+            without effect where init is given.
         epsilon: least relative change of L that goes on, at least 0 and below 1; 0 goes on until no
             slot moves. The engine and the golden model take it as `epsilon_q16`.
         max_iterations: most pairings, at least 1; 1 pairs with the initial dst and refines nothing,
@@ -38,11 +41,14 @@ class MatchOptions:
 
     seed: int = 0
     init: "Sequence[int] | Tensor | None" = None
+    spread: bool = False
     epsilon: float = 0.001
     max_iterations: int = 20
 
     def __post_init__(self) -> None:
-        for name, convert in (("seed", integer), ("max_iterations", integer), ("epsilon", number)):
+        for name, convert in (
+            ("seed", integer), ("spread", flag), ("max_iterations", integer), ("epsilon", number),
+        ):  # fmt: skip
             object.__setattr__(self, name, convert(name, getattr(self, name)))
         check_seed(self.seed)
         epsilon_to_q16(self.epsilon)

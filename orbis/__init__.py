@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from golden.datm import Match as Match
     from golden.datm import match as match
     from golden.options import MatchOptions as MatchOptions
+    from golden.options import ResidualOptions as ResidualOptions
     from golden.qe import Quantized as Quantized
     from golden.qe import quantize as quantize
     from golden.reduce import Reduction as Reduction
+    from golden.residual import Residual as Residual
     from software.library.backends import MatchingBackend as MatchingBackend
     from software.library.backends import make_backend as make_backend
     from software.library.backends.clocked_match import ClockedMatch as ClockedMatch
@@ -47,6 +49,8 @@ HOME = {
     "OrbisSummary": "software.library.reduction.summary",
     "Quantized": "golden.qe",
     "Reduction": "golden.reduce",
+    "Residual": "golden.residual",
+    "ResidualOptions": "golden.options",
     "SetupError": "software.library.errors",
     "SimulationError": "software.library.errors",
     "Usage": "software.library.reduction.usage",

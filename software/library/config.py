@@ -49,7 +49,7 @@ _KINDS: dict[Callable[[str, Any], Any], tuple[str, ...]] = {
     integer: ("rc_steps", "last_full_steps", "num_steps", "num_dst", "max_iterations", "bits",
               "scale_group", "residual_bits", "seed"),
     number: ("ratio", "warmup_steps", "dst_fraction", "epsilon", "residual_gain"),
-    flag: ("warm_start", "proportional"),
+    flag: ("spread", "warm_start", "proportional"),
     integers: ("layers",),
 }  # fmt: skip
 """What brings each field's value to its type; names are checked by their lists."""
@@ -86,6 +86,8 @@ class OrbisConfig:
         max_iterations: most pairings of a match.
         bits: 4 as the engine has them, or None for the float tokens as they are.
         scale_group: channels that share a scale; 1 is a scale a channel. Only for 4 bits.
+        spread: DATM starts from dst that are spread over the tokens, farthest first, and not from
+            dst drawn at random.
         warm_start: DATM starts from the dst of the layer's last match.
         guide: what is matched: a layer's SDPA ``output`` (heads concatenated, before the output
             projection), its ``input`` (what the attention layer receives), or ``query_value``, Q
@@ -123,6 +125,7 @@ class OrbisConfig:
     max_iterations: int = MatchOptions.max_iterations
     bits: int | None = 4
     scale_group: int = 1
+    spread: bool = True
     warm_start: bool = False
     guide: Guide = "output"
     matcher: MatcherName = "datm"
@@ -193,8 +196,9 @@ class OrbisConfig:
     def match_options(self) -> MatchOptions:
         """How each match starts and when it stops."""
         return MatchOptions(
-            seed=self.seed, epsilon=self.epsilon, max_iterations=self.max_iterations
-        )
+            seed=self.seed, spread=self.spread, epsilon=self.epsilon,
+            max_iterations=self.max_iterations,
+        )  # fmt: skip
 
     @property
     def residual_options(self) -> ResidualOptions:

@@ -198,5 +198,5 @@ def make_matcher(config: OrbisConfig, backend: MatchingBackend | None = None) ->
         backend = make_backend("golden", bits=config.bits, scale_group=config.scale_group)
     options = config.match_options
     if config.matcher == "random":
-        return DatmMatcher(backend, replace(options, max_iterations=1))
+        return DatmMatcher(backend, replace(options, spread=False, max_iterations=1))
     return DatmMatcher(backend, options, config.warm_start)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from torch import Tensor
 
 from golden import validate
 from golden.options import MatchOptions
-from golden.qe import round_to_format
+from golden.qe import TokenFormat, quantize, round_to_format
+from golden.spread import spread
 from hw.bus.registers import (
     ID,
     STAGES,
@@ -127,12 +129,14 @@ class RtlBackend:
             SetupError: the simulator cannot be built.
             SimulationError: the engine did not finish, or reported an error.
         """
-        rounded = round_to_format(tokens, "bf16" if self.config.token_format == "bf16" else "fp16")
+        rounded = round_to_format(tokens, self._format)
         num_tokens, channels = rounded.shape
         validate.check_sizes(num_tokens, num_dst, reduce)
+        check_capacity(self.config, num_tokens, channels, num_dst, options.max_iterations)
+        if options.init is None and options.spread:
+            options = replace(options, init=self._spread(rounded, num_dst, options.seed))
         init = options.init
         first = None if init is None else validate.check_init(init, num_tokens, num_dst)
-        check_capacity(self.config, num_tokens, channels, num_dst, options.max_iterations)
 
         layout = Layout(JobSizes(self.config, num_tokens, channels, num_dst))
         bits = rounded.contiguous().view(torch.int16).cpu().numpy().view(np.uint16)
@@ -148,6 +152,18 @@ class RtlBackend:
                 # An interrupt, too, may leave a job under way, whose registers take no other.
                 self.close()
                 raise
+
+    def _spread(self, tokens: Tensor, num_dst: int, seed: int) -> Tensor:
+        """The first dst list, chosen by the host: the engine draws, or takes what it is given."""
+        levels = quantize(
+            tokens, token_format=self._format, scale_group=self.config.scale_group,
+            weight_bits=self.config.weight_bits,
+        )  # fmt: skip
+        return spread(levels, num_dst, seed)
+
+    @property
+    def _format(self) -> TokenFormat:
+        return "bf16" if self.config.token_format == "bf16" else "fp16"
 
     def _powered(self, memory_bytes: int) -> Simulator:
         """A simulator with that much memory: the one there is, or a new one, identified."""

@@ -8,6 +8,8 @@ from software.library.matchers import make_matcher
 from software.library.reduction.hook import TransformerHook
 from software.library.reduction.usage import Usage
 
+_TARGETS = {"qkv": "Q, K and V", "q": "Q"}
+
 
 @dataclass(frozen=True)
 class OrbisSummary:
@@ -35,13 +37,15 @@ class OrbisSummary:
                 f"{len(self.layers)} attention layers patched: {self.layers[0]} to"
                 f" {self.layers[-1]}",
                 f"{self.matcher}, on {config.guide.replace('_', ' and ')}; {config.ratio:.0%} of"
-                f" the video tokens dropped in reduced steps, FC:RC 1:{config.rc_steps} after"
-                f" {warmup}",
+                f" the video tokens dropped from {_TARGETS[config.targets]} in reduced steps and"
+                f" restored by {config.restore}, FC:RC 1:{config.rc_steps} after {warmup}",
                 f"so far {usage.full_calls} full and {usage.reduced_calls} reduced calls:"
                 f" {usage.reduction:.1%} of all video-token rows dropped,"
                 f" {usage.reduction_rc:.1%} of those in reduced calls",
                 f"attention {usage.attention_seconds:.2f} s, {usage.matchings} matchings"
                 f" {usage.matching_seconds:.2f} s (host time)",
+                f"kept from step to step: {usage.kept_bytes / 2**30:.2f} GiB at most, index lists"
+                f" among it, {usage.kept_share:.1%} of what keeping all results takes",
             ]
         )
 

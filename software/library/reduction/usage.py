@@ -60,6 +60,11 @@ class Usage:
         """Share of rows dropped over the reduced calls alone."""
         return self.rows_dropped / self.rows_reduced if self.rows_reduced else 0.0
 
+    @property
+    def kept_share(self) -> float:
+        """What was kept, of what attention caching keeps; 0 before a step has matched."""
+        return self.kept_bytes / self.result_bytes if self.result_bytes else 0.0
+
     def __add__(self, other: "Usage") -> "Usage":
         """Totals of both."""
         sums = {each.name: getattr(self, each.name) + getattr(other, each.name)

@@ -71,8 +71,11 @@ class Experiment:
         return self.judge.steps
 
     def reduction(self, ratio: float, **options: Any) -> OrbisConfig:
-        """The reduction of a method, restored as in the paper, and options of its own."""
-        paper = {"targets": "qkv", "restore": "copy", "dst_fraction": self.dst_fraction}
+        """The reduction of a method, begun and restored as in the paper, and its own options."""
+        paper = {
+            "targets": "qkv", "restore": "copy", "spread": False,
+            "dst_fraction": self.dst_fraction,
+        }  # fmt: skip
         return self.way(self.judge, ratio=ratio, **{**paper, **options})
 
     def way(self, judge: Judge, **options: Any) -> OrbisConfig:

@@ -9,7 +9,10 @@ from software.study.evaluation.judges import Judge
 from software.study.evaluation.runs import figures_over, mean_and_error
 from software.study.evaluation.workers import Found, Task
 
-MATCHERS = ("datm", "random")
+MATCHERS: dict[str, dict[str, Any]] = {
+    "spread": {}, "drawn": {"spread": False}, "random": {"matcher": "random"},
+}  # fmt: skip
+"""DATM from dst that spread over the tokens, DATM from drawn ones, and drawn ones as they are."""
 POINTS = (
     (0.38, 1 / 4), (0.38, 1 / 16), (0.75, 1 / 4), (0.75, 1 / 8), (0.75, 1 / 16), (0.75, 1 / 32),
     (0.9375, 1 / 16), (0.9375, 1 / 32),
@@ -23,7 +26,7 @@ def _config(
     experiment: Experiment, judge: Judge, matcher: str, point: tuple[float, float]
 ) -> OrbisConfig:
     ratio, fraction = point
-    return experiment.way(judge, ratio=ratio, dst_fraction=fraction, matcher=matcher)
+    return experiment.way(judge, ratio=ratio, dst_fraction=fraction, **MATCHERS[matcher])
 
 
 def tasks(experiment: Experiment) -> list[Task]:
@@ -35,7 +38,10 @@ def tasks(experiment: Experiment) -> list[Task]:
 
 
 def summary(experiment: Experiment, found: Found) -> list[dict[str, Any]]:
-    """A row a judge and point: PSNR of each matcher, and DATM's gain with its error over runs."""
+    """A row a judge and point: PSNR of each matcher, and how far the first is above the others.
+
+    ``gains`` has, for each of the others, the mean over runs and its standard error.
+    """
     rows = []
     for judge in experiment.named(JUDGED):
         for point in POINTS:
@@ -44,12 +50,16 @@ def summary(experiment: Experiment, found: Found) -> list[dict[str, Any]]:
                 config = _config(experiment, judge, matcher, point)
                 runs = [found[task] for task in judged(experiment, judge, config)]
                 figures[matcher] = figures_over(runs)
-            gaps = [a - b for a, b in zip(*(figures[name]["runs"] for name in MATCHERS),
-                                          strict=True)]  # fmt: skip
-            gain, error = mean_and_error(gaps)
             rows.append(
                 {"judge": judge.name, "ratio": point[0], "dst_fraction": point[1],
-                 **{name: figures[name]["psnr"] for name in MATCHERS},
-                 "pairings": figures["datm"]["pairings"], "gain": gain, "gain_error": error}
+                 "psnr": {name: each["psnr"] for name, each in figures.items()},
+                 "pairings": {name: each["pairings"] for name, each in figures.items()},
+                 "gains": {name: _gain(figures["spread"], figures[name])
+                           for name in ("drawn", "random")}}
             )  # fmt: skip
     return rows
+
+
+def _gain(one: dict[str, Any], other: dict[str, Any]) -> tuple[float, float | None]:
+    """How far the one's PSNR is above the other's, run by run."""
+    return mean_and_error([a - b for a, b in zip(one["runs"], other["runs"], strict=True)])

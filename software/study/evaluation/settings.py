@@ -1,4 +1,4 @@
-"""How a residual's gain and bits were chosen: on seeds of their own, which nothing else reports."""
+"""How gain, bits and pairings were chosen: on seeds of their own, which nothing else reports."""
 
 from itertools import product
 from typing import Any
@@ -14,22 +14,28 @@ FIRST_SEED = 10
 """Those before it are reported on."""
 GAINS = (1.0, 0.9375, 0.875, 0.75)
 BITS = (4, 2)
+PAIRINGS = (1, 2, 3, OrbisConfig.max_iterations)
 RATIOS = (0.5, 0.75, 0.875)
 JUDGED = ("20 steps", "20 steps, held out", "20 steps, guided")
 _WAY = next(way for way in WAYS if way.name == OURS_Q)
-Setting = tuple[float, float, int]
-"""Ratio, gain and bits."""
+_OURS = (OrbisConfig.residual_gain, OrbisConfig.residual_bits, OrbisConfig.max_iterations)
+Setting = tuple[float, float, int, int]
+"""Ratio, gain, bits and the most pairings."""
 
 
 def _settings() -> list[Setting]:
-    """Every gain with the default bits, every width with the default gain."""
-    gains = product(RATIOS, GAINS, (OrbisConfig.residual_bits,))
-    return list(dict.fromkeys([*gains, *product(RATIOS, (OrbisConfig.residual_gain,), BITS)]))
+    """Every choice of one with the defaults of the others."""
+    gain, bits, pairings = ((default,) for default in _OURS)
+    kinds = ((GAINS, bits, pairings), (gain, BITS, pairings), (gain, bits, PAIRINGS))
+    found = [setting for kind in kinds for setting in product(RATIOS, *kind)]
+    return list(dict.fromkeys(found))
 
 
 def _runs(experiment: Experiment, judge: Judge, setting: Setting) -> list[WholeRun]:
-    ratio, gain, bits = setting
-    options = {**_WAY.at(ratio), "residual_gain": gain, "residual_bits": bits}
+    ratio, gain, bits, pairings = setting
+    options = {
+        **_WAY.at(ratio), "residual_gain": gain, "residual_bits": bits, "max_iterations": pairings,
+    }  # fmt: skip
     config = experiment.way(judge, **options)
     runs = judge.runs(experiment.seeds, FIRST_SEED)
     return [WholeRun(run, config, judge.grid) for run in runs]
@@ -44,10 +50,11 @@ def tasks(experiment: Experiment) -> list[Task]:
 
 
 def summary(experiment: Experiment, found: Found) -> list[dict[str, Any]]:
-    """A row a judge and setting: ``ratio``, ``gain``, ``bits`` and figures over runs."""
+    """A row a judge and setting: ``ratio``, ``gain``, ``bits``, ``most_pairings``, figures."""
     return [
         {
-            "judge": judge.name, "ratio": setting[0], "gain": setting[1], "bits": setting[2],
+            "judge": judge.name,
+            **dict(zip(("ratio", "gain", "bits", "most_pairings"), setting, strict=True)),
             **figures_over([found[task] for task in _runs(experiment, judge, setting)]),
         }
         for judge in experiment.named(JUDGED) for setting in _settings()

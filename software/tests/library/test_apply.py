@@ -66,7 +66,7 @@ def test_usage_and_summary_tell_what_was_done() -> None:
     run_all(tiny, model, 3, batch=2)
     summary = orbis_summary(model)
     usage = summary.usage
-    dropped = round(0.38 * tiny.num_tokens)
+    dropped = round(0.75 * tiny.num_tokens)
     assert usage.rows_full == 2 * 2 * tiny.num_tokens
     assert usage.rows_reduced == 2 * usage.rows_full
     assert usage.rows_dropped == 2 * 2 * 2 * dropped
@@ -78,8 +78,16 @@ def test_usage_and_summary_tell_what_was_done() -> None:
         "2 attention layers patched: transformer.transformer_blocks.0.attn to "
         "transformer.single_transformer_blocks.0.attn"
     )
-    assert lines[1].startswith("datm, 4-bit, on output; 38% of the video tokens")
-    assert lines[2].startswith("so far 1 full and 2 reduced calls: 25.6% of all video-token rows")
+    assert lines[1].startswith(
+        "datm, 4-bit, on output; 75% of the video tokens dropped from Q in reduced steps and"
+        " restored by residual, FC:RC 1:3"
+    )
+    assert lines[2].startswith("so far 1 full and 2 reduced calls: 50.0% of all video-token rows")
+    assert usage.result_bytes == 2 * 2 * tiny.num_tokens * 20 * 4
+    assert lines[4] == (
+        "kept from step to step: 0.00 GiB at most, index lists among it, 81.0% of what keeping all"
+        " results takes"
+    )
 
 
 def test_chosen_layers_alone_are_patched() -> None:
@@ -112,7 +120,7 @@ def test_a_handle_undoes_its_own_patch_alone_and_keeps_its_figures() -> None:
     first.remove()
     second = apply_orbis(model, CONFIG, matcher=Log())
     first.remove()
-    assert str(orbis_summary(model)).splitlines()[1].startswith("Log, on output; 38% of")
+    assert str(orbis_summary(model)).splitlines()[1].startswith("Log, on output; 75% of")
     second.remove()
     assert first.usage.reduced_calls == 1
     assert second.usage.reduced_calls == 0

@@ -50,7 +50,8 @@ def test_the_number_of_reduced_tokens_follows_the_ratio() -> None:
         OrbisConfig(ratio=0.38, num_dst=400).counts(grid)
     # One dst a 2x2x2 block: more than 3/4 can go. Blocks at the edge are smaller.
     assert OrbisConfig(ratio=0.8, matcher="bsm").counts(grid) == (64, 410)
-    assert OrbisConfig(matcher="bsm2d").counts((3, 4, 5))[0] == 3 * 2 * 3
+    assert OrbisConfig(ratio=0.5, matcher="bsm2d").counts((3, 4, 5))[0] == 3 * 2 * 3
+    assert OrbisConfig(ratio=1, restore="cache").counts(grid) == (0, 512)
     with pytest.raises(ValueError, match=r"with 128 dst tokens at most 384"):
         OrbisConfig(ratio=0.8, matcher="bsm2d").counts(grid)
 

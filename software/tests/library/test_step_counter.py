@@ -1,25 +1,26 @@
 """Which calls are full: steps, passes, contexts, and where a run begins and ends."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from software.library.config import OrbisConfig
+from software.library.config import OrbisConfig, Restore
 from software.library.matchers import MatchRequest, make_matcher
 from software.library.reduction import apply_orbis
 from software.tests.library.tiny_models import TINY, run
-from software.tests.library.tiny_runs import CONFIG, NAMES, Log, run_all, times
+from software.tests.library.tiny_runs import CONFIG, COPYING, NAMES, Log, run_all, times
 
 
+@pytest.mark.parametrize("restore", ["copy", "cache"])
 @pytest.mark.parametrize("name", NAMES)
-def test_guidance_in_one_batch_equals_guidance_in_two_contexts(name: str) -> None:
+def test_guidance_in_one_batch_equals_guidance_in_two_contexts(name: str, restore: Restore) -> None:
     tiny = TINY[name]
     batched, separate = tiny.model(), tiny.model()
-    # Random floats are far from ties, unlike 4-bit levels: rounding cannot change a pair.
-    config = OrbisConfig(warmup_steps=1, matcher="bsm")
+    config = replace(COPYING, restore=restore)
     log = Log(config)
     with apply_orbis(batched, config, matcher=log), apply_orbis(separate, config):
         for number, time in enumerate(times(6)):

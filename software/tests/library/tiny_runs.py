@@ -10,6 +10,9 @@ from software.tests.library.tiny import Tiny
 from software.tests.library.tiny_models import TINY, VARIANTS, run
 
 CONFIG = OrbisConfig(warmup_steps=1, rc_steps=3)
+COPYING = OrbisConfig(warmup_steps=1, ratio=0.38, matcher="bsm", targets="qkv", restore="copy")
+"""Copies change by no more than results do, and random floats are far from ties: what rounding
+changes in either is nothing but rounding."""
 NAMES = [name for name in TINY if name not in VARIANTS]
 
 

@@ -134,9 +134,11 @@ def test_matching_and_settings_are_measured_on_the_judges_that_they_name(
         (judge.name, *point) for judge in SMALL.judges for point in matters.POINTS
     ]
     for row in rows:
-        assert row["gain"] == pytest.approx(row["datm"] - row["random"], abs=1e-3)
+        for name, (gain, _) in row["gains"].items():
+            assert gain == pytest.approx(row["psnr"]["spread"] - row["psnr"][name], abs=1e-3)
     found = measured.result["settings"]
-    ours = [row for row in found if (row["gain"], row["bits"]) == (0.9375, 4)]
+    ours = [row for row in found if (row["gain"], row["bits"], row["most_pairings"]) ==
+            (0.9375, 4, 20)]  # fmt: skip
     assert [(row["judge"], row["ratio"]) for row in ours] == [
         (judge.name, ratio) for judge in SMALL.judges for ratio in settings.RATIOS
     ]
