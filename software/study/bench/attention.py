@@ -1,7 +1,8 @@
 """What a reduced step's attention costs of a full one's, and what a whole run gains.
 
-SDPA alone: dropping the rows, attention over those that are left with its bias, and copying results
-back, against attention over all rows; the bound is (1 - ratio)^2. Steps: a whole transformer's
+SDPA alone: dropping the rows, attention over those that are left with its bias, and restoring the
+results, against attention over all rows; the bound is (1 - ratio)^2 where Q, K and V lose rows, and
+1 - ratio where Q alone does. Steps: a whole transformer's
 full step, reduced step and matching, at the width of CogVideoX-2B. Loop: the shipped model's run.
 All in one process, taking turns; medians.
 """
@@ -25,10 +26,12 @@ from software.library.config import OrbisConfig
 from software.library.families import CogVideoX, merge_heads, split_heads
 from software.library.matchers import make_matcher
 from software.library.reduction import apply_orbis
-from software.library.reduction.rows import rows_of
+from software.library.reduction.rows import layer_rows
 from software.library.terminal import print_summary, print_table
 
-RATIO = 0.38
+PAPER = OrbisConfig(ratio=0.38, targets="qkv", restore="copy", spread=False)
+"""What the paper reduces, and how it restores it."""
+WAYS = {"Q K V, copy": PAPER, "Q alone, residual": OrbisConfig()}
 _REPEATS = 7
 
 
@@ -47,31 +50,41 @@ def interleaved(what: dict[str, Callable[[], Any]], repeats: int) -> dict[str, f
 class _AnyPairs:
     """Pairs of a given ratio: random dst, all else in order. Time does not depend on which."""
 
-    def __init__(self, num_tokens: int) -> None:
-        dst = sample(num_tokens, num_tokens // 4, 0)
-        self.src = other_tokens(num_tokens, dst)[: round(RATIO * num_tokens)]
+    def __init__(self, num_tokens: int, config: OrbisConfig) -> None:
+        num_dst, reduce = config.counts((num_tokens, 1, 1))
+        dst = sample(num_tokens, num_dst, 0)
+        self.src = other_tokens(num_tokens, dst)[:reduce]
         self.dst = dst[torch.arange(len(self.src)) % len(dst)]
 
 
-def sdpa(num_tokens: int, heads: int = 8, channels: int = 64) -> dict[str, Any]:
+def sdpa(way: str, num_tokens: int, heads: int = 8, channels: int = 64) -> dict[str, Any]:
     """Seconds of SDPA over all N tokens and over those of a reduced step, and their ratio."""
-    generator = torch.Generator().manual_seed(0)
-    family, rows = CogVideoX(), rows_of([_AnyPairs(num_tokens)], num_tokens, torch.device("cpu"))
+    generator, config = torch.Generator().manual_seed(0), WAYS[way]
+    pairs, device = _AnyPairs(num_tokens, config), torch.device("cpu")
+    family, found = CogVideoX(), layer_rows([pairs], num_tokens, device, config.targets)
     states = torch.randn(1, num_tokens, heads * channels, generator=generator)
 
     def full() -> Tensor:
         part = split_heads(states, heads)
         return merge_heads(family.sdpa(None, part, part, part, None))
 
+    results = full()
+    rows = found.remember(results, results, config)
+
     def reduced() -> Tensor:
-        part = split_heads(rows.take(states), heads)
-        return rows.restore(merge_heads(family.sdpa(None, part, part, part, rows.bias)))
+        query, key = (
+            split_heads(part.take(states), heads) for part in (rows.query, rows.key_value)
+        )
+        mixed = family.sdpa(None, query, key, key, rows.key_value.bias)
+        return rows.query.restore(merge_heads(mixed))
 
     seconds = interleaved({"full": full, "reduced": reduced}, _REPEATS)
     ratio = seconds["reduced"] / seconds["full"]
+    bound = (1 - config.ratio) ** (2 if config.targets == "qkv" else 1)
     return {
-        "num_tokens": num_tokens, "heads": heads, "channels": channels, **seconds, "ratio": ratio,
-        "bound": (1 - RATIO) ** 2, "times_bound": ratio / (1 - RATIO) ** 2,
+        "way": way, "dropped": config.ratio, "num_tokens": num_tokens, "heads": heads,
+        "channels": channels, **seconds, "ratio": ratio, "bound": bound,
+        "times_bound": ratio / bound,
     }  # fmt: skip
 
 
@@ -89,7 +102,7 @@ def steps(layers: int = 2, grid: tuple[int, int, int] = (16, 16, 16)) -> dict[st
     text = torch.randn(1, 226, 4096, generator=generator)
     kinds = {"full": 900.0, "full and matching": 800.0, "reduced": 700.0}  # and their times
     found: dict[str, list[float]] = {name: [] for name in kinds}
-    config = OrbisConfig(ratio=RATIO, warmup_steps=2)
+    config = OrbisConfig(warmup_steps=2)
     with torch.no_grad():
         for _ in range(3):
             with apply_orbis(model, config) as applied:
@@ -118,7 +131,7 @@ _SIZES = ((4_096, 8), (8_192, 4), (17_550, 2))
 
 def loop(repeats: int = 3, steps: int = 50) -> dict[str, Any]:
     """Seconds of the shipped model's run, unreduced and reduced."""
-    model, config = load_model(), OrbisConfig(ratio=RATIO)
+    model, config = load_model(), OrbisConfig()
     matching: list[float] = []
 
     def reduced() -> None:
@@ -140,16 +153,19 @@ def loop(repeats: int = 3, steps: int = 50) -> dict[str, Any]:
 
 def measure() -> dict[str, Any]:
     """All three."""
-    return {"sdpa": [sdpa(*size) for size in _SIZES], "steps": steps(), "loop": loop()}
+    ways = [sdpa(way, *size) for way in WAYS for size in _SIZES]
+    return {"sdpa": ways, "steps": steps(), "loop": loop()}
 
 
 def show(found: dict[str, Any]) -> None:
     """Print the tables of what ``measure`` found."""
     print_table(
-        ("N", "heads", "full, s", "reduced, s", "ratio", "bound", "times the bound"),
+        ("what", "dropped", "N", "heads", "full, s", "reduced, s", "ratio", "bound",
+         "times the bound"),
         (
             (
-                each["num_tokens"], each["heads"], f"{each['full']:.3f}", f"{each['reduced']:.3f}",
+                each["way"], f"{each['dropped']:.0%}", each["num_tokens"], each["heads"],
+                f"{each['full']:.3f}", f"{each['reduced']:.3f}",
                 f"{each['ratio']:.3f}", f"{each['bound']:.3f}", f"{each['times_bound']:.2f}",
             )
             for each in found["sdpa"]

@@ -14,8 +14,8 @@ MATCHERS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """DATM from dst that spread over the tokens, DATM from drawn ones, and drawn ones as they are."""
 POINTS = (
-    (0.38, 1 / 4), (0.38, 1 / 16), (0.75, 1 / 4), (0.75, 1 / 8), (0.75, 1 / 16), (0.75, 1 / 32),
-    (0.9375, 1 / 16), (0.9375, 1 / 32),
+    (0.38, 1 / 4), (0.75, 1 / 4), (0.75, 1 / 8), (0.75, 1 / 32), (0.9375, 1 / 16),
+    (0.9375, 1 / 32),
 )  # fmt: skip
 """Ratio and M as a share of all tokens."""
 JUDGED = ("50 steps", "20 steps", "20 steps, guided")

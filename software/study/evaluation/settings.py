@@ -15,8 +15,8 @@ FIRST_SEED = 10
 GAINS = (1.0, 0.9375, 0.875, 0.75)
 BITS = (4, 2)
 PAIRINGS = (1, 2, 3, OrbisConfig.max_iterations)
-RATIOS = (0.5, 0.75, 0.875)
-JUDGED = ("20 steps", "20 steps, held out", "20 steps, guided")
+RATIOS = (0.75, 0.875)
+JUDGED = ("20 steps", "20 steps, guided")
 _WAY = next(way for way in WAYS if way.name == OURS_Q)
 _OURS = (OrbisConfig.residual_gain, OrbisConfig.residual_bits, OrbisConfig.max_iterations)
 Setting = tuple[float, float, int, int]
