@@ -95,6 +95,14 @@ def match(
     seed: Annotated[
         int | None, typer.Option(metavar="S", help="Seed of the random first dst; 0 by default.")
     ] = None,
+    spread: Annotated[
+        bool,
+        typer.Option(
+            "--spread",
+            help="First dst that spread over the tokens, farthest first,"
+            " of which only one is random.",
+        ),
+    ] = MatchOptions.spread,
     init: Annotated[
         Path | None,
         typer.Option(metavar="DST.npy", help="First dst instead: M distinct token indices."),
@@ -134,8 +142,11 @@ def match(
 
     if init is not None and seed is not None:
         raise ValueError(f"--seed {seed} and --init {init} exclude each other: give one of them.")
+    if init is not None and spread:
+        raise ValueError(f"--spread and --init {init} exclude each other: give one of them.")
     options = MatchOptions(
         seed=MatchOptions.seed if seed is None else seed,
+        spread=spread,
         epsilon=epsilon,
         max_iterations=max_iterations,
     )

@@ -87,7 +87,7 @@ class OrbisConfig:
         bits: 4 as the engine has them, or None for the float tokens as they are.
         scale_group: channels that share a scale; 1 is a scale a channel. Only for 4 bits.
         spread: DATM starts from dst that are spread over the tokens, farthest first, and not from
-            dst drawn at random.
+            dst drawn at random as the engine does by itself.
         warm_start: DATM starts from the dst of the layer's last match.
         guide: what is matched: a layer's SDPA ``output`` (heads concatenated, before the output
             projection), its ``input`` (what the attention layer receives), or ``query_value``, Q

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from software.library.config import Guide
 from software.library.families import AttentionCall, Family, merge_heads
-from software.library.reduction.rows import LayerRows, Rows
+from software.library.reduction.layer_rows import LayerRows
+from software.library.reduction.rows import Rows
 
 left_out_of_compile: Callable[[Any], Any] = torch.compiler.disable(  # type: ignore[no-untyped-call]
     reason="token reduction depends on the step and on the tokens; compile without fullgraph"

@@ -24,9 +24,10 @@ from software.library.matchers import Matcher, MatchRequest
 from software.library.reduction.attention import Seen, left_out_of_compile
 from software.library.reduction.caller import Told, calling_pipeline, calls_of_pipelines
 from software.library.reduction.context import ContextWatch
+from software.library.reduction.layer_rows import LayerRows, layer_rows
 from software.library.reduction.per_thread import PerThread
 from software.library.reduction.refusals import check_call, check_nesting, check_run
-from software.library.reduction.rows import LayerRows, Rows, layer_rows
+from software.library.reduction.rows import Rows
 from software.library.reduction.runs import Calls, Kept, Run, Runs, Shape, TransformerCall
 from software.library.reduction.step_counter import Moment, time_of
 from software.library.reduction.usage import Usage
@@ -170,16 +171,8 @@ class TransformerHook:
             )
         if call.matching:
             call.kept.last_match = call.step
-            self._count_memory(call.run)
+            self.usage.raise_to(**call.run.memory(self))
         self.usage.add(full_calls=int(call.full), reduced_calls=int(not call.full))
-
-    def _count_memory(self, run: Run) -> None:
-        """Take note of what the passes of a run keep."""
-        passes = [kept for (hook, _), kept in run.kept.items() if hook is self]
-        self.usage.raise_to(
-            kept_bytes=sum(kept.bytes for kept in passes),
-            result_bytes=sum(sum(kept.result_bytes.values()) for kept in passes),
-        )
 
     def rows(self, layer: int, num_tokens: int) -> LayerRows | None:
         """See software.library.reduction.attention.Steps; so for the next four."""
@@ -225,7 +218,7 @@ class TransformerHook:
         grid, device, shown = kept.shape.grid, kept.shape.device, seen.shown
         kept.result_bytes[layer] = seen.video.numel() * seen.video.element_size()
         if self.config.keeps_results:
-            kept.results[layer] = _detached(seen.result)
+            kept.keep_result(layer, seen.result)
             return 0.0
         before = kept.previous.get(layer, [None] * len(shown))
         try:
@@ -257,13 +250,6 @@ class TransformerHook:
             self.usage.add(attention_seconds=seconds, rows_full=rows)
         else:
             self.usage.add(attention_seconds=seconds, rows_reduced=rows, rows_dropped=dropped)
-
-
-def _detached(result: Any) -> Any:
-    """A layer's result, one tensor or several, without what made it."""
-    if isinstance(result, tuple):
-        return tuple(part.detach() for part in result)
-    return result.detach()
 
 
 def hook_of(model: nn.Module) -> TransformerHook | None:

@@ -11,14 +11,14 @@ tokens, S of them kept, K dropped, H heads of d channels, C channels of a state.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from golden.gather import take_rows
 from golden.reduce import Reduction
-from software.library.config import OrbisConfig, Targets
+from software.library.config import OrbisConfig
 from software.library.families import split_heads
 from software.library.reduction.memory import Memory, remember
 
@@ -217,49 +217,3 @@ def rows_of(pairs: Sequence[Pairs], num_tokens: int, device: torch.device) -> Ro
         for part in ("kept", "restored", "copies")
     )
     return (SharedRows if src.dim() == 2 else HeadRows)(src, dst, kept, restored, copies)
-
-
-@dataclass(frozen=True)
-class LayerRows:
-    """The rows of one layer: of Q, and of keys and values."""
-
-    query: Rows
-    key_value: Rows
-
-    @property
-    def dropped(self) -> int:
-        """K of each video, of the queries or of the keys, whichever lose more."""
-        return max(self.query.dropped, self.key_value.dropped)
-
-    @property
-    def bytes(self) -> int:
-        """What is kept from step to step."""
-        apart = self.key_value is not self.query
-        return self.query.bytes + (self.key_value.bytes if apart else 0)
-
-    def remember(self, mixed: Tensor, states: Tensor, config: OrbisConfig) -> "LayerRows":
-        """See `Rows.remember`; what is restored are the queries' results."""
-        query = self.query.remember(mixed, states, config)
-        return LayerRows(query, query if self.key_value is self.query else self.key_value)
-
-
-def layer_rows(
-    found: Sequence[Any], num_tokens: int, device: torch.device, targets: Targets
-) -> LayerRows:
-    """The rows that a match leaves of N tokens, for tokens on a device.
-
-    Args:
-        found: of each video, its pairs: of one list for all, or of Q's and of KV's.
-        num_tokens: N.
-        device: where the tokens are.
-        targets: what is reduced.
-
-    Raises:
-        ValueError: see `rows_of`.
-    """
-    apart = isinstance(found[0], tuple)
-    query = rows_of([each[0] if apart else each for each in found], num_tokens, device)
-    if targets == "q":
-        return LayerRows(query, Rows())
-    key_value = rows_of([each[1] for each in found], num_tokens, device) if apart else query
-    return LayerRows(query, key_value)

@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 import torch
 
 from software.library.families import Grid
+from software.library.reduction.layer_rows import LayerRows
 from software.library.reduction.per_thread import PerThread
-from software.library.reduction.rows import LayerRows
 from software.library.reduction.step_counter import StepCounter
 
 
@@ -57,6 +57,13 @@ class Kept:
         """Forget what the last match found, but for a warm start."""
         for each in (self.rows, self.results, self.result_bytes):
             each.clear()
+
+    def keep_result(self, layer: int, result: Any) -> None:
+        """Keep a layer's whole result, one tensor or several, without what made it."""
+        several = isinstance(result, tuple)
+        self.results[layer] = (
+            tuple(part.detach() for part in result) if several else result.detach()
+        )
 
     @property
     def bytes(self) -> int:
@@ -110,6 +117,14 @@ class Run:
         self.kept: dict[tuple[object, str], Kept] = {}
         self.step_by_hand: int | None = None
         self.steps_by_hand: int | None = None
+
+    def memory(self, hook: object) -> dict[str, int]:
+        """What the passes of one transformer keep, and what their layers' whole results take."""
+        passes = [kept for (owner, _), kept in self.kept.items() if owner is hook]
+        return {
+            "kept_bytes": sum(kept.bytes for kept in passes),
+            "result_bytes": sum(sum(kept.result_bytes.values()) for kept in passes),
+        }
 
     def reset(self) -> None:
         """Let the next call begin a run, and forget the pairs."""

@@ -26,7 +26,7 @@ from software.library.config import OrbisConfig
 from software.library.families import CogVideoX, merge_heads, split_heads
 from software.library.matchers import make_matcher
 from software.library.reduction import apply_orbis
-from software.library.reduction.rows import layer_rows
+from software.library.reduction.layer_rows import layer_rows
 from software.library.terminal import print_summary, print_table
 
 PAPER = OrbisConfig(ratio=0.38, targets="qkv", restore="copy", spread=False)

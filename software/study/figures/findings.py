@@ -3,8 +3,10 @@
 from statistics import mean, stdev
 from typing import Any, TypeVar
 
+from software.library.config import OrbisConfig
 from software.study.evaluation.headline import multiple, reach
 from software.study.evaluation.methods import ASYMRNR, OURS, plain_name
+from software.study.evaluation.ways import OURS_Q
 from synth.scaling import BUDGET_SHARE
 
 _T = TypeVar("_T")
@@ -31,6 +33,21 @@ def above(evaluation: dict[str, Any], method: str, other: str) -> str:
     )
     gaps = [a - b for a, b in zip(runs, others, strict=True)]
     return f"{mean(gaps):+.1f} dB (± {stdev(gaps) / len(gaps) ** 0.5:.1f})"
+
+
+def default_point(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """The point of the frontier that is the default."""
+    ways = evaluation["frontier"][0]["ways"]
+    return the(the(ways, name=OURS_Q)["points"], ratio=OrbisConfig.ratio)
+
+
+def matters_at_default(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    """What matching is worth at the default ratio and M, a row a set of runs."""
+    default = {"ratio": OrbisConfig.ratio, "dst_fraction": OrbisConfig.dst_fraction}
+    return [
+        row for row in evaluation["matters"]
+        if all(row[name] == value for name, value in default.items())
+    ]  # fmt: skip
 
 
 def reduction_multiple(evaluation: dict[str, Any], level: float, *, plain: bool) -> str:

@@ -4,9 +4,12 @@ import re
 from pathlib import Path
 
 from software.study.evaluation.headline import LEVELS, PAPER_MULTIPLE
+from software.study.evaluation.judges import JUDGES
 from software.study.evaluation.methods import OURS, plain_name
 from software.study.figures.findings import (
     above,
+    default_point,
+    matters_at_default,
     reduction_multiple,
     slowest,
     the,
@@ -29,7 +32,10 @@ def _render(template: str, docs: Path) -> str:
         paper_multiple=PAPER_MULTIPLE,
         budget_share=BUDGET_SHARE,
         instance_mm2=INSTANCE_MM2_28NM,
+        guidance_scale=max(judge.scale or 0 for judge in JUDGES),
         above=above,
+        default_point=default_point,
+        matters_at_default=matters_at_default,
         reduction_multiple=reduction_multiple,
         slowest=slowest,
         the=the,

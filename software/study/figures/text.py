@@ -32,6 +32,11 @@ def cells(values: Iterable[object]) -> str:
     return " | ".join(map(str, values))
 
 
+def bounded(figure: dict[str, Any]) -> str:
+    """A quotient, and on which side of it the truth lies where it is a bound."""
+    return f"{figure['bound']} {figure['value']:.2f}".lstrip()
+
+
 def environment() -> Environment:
     """Templates of this folder; a figure that the files lack is an error."""
     made = Environment(
@@ -41,5 +46,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"as": format, "wrapped": wrapped, "cells": cells}
+    made.filters |= {"as": format, "wrapped": wrapped, "cells": cells, "bounded": bounded}
     return made

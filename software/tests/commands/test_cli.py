@@ -224,6 +224,7 @@ def test_options_that_exclude_each_other(tokens: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.npz"
     given = ["match", tokens, "--num-dst", 3, "--reduce", 3, "-o", output]
     refused(orbis(*given, "--init", tokens, "--seed", 1), output, "exclude each other")
+    refused(orbis(*given, "--init", tokens, "--spread"), output, "exclude each other")
     refused(orbis(*given, "--bits", "float", "--backend", "rtl"), output, "4-bit tokens only")
     refused(orbis(*given, "--bits", "float", "--scale-group", 4), output, "scale_group is 4")
     refused(orbis(*given, "--backend", "rtl", "--scale-group", 3), output, "scale_group is 3")

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from software.library.config import OrbisConfig
+from software.library.config import OrbisConfig, Restore
 from software.library.families import family_of
+from software.library.footprint import kept_bytes
 from software.library.reduction import apply_orbis, orbis_summary, remove_orbis
 from software.library.reduction.attention import ReducedAttention
 from software.tests.library.tiny_models import TINY, run
@@ -84,10 +85,22 @@ def test_usage_and_summary_tell_what_was_done() -> None:
     )
     assert lines[2].startswith("so far 1 full and 2 reduced calls: 50.0% of all video-token rows")
     assert usage.result_bytes == 2 * 2 * tiny.num_tokens * 20 * 4
+    assert usage.kept_bytes == 2 * 2 * kept_bytes(CONFIG, tiny.grid, 20)
     assert lines[4] == (
-        "kept from step to step: 0.00 GiB at most, index lists among it, 81.0% of what keeping all"
-        " results takes"
+        "kept from step to step: 0.00 GiB at most, index lists among it,"
+        f" {usage.kept_bytes / usage.result_bytes:.1%} of what keeping all results takes"
     )
+
+
+@pytest.mark.parametrize("restore", ["copy", "residual"])
+def test_pairs_of_each_head_keep_what_is_planned(restore: Restore) -> None:
+    tiny = TINY["cogvideox"]
+    model = tiny.model()
+    config = OrbisConfig(warmup_steps=1, ratio=0.3, matcher="asymrnr", guide="query_value",
+                         targets="qkv", restore=restore)  # fmt: skip
+    with apply_orbis(model, config) as applied:
+        run_all(tiny, model, 2, batch=2)
+        assert applied.usage.kept_bytes == 2 * 2 * kept_bytes(config, tiny.grid, 32, heads=2)
 
 
 def test_chosen_layers_alone_are_patched() -> None:

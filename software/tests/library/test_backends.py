@@ -95,6 +95,7 @@ def random_case(number: int) -> Case:
             init=chosen if draw(0, 1) else None,
             epsilon=(0, 66, 6554, 65535)[draw(0, 3)] / 65536,
             max_iterations=(1, 2, 20, TINY.max_pairings)[draw(0, 3)],
+            spread=draw(0, 1) == 1,
         ),
     )
 
@@ -190,11 +191,12 @@ def test_merged_modules_change_no_result_and_no_cycle(monkeypatch: pytest.Monkey
 
 
 def test_random_cases_reach_everything() -> None:
-    """A guard on the cases above: several pairings, both inits, K at both ends and between."""
+    """A guard on the cases above: several pairings, all inits, K at both ends and between."""
     cases = [random_case(number) for number in range(RANDOM_CASES)]
     assert {len(case.tokens) - case.num_dst == case.reduce for case in cases} == {True, False}
     assert {case.reduce == 0 for case in cases} == {True, False}
-    assert {case.options.init is None for case in cases} == {True, False}
+    inits = {(case.options.init is None, case.options.spread) for case in cases}
+    assert len(inits) == 4
     iterations = [case.run(GoldenBackend()).iterations for case in cases]
     assert min(iterations) == 1
     assert max(iterations) >= 4

@@ -65,4 +65,5 @@ def test_whole_runs_and_steps_are_measured() -> None:
     loop = attention.loop(repeats=1, steps=4)
     assert loop["reduced_steps"] == 3
     assert loop["reduced"] > loop["matching"] > 0
-    attention.show({"sdpa": [attention.sdpa(64)], "steps": steps, "loop": loop})
+    way = next(iter(attention.WAYS))
+    attention.show({"sdpa": [attention.sdpa(way, 64)], "steps": steps, "loop": loop})
