@@ -71,7 +71,7 @@ figures: demo ## Measure again and refresh README and docs; LIBRARIES="F ..." ad
 
 evaluation: setup ## Measure what reduction costs, by method, and refresh README and docs: long
 	$(BIN)/orbis evaluate -o $(BUILD)/evaluation
-	cp $(BUILD)/evaluation/evaluation.json $(BUILD)/evaluation/evaluation.png docs/
+	cp $(addprefix $(BUILD)/evaluation/,evaluation.json evaluation.png frontier.png) docs/
 	$(BIN)/python -m software.study.figures
 
 clean: ## Remove what was built; .venv and the cache of simulators stay

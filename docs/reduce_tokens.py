@@ -18,7 +18,7 @@ device = "cuda" if torch.cuda.is_available() else "cpu"
 dtype = torch.bfloat16 if device == "cuda" else torch.float32
 pipe = DiffusionPipeline.from_pretrained(model, torch_dtype=dtype).to(device)
 
-apply_orbis(pipe, OrbisConfig(ratio=0.38))  # the one line
+apply_orbis(pipe, OrbisConfig())  # the one line
 generator = torch.Generator().manual_seed(0)
 frames = pipe(prompt, num_inference_steps=50, generator=generator, output_type="pt").frames[0]
 

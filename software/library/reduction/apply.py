@@ -1,6 +1,6 @@
 """Turning token reduction on and off, and telling what it did.
 
-    apply_orbis(pipe, OrbisConfig(ratio=0.38))
+    apply_orbis(pipe, OrbisConfig())
     video = pipe(prompt)
     print(orbis_summary(pipe))
     remove_orbis(pipe)
