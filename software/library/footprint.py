@@ -24,10 +24,24 @@ def index_bytes(config: OrbisConfig, grid: Grid, heads: int) -> int:
     They are src and dst, kept rows and how many each stands for, and each token's row.
     """
     tokens, (_, dropped) = math.prod(grid), config.counts(grid)
-    if not dropped or config.keeps_results:
+    if not dropped:
         return 0
-    lists = 2 * heads if config.matcher == "asymrnr" else 1  # of Q, and of K and V
-    return lists * _INDEX_BYTES * (2 * dropped + 2 * (tokens - dropped) + tokens)
+    a_list = 2 * dropped + 2 * (tokens - dropped) + tokens
+    return _lists(config, heads) * _INDEX_BYTES * a_list
+
+
+def pair_bytes(config: OrbisConfig, grid: Grid, heads: int) -> int:
+    """What src and dst of a layer alone would take, in 32 bits."""
+    return _lists(config, heads) * 2 * 4 * config.counts(grid)[1]
+
+
+def _lists(config: OrbisConfig, heads: int) -> int:
+    """Lists of pairs of a layer; AsymRnR has one a head, of Q and of K and V."""
+    if config.keeps_results:
+        return 0
+    if config.matcher != "asymrnr":
+        return 1
+    return heads * (2 if config.targets == "qkv" else 1)
 
 
 def kept_bytes(

@@ -80,13 +80,14 @@ class Judge:
 
 LONG = Judge("50 steps", 50)
 SHORT = Judge("20 steps", 20)
+GUIDED = Judge("20 steps, guided", 20, scale=2.0)
 JUDGES = (
     LONG,
     SHORT,
     Judge("12 steps", 12),
     Judge("8 steps", 8),
     Judge("20 steps, held out", 20, HELD_OUT),
-    Judge("20 steps, guided", 20, scale=2.0),
-    Judge("20 steps, 1,152 tokens", 20, geometry=LARGE, labels=(0, 1, 7)),
+    GUIDED,
+    Judge("20 steps, 1,152 tokens", 20, geometry=LARGE, labels=(1, 7)),
 )
 """All of them."""

@@ -5,7 +5,7 @@ from typing import Any
 from software.library.config import OrbisConfig
 from software.study.evaluation.experiment import Experiment
 from software.study.evaluation.frontier import judged
-from software.study.evaluation.judges import Judge
+from software.study.evaluation.judges import GUIDED, LONG, SHORT, Judge
 from software.study.evaluation.runs import figures_over, mean_and_error
 from software.study.evaluation.workers import Found, Task
 
@@ -15,11 +15,10 @@ MATCHERS: dict[str, dict[str, Any]] = {
 """DATM from dst that spread over the tokens, DATM from drawn ones, and drawn ones as they are."""
 POINTS = (
     (0.38, 1 / 4), (0.75, 1 / 4), (0.75, 1 / 8), (0.75, 1 / 32), (0.9375, 1 / 16),
-    (0.9375, 1 / 32),
 )  # fmt: skip
 """Ratio and M as a share of all tokens."""
-JUDGED = ("50 steps", "20 steps", "20 steps, guided")
-"""Names of the judges."""
+JUDGED = {LONG.name: POINTS, SHORT.name: POINTS, GUIDED.name: POINTS[1:2]}
+"""Names of the judges, and what each looks at."""
 
 
 def _config(
@@ -32,7 +31,8 @@ def _config(
 def tasks(experiment: Experiment) -> list[Task]:
     """Every judge, matcher, point and run; the default restore, Q alone."""
     return [
-        task for judge in experiment.named(JUDGED) for point in POINTS for matcher in MATCHERS
+        task for judge in experiment.named(JUDGED) for point in JUDGED[judge.name]
+        for matcher in MATCHERS
         for task in judged(experiment, judge, _config(experiment, judge, matcher, point))
     ]  # fmt: skip
 
@@ -44,7 +44,7 @@ def summary(experiment: Experiment, found: Found) -> list[dict[str, Any]]:
     """
     rows = []
     for judge in experiment.named(JUDGED):
-        for point in POINTS:
+        for point in JUDGED[judge.name]:
             figures = {}
             for matcher in MATCHERS:
                 config = _config(experiment, judge, matcher, point)

@@ -28,7 +28,8 @@ def whole_runs(experiment: Experiment, config: OrbisConfig) -> list[WholeRun]:
 
 
 def _steps(experiment: Experiment, config: OrbisConfig) -> list[StepAlone]:
-    return [StepAlone(run, config, experiment.grid) for run in experiment.runs]
+    """Of the first seed's runs: steps vary less than runs do."""
+    return [StepAlone(run, config, experiment.grid) for run in experiment.judge.runs(1)]
 
 
 def over_runs(experiment: Experiment, config: OrbisConfig, found: Found) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def test_matching_and_settings_are_measured_on_the_judges_that_they_name(
 ) -> None:
     rows = measured.result["matters"]
     assert [(row["judge"], row["ratio"], row["dst_fraction"]) for row in rows] == [
-        (judge.name, *point) for judge in SMALL.judges for point in matters.POINTS
+        (judge.name, *point) for judge in SMALL.judges for point in matters.JUDGED[judge.name]
     ]
     for row in rows:
         for name, (gain, _) in row["gains"].items():
@@ -253,6 +253,8 @@ def test_plans_that_measure_nothing_are_refused() -> None:
         Experiment(ratios=(0.2,))
     with pytest.raises(ValueError, match="6 steps with 2 full ones at the start match 1 times"):
         Experiment(judge=replace(LONG, steps=6), warmup_steps=2)
+    with pytest.raises(ValueError, match="seeds is 11; it must be at most 10: those beyond chose"):
+        Experiment(seeds=11)
 
 
 def test_the_full_plan_sees_every_moment_of_every_class() -> None:
@@ -261,5 +263,5 @@ def test_the_full_plan_sees_every_moment_of_every_class() -> None:
     assert len(QUICK.runs) < len(FULL.runs)
     for judge in JUDGES:
         runs = judge.runs(FULL.seeds)
-        assert len({*runs}) == 9
+        assert len({*runs}) == (9 if judge.geometry == geometry.SMALL else 6)
         assert not {*runs} & {*judge.runs(FULL.seeds, settings.FIRST_SEED)}
