@@ -66,10 +66,10 @@ class Residual:
             options: bits and gain.
 
         Raises:
-            ValueError: no pairs, or a difference that is infinite or not a number.
+            ValueError: no pairs, or none of N tokens (see golden.reduce), or a difference that is
+                infinite or not a number.
         """
-        if not src.shape[-1]:
-            raise ValueError("src lists 0 tokens; there must be a pair to code.")
+        _check_pairs(rows, src, dst)
         found = [
             _code(take_rows(part, src).double() - options.gain * take_rows(part, dst).double(),
                   options.bits)
@@ -80,8 +80,8 @@ class Residual:
 
     @property
     def bytes(self) -> int:
-        """What it takes, indices included."""
-        parts = self.src, self.dst, self.codes, self.scales, self.exponents
+        """What it takes beside src and dst."""
+        parts = self.codes, self.scales, self.exponents
         return sum(part.numel() * part.element_size() for part in parts)
 
     def values(self, first: int = 0, last: int | None = None) -> Tensor:
@@ -105,9 +105,32 @@ class Residual:
         for first in range(0, pairs, step):
             src, dst = (part[..., first : first + step] for part in (self.src, self.dst))
             values = self.values(first, first + step)
-            stand_ins = take_rows(rows, dst) * self.options.gain
-            put_rows(rows, src, (stand_ins + values).to(rows.dtype))
+            stand_ins = take_rows(rows, dst).to(torch.promote_types(rows.dtype, torch.float32))
+            put_rows(rows, src, (stand_ins * self.options.gain + values).to(rows.dtype))
         return rows
+
+
+def _check_pairs(rows: Tensor, src: Tensor, dst: Tensor) -> None:
+    if not src.shape[-1]:
+        raise ValueError("src lists 0 tokens; there must be a pair to code.")
+    if src.shape != dst.shape or src.shape[:-1] != rows.shape[:-2]:
+        raise ValueError(
+            f"src has shape {list(src.shape)} and dst {list(dst.shape)} for rows of shape"
+            f" {list(rows.shape)}; they must be pairs, with the leading sizes of the rows."
+        )
+    num_tokens = rows.shape[-2]
+    for name, index in (("src", src), ("dst", dst)):
+        if not 0 <= int(index.min()) <= int(index.max()) < num_tokens:
+            raise ValueError(
+                f"{name} reaches from {int(index.min())} to {int(index.max())}; it must lie in"
+                f" 0..{num_tokens - 1}."
+            )
+    dropped = torch.zeros(rows.shape[:-1], dtype=torch.bool, device=rows.device)
+    dropped.scatter_(-1, src, True)
+    if int(dropped.sum()) != src.numel():
+        raise ValueError("src lists a token twice; its tokens must be distinct.")
+    if bool(dropped.gather(-1, dst).any()):
+        raise ValueError("a dst is itself a src; a dst must be kept.")
 
 
 def _blocks(rows: Tensor, src: Tensor) -> Iterator[Tensor]:

@@ -5,7 +5,8 @@ Source: docs/definition.md, 'Spread'. Farthest-first traversal is Gonzalez's.
 As it is written, each dst would take a pass over all tokens. But gaps only shrink, so the farthest
 token is found among those that were farthest when all gaps were last known, for as long as one of
 them is still farther than the best of the others was. Only then are all gaps brought up to date,
-against all dst since at once: a pairing's worth of distances in a few large multiplications.
+against all dst since at once, in a few large multiplications. That takes the distances of one
+pairing, and those of the candidates from each other each time: some pairings' worth at small sizes.
 """
 
 import torch

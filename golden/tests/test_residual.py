@@ -44,9 +44,15 @@ def test_values_are_those_of_the_definition(
     wanted = slow_values(rows.tolist(), src.tolist(), dst.tolist(), bits, Fraction(sixteenths, 16))
     assert [[Fraction(v) for v in row] for row in found.values().tolist()] == wanted
     restored = found.restore_(rows.double())
+    narrow = found.restore_(rows.clone())
     for row, s, d in zip(wanted, src.tolist(), dst.tolist(), strict=True):
         stand_in = [Fraction(v) * Fraction(sixteenths, 16) for v in rows[d].tolist()]
-        assert restored[s].tolist() == [float(a + b) for a, b in zip(stand_in, row, strict=True)]
+        sums = [float(a + b) for a, b in zip(stand_in, row, strict=True)]
+        assert restored[s].tolist() == sums
+        # Rounded to float32 once, and then to the rows' own dtype.
+        nearest = torch.tensor(sums, dtype=torch.float32).to(dtype)
+        largest = float(rows.float().abs().max())
+        torch.testing.assert_close(narrow[s], nearest, rtol=0, atol=2**-22 * largest)
 
 
 @pytest.mark.parametrize("bits", CODE_BITS)
@@ -66,8 +72,7 @@ def test_what_it_takes_is_what_the_options_say() -> None:
         for channels in (1, 31, 32, 33, 96):
             rows = rows_of(0, 12, channels)
             found = Residual.of(rows, *some_pairs(0, 12, 7), ResidualOptions(bits))
-            indices = 2 * 7 * 8
-            assert found.bytes == indices + ResidualOptions(bits).coded_bytes(7, channels)
+            assert found.bytes == ResidualOptions(bits).coded_bytes(7, channels)
 
 
 def test_leading_places_and_parts_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +110,15 @@ def test_what_cannot_be_coded_is_refused() -> None:
     none = torch.empty(0, dtype=torch.int64)
     with pytest.raises(ValueError, match="src lists 0 tokens; there must be a pair"):
         Residual.of(rows, none, none)
+    for src, dst, message in (
+        ([1, 2], [3], r"src has shape \[2\] and dst \[1\] for rows of shape \[4, 8\]"),
+        ([4], [0], r"src reaches from 4 to 4; it must lie in 0\.\.3"),
+        ([0], [-1], r"dst reaches from -1 to -1; it must lie in 0\.\.3"),
+        ([0, 0], [1, 2], "src lists a token twice"),
+        ([0, 1], [1, 2], "a dst is itself a src"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Residual.of(rows, torch.tensor(src), torch.tensor(dst))
     rows[1, 2] = float("nan")
     with pytest.raises(ValueError, match="infinite or not a number; it must be finite"):
         Residual.of(rows, torch.tensor([1]), torch.tensor([0]))

@@ -1,5 +1,6 @@
 """``orbis evaluate``: what token reduction costs, method by method, as a page."""
 
+import math
 import os
 from typing import Annotated
 
@@ -27,7 +28,7 @@ def evaluate(
     DIR gets evaluation.html (everything, on one page), evaluation.json (the figures behind it),
     evaluation.png (PSNR over the reduction, by matching) and frontier.png (PSNR over the work that
     attention is left with, by restore, ours and rivals). The figures do not depend on the number
-    of jobs.
+    of jobs. Another model takes the place of the small one.
 
     Example: `orbis evaluate --quick -o build/evaluation`
     """
@@ -37,7 +38,7 @@ def evaluate(
 
     require("study")
     from software.demo.geometry import LARGE, SMALL
-    from software.demo.model import model_files
+    from software.demo.model import geometry_of, load_model, model_files
     from software.library.files import (
         check_outputs,
         output_folder,
@@ -59,6 +60,11 @@ def evaluate(
     )
     frontier = folder / "frontier.png"
     folders = {SMALL: weights or SMALL.weights, LARGE: LARGE.weights}
+    if weights is not None and (given := geometry_of(load_model(weights))) != SMALL:
+        raise ValueError(
+            f"{weights} holds a model of {math.prod(given.grid):,} tokens; it must be one of"
+            f" {math.prod(SMALL.grid)}."
+        )
     inputs = [file for each in folders.values() for file in model_files(each)]
     check_outputs([page_file, figures, headline, frontier], inputs=inputs)
     with progress_bar("measure", len(tasks)) as advance:

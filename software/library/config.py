@@ -71,7 +71,8 @@ class OrbisConfig:
     one matches) or *reduced* (RC: attention without the src tokens of the last match).
 
     Attributes:
-        ratio: share of the video tokens that reduced steps drop, 0..1; 0 changes no bit.
+        ratio: share of the video tokens that reduced steps drop, 0..1; 0 changes no bit. The dst
+            stay: ``bsm2d``'s and ``asymrnr``'s may leave less than the default.
         rc_steps: reduced steps after each full one; 0 reduces nothing.
         warmup_steps: full steps first, at least 1: a number, or below 1 a share of the run, rounded
             up. A quarter by default (13 of 50): a video's layout is decided in them

@@ -49,7 +49,7 @@ class AppliedOrbis:
         return sum((hook.usage for hook in self._hooks.values()), Usage())
 
     def reset(self) -> None:
-        """Begin the caller's next run at its first step.
+        """Begin the caller's next run at its first step, and free what this one keeps.
 
         It is for calls outside of a pipeline, in the thread that makes them; a pipeline's runs are
         told apart without it.

@@ -53,6 +53,8 @@ class Steps(Protocol):
 
     guide: Guide
     proportional: bool
+    shows: bool
+    """Whether the matcher is shown anything."""
 
     @property
     def attached(self) -> bool:
@@ -146,7 +148,8 @@ class ReducedAttention:
         video = found if call.text is None else found[0]
         mixed = video if module is None else self.family.video_rows(given[0], call)
         video, mixed = video.detach(), mixed.detach()
-        return Seen(found, video, mixed, self._shown(attn, call, mixed))
+        shown = self._shown(attn, call, mixed) if self.steps.shows else []
+        return Seen(found, video, mixed, shown)
 
     def _shown(self, attn: Any, call: AttentionCall, mixed: Tensor) -> list[Shown]:
         """What the matcher wants to see of each video."""

@@ -66,6 +66,7 @@ class TransformerHook:
     ) -> None:
         self.config, self.family, self.layers = config, family, dict(layers)
         self.guide, self.proportional = config.guide, config.proportional
+        self.shows = not config.keeps_results
         self.usage, self._context = Usage(), ContextWatch(self.end_run)
         self.matcher, self._runs = matcher, runs
         self._calls = PerThread(Calls)
@@ -122,6 +123,7 @@ class TransformerHook:
             told.scheduler_step,
         )
         name = run.counter.place(self, moment)
+        run.forget_stale(self.config.rc_steps)
         steps = (
             run.steps_by_hand
             or (context and context.num_inference_steps)
@@ -198,7 +200,7 @@ class TransformerHook:
     def cached(self, layer: int) -> Any:
         """The layer's result of the full step, where it is kept whole."""
         call = self._call
-        return None if call is None or call.full else call.kept.results.get(layer)
+        return None if call is None or call.full else call.kept.result(layer)
 
     @property
     def matching(self) -> bool:
@@ -230,11 +232,17 @@ class TransformerHook:
                     for tokens, last in zip(shown, before, strict=True)
                 ]
                 rows = layer_rows(found, math.prod(grid), device, self.config.targets)
-                kept.rows[layer] = rows.remember(seen.mixed, seen.video, self.config)
         except ValueError as error:
             raise ValueError(
                 f"layer {self.layers[layer]} cannot be matched in step {step}: {error} A model may"
                 " need a wider dtype; OrbisConfig(layers=...) leaves layers out."
+            ) from error
+        try:
+            kept.rows[layer] = rows.remember(seen.mixed, seen.video, self.config)
+        except ValueError as error:
+            raise ValueError(
+                f"the results of layer {self.layers[layer]} cannot be kept in step {step}: {error}"
+                ' OrbisConfig(restore="copy") keeps none.'
             ) from error
         if self.config.warm_start:
             kept.previous[layer] = found

@@ -19,7 +19,7 @@ class Memory(Protocol):
 
     @property
     def bytes(self) -> int:
-        """What it takes, indices included."""
+        """What it takes beside index lists."""
 
     def restore_(self, rows: Tensor) -> Tensor:
         """Write every src's row into results [.., N, C] that hold those of the kept tokens."""
@@ -40,11 +40,11 @@ class CachedRows:
     @property
     def bytes(self) -> int:
         """See `Memory`."""
-        return sum(part.numel() * part.element_size() for part in (self.src, self.rows))
+        return self.rows.numel() * self.rows.element_size()
 
     def restore_(self, rows: Tensor) -> Tensor:
         """See `Memory`."""
-        put_rows(rows, self.src, self.rows)
+        put_rows(rows, self.src, self.rows.to(rows.dtype))
         return rows
 
 

@@ -84,7 +84,7 @@ def check_run(
     """
     if not config.ratio or not config.rc_steps:
         return
-    if config.proportional and config.targets == "qkv":
+    if config.proportional and config.targets == "qkv" and not config.keeps_results:
         processor: Any = next(iter(layers.values())).processor
         family.check_bias(processor)
     if steps and all(config.full_steps(steps)):

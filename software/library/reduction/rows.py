@@ -124,8 +124,7 @@ class _SomeRows(Rows):
     @property
     def bytes(self) -> int:
         """Indices, and what else is kept."""
-        indices = [self.kept, self.restored, self.copies]
-        indices += [] if self.memory else [self.src, self.dst]
+        indices = self.src, self.dst, self.kept, self.restored, self.copies
         held = sum(index.numel() * index.element_size() for index in indices)
         return held + (self.memory.bytes if self.memory else 0)
 

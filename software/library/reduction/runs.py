@@ -53,17 +53,19 @@ class Kept:
     result_bytes: dict[int, int] = field(default_factory=dict)
     previous: dict[int, list[Any]] = field(default_factory=dict)
 
+    def result(self, layer: int) -> Any:
+        """A copy of what `keep_result` kept: whoever gets it may write to it. None if nothing."""
+        return None if layer not in self.results else _copied(self.results[layer])
+
     def clear(self) -> None:
         """Forget what the last match found, but for a warm start."""
         for each in (self.rows, self.results, self.result_bytes):
             each.clear()
 
     def keep_result(self, layer: int, result: Any) -> None:
-        """Keep a layer's whole result, one tensor or several, without what made it."""
-        several = isinstance(result, tuple)
-        self.results[layer] = (
-            tuple(part.detach() for part in result) if several else result.detach()
-        )
+        """Keep a layer's whole result, one tensor or several, apart from what made it."""
+        with torch.inference_mode(False):
+            self.results[layer] = _copied(result)
 
     @property
     def bytes(self) -> int:
@@ -73,6 +75,12 @@ class Kept:
             parts = result if isinstance(result, tuple) else (result,)
             found += [part.numel() * part.element_size() for part in parts]
         return sum(found)
+
+
+def _copied(result: Any) -> Any:
+    if isinstance(result, tuple):
+        return tuple(part.detach().clone() for part in result)
+    return result.detach().clone()
 
 
 @dataclass
@@ -117,6 +125,14 @@ class Run:
         self.kept: dict[tuple[object, str], Kept] = {}
         self.step_by_hand: int | None = None
         self.steps_by_hand: int | None = None
+
+    def forget_stale(self, rc_steps: int) -> None:
+        """Free what no call can use any more: of other runs, and of matches too long ago."""
+        self.kept = {name: kept for name, kept in self.kept.items()
+                     if kept.run == self.counter.run}  # fmt: skip
+        for kept in self.kept.values():
+            if kept.last_match is not None and self.counter.step - kept.last_match > rc_steps:
+                kept.clear()
 
     def memory(self, hook: object) -> dict[str, int]:
         """What the passes of one transformer keep, and what their layers' whole results take."""

@@ -36,9 +36,7 @@ class OrbisSummary:
             [
                 f"{len(self.layers)} attention layers patched: {self.layers[0]} to"
                 f" {self.layers[-1]}",
-                f"{self.matcher}, on {config.guide.replace('_', ' and ')}; {config.ratio:.0%} of"
-                f" the video tokens dropped from {_TARGETS[config.targets]} in reduced steps and"
-                f" restored by {config.restore}, FC:RC 1:{config.rc_steps} after {warmup}",
+                f"{self._what}, FC:RC 1:{config.rc_steps} after {warmup}",
                 f"so far {usage.full_calls} full and {usage.reduced_calls} reduced calls:"
                 f" {usage.reduction:.1%} of all video-token rows dropped,"
                 f" {usage.reduction_rc:.1%} of those in reduced calls",
@@ -47,6 +45,18 @@ class OrbisSummary:
                 f"kept from step to step: {usage.kept_bytes / 2**30:.2f} GiB at most, index lists"
                 f" among it, {usage.kept_share:.1%} of what keeping all results takes",
             ]
+        )
+
+    @property
+    def _what(self) -> str:
+        """What a reduced step does."""
+        config = self.config
+        if config.keeps_results:
+            return "whole results of the full step stand in reduced steps (attention broadcast)"
+        return (
+            f"{self.matcher}, on {config.guide.replace('_', ' and ')}; {config.ratio:.0%} of the"
+            f" video tokens dropped from {_TARGETS[config.targets]} in reduced steps and restored"
+            f" by {config.restore}"
         )
 
 

@@ -29,9 +29,9 @@ from software.library.reduction import apply_orbis
 from software.library.reduction.layer_rows import layer_rows
 from software.library.terminal import print_summary, print_table
 
-PAPER = OrbisConfig(ratio=0.38, targets="qkv", restore="copy", spread=False)
-"""What the paper reduces, and how it restores it."""
-WAYS = {"Q K V, copy": PAPER, "Q alone, residual": OrbisConfig()}
+_COPYING = OrbisConfig(ratio=0.38, targets="qkv", restore="copy")
+"""As much as the paper reduces, and its restore, but for the mask of proportional attention."""
+WAYS = {"Q K V, copy": _COPYING, "Q alone, residual": OrbisConfig()}
 _REPEATS = 7
 
 

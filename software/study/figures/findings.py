@@ -35,19 +35,28 @@ def above(evaluation: dict[str, Any], method: str, other: str) -> str:
     return f"{mean(gaps):+.1f} dB (± {stdev(gaps) / len(gaps) ** 0.5:.1f})"
 
 
-def default_point(evaluation: dict[str, Any]) -> dict[str, Any]:
-    """The point of the frontier that is the default."""
-    ways = evaluation["frontier"][0]["ways"]
-    return the(the(ways, name=OURS_Q)["points"], ratio=OrbisConfig.ratio)
+def point(evaluation: dict[str, Any], way: str, ratio: float, judge: int = 0) -> dict[str, Any]:
+    """A point of the frontier: of a judge by its place, a way by its name, at a ratio."""
+    return the(the(evaluation["frontier"][judge]["ways"], name=way)["points"], ratio=ratio)
 
 
-def matters_at_default(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
-    """What matching is worth at the default ratio and M, a row a set of runs."""
-    default = {"ratio": OrbisConfig.ratio, "dst_fraction": OrbisConfig.dst_fraction}
-    return [
-        row for row in evaluation["matters"]
-        if all(row[name] == value for name, value in default.items())
-    ]  # fmt: skip
+def default_point(evaluation: dict[str, Any], judge: int = 0) -> dict[str, Any]:
+    """The point that is the default."""
+    return point(evaluation, OURS_Q, OrbisConfig.ratio, judge)
+
+
+def apart(evaluation: dict[str, Any], way: str, ratio: float) -> str:
+    """On which judges the default is above a way at a ratio, and on which below, in dB."""
+    sides: dict[str, list[str]] = {"above": [], "below": []}
+    for number, judge in enumerate(evaluation["frontier"]):
+        gap = (
+            default_point(evaluation, number)["psnr"]
+            - point(evaluation, way, ratio, number)["psnr"]
+        )
+        side = "above" if gap > 0 else "below"
+        sides[side].append(f"{abs(gap):.1f} dB ({judge['name']})")
+    told = [f"{side} it by {', '.join(found)}" for side, found in sides.items() if found]
+    return " and ".join(told)
 
 
 def reduction_multiple(evaluation: dict[str, Any], level: float, *, plain: bool) -> str:

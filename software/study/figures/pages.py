@@ -3,13 +3,16 @@
 import re
 from pathlib import Path
 
+from software.study.evaluation import ways
+from software.study.evaluation.experiment import MOST_SEEDS
 from software.study.evaluation.headline import LEVELS, PAPER_MULTIPLE
 from software.study.evaluation.judges import JUDGES
 from software.study.evaluation.methods import OURS, plain_name
 from software.study.figures.findings import (
     above,
+    apart,
     default_point,
-    matters_at_default,
+    point,
     reduction_multiple,
     slowest,
     the,
@@ -34,8 +37,11 @@ def _render(template: str, docs: Path) -> str:
         instance_mm2=INSTANCE_MM2_28NM,
         guidance_scale=max(judge.scale or 0 for judge in JUDGES),
         above=above,
+        apart=apart,
         default_point=default_point,
-        matters_at_default=matters_at_default,
+        first_seed=MOST_SEEDS,
+        point=point,
+        ways=ways,
         reduction_multiple=reduction_multiple,
         slowest=slowest,
         the=the,

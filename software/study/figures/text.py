@@ -34,7 +34,7 @@ def cells(values: Iterable[object]) -> str:
 
 def bounded(figure: dict[str, Any]) -> str:
     """A quotient, and on which side of it the truth lies where it is a bound."""
-    return f"{figure['bound']} {figure['value']:.2f}".lstrip()
+    return "?" if figure["value"] is None else f"{figure['bound']} {figure['value']:.2f}".lstrip()
 
 
 def environment() -> Environment:

@@ -1,16 +1,20 @@
 """Turning token reduction on and off: what is patched, what is told, what is refused."""
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from software.library.config import OrbisConfig, Restore
+from software.library.config import Guide, MatcherName, OrbisConfig, Restore, Targets
 from software.library.families import family_of
-from software.library.footprint import kept_bytes
+from software.library.footprint import kept_bytes, result_bytes
 from software.library.reduction import apply_orbis, orbis_summary, remove_orbis
 from software.library.reduction.attention import ReducedAttention
+from software.library.reduction.hook import hook_of
+from software.tests.library.tiny import Inputs
 from software.tests.library.tiny_models import TINY, run
 from software.tests.library.tiny_runs import CONFIG, NAMES, Log, run_all
 
@@ -92,15 +96,93 @@ def test_usage_and_summary_tell_what_was_done() -> None:
     )
 
 
-@pytest.mark.parametrize("restore", ["copy", "residual"])
-def test_pairs_of_each_head_keep_what_is_planned(restore: Restore) -> None:
+@pytest.mark.parametrize("targets", ["qkv", "q"])
+@pytest.mark.parametrize("restore", ["copy", "residual", "cache"])
+@pytest.mark.parametrize("matcher", ["datm", "asymrnr"])
+def test_what_is_kept_is_what_is_planned(
+    matcher: MatcherName, restore: Restore, targets: Targets
+) -> None:
     tiny = TINY["cogvideox"]
-    model = tiny.model()
-    config = OrbisConfig(warmup_steps=1, ratio=0.3, matcher="asymrnr", guide="query_value",
-                         targets="qkv", restore=restore)  # fmt: skip
+    model = tiny.model().bfloat16()
+    guide: Guide = "query_value" if matcher == "asymrnr" else "output"
+    config = OrbisConfig(
+        warmup_steps=1, ratio=0.3, matcher=matcher, guide=guide, targets=targets, restore=restore
+    )
     with apply_orbis(model, config) as applied:
-        run_all(tiny, model, 2, batch=2)
-        assert applied.usage.kept_bytes == 2 * 2 * kept_bytes(config, tiny.grid, 32, heads=2)
+        for number in range(2):
+            run(model, halved(tiny.inputs(2, number)), 500 - 100 * number)
+        usage = applied.usage
+        assert usage.kept_bytes == 2 * 2 * kept_bytes(config, tiny.grid, 32, heads=2)
+        assert usage.result_bytes == 2 * 2 * result_bytes(tiny.num_tokens, 32)
+
+
+def halved(inputs: Inputs) -> Inputs:
+    return {key: value.bfloat16() if isinstance(value, Tensor) else value
+            for key, value in inputs.items()}  # fmt: skip
+
+
+def test_what_no_step_can_use_is_freed() -> None:
+    tiny = TINY["wan"]
+    model = tiny.model()
+    apply_orbis(model, CONFIG)
+    inputs, hook = tiny.inputs(1, 0), hook_of(model)
+    assert hook is not None
+    run_outside = hook._runs.of(None)
+    for time in (900.0, 900.0, 800.0, 800.0):  # two passes a step
+        run(model, inputs, time)
+    assert len(run_outside.kept) == 2
+    for time in (950.0, 900.0):  # another run, of one
+        run(model, inputs, time)
+    assert len(run_outside.kept) == 1
+    (kept,) = run_outside.kept.values()
+    assert kept.bytes > 0
+    run_outside.counter.step += CONFIG.rc_steps
+    run_outside.forget_stale(CONFIG.rc_steps)
+    assert kept.bytes == 0
+    remove_orbis(model)
+
+
+def test_a_broadcast_says_so_and_can_be_written_to() -> None:
+    tiny = TINY["wan"]
+    model: Any = tiny.model()
+    results: list[Tensor] = []
+
+    def write(_: nn.Module, args: Any, result: Tensor) -> None:
+        results.append(result.clone())
+        result.mul_(0.5)
+
+    model.blocks[0].attn1.register_forward_hook(write)
+    config = OrbisConfig(warmup_steps=1, ratio=1, restore="cache", targets="qkv")
+    with apply_orbis(model, config):
+        run_all(tiny, model, 4)
+        assert "attention broadcast" in str(orbis_summary(model))
+    assert len(results) == 4
+    assert all(torch.equal(result, results[0]) for result in results)
+
+
+@pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, ratio=1, restore="cache"),
+                                    replace(CONFIG, restore="cache")])  # fmt: skip
+def test_what_is_kept_serves_other_modes_and_dtypes(config: OrbisConfig) -> None:
+    tiny = TINY["wan"]
+    model: Any = tiny.model()
+    with apply_orbis(model, config):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            run(model, tiny.inputs(1, 0), 900)
+        inputs = tiny.inputs(1, 1)
+        inputs["hidden_states"].requires_grad_()
+        run(model, inputs, 800).sum().backward()  # type: ignore[no-untyped-call]
+        assert torch.isfinite(inputs["hidden_states"].grad).all()
+
+
+def test_an_attention_backend_does_not_matter_where_nothing_attends() -> None:
+    tiny = TINY["wan"]
+    model: Any = tiny.model()
+    for block in model.blocks:
+        block.attn1.processor._attention_backend = "_native_flash"
+    config = OrbisConfig(warmup_steps=3, ratio=1, restore="cache", targets="qkv")
+    with apply_orbis(model, config) as applied, suppress(RuntimeError):
+        run(model, tiny.inputs(1, 0))  # the kernel itself may be missing here
+    assert applied.usage.matchings == 0
 
 
 def test_chosen_layers_alone_are_patched() -> None:
