@@ -26,7 +26,7 @@ frames of {size} x {size} pixels directly (no autoencoder): patches of {patch} x
 its prediction becomes a velocity.
 
 It exists to measure token reduction on real attention of a trained model. It has learnt a few short
-clips nearly by heart, and is of no use as a generator of anything else.
+clips, and is of no use as a generator of anything else.
 
 ## Data
 
@@ -54,8 +54,8 @@ moment at which the window starts (`software/demo/prompt.py`), so that it leaves
 
 ![loss curve](curve.png)
 
-The gap between the two rows is memorisation, which this model is meant to do: the clips hold too
-few scenes to generalise from, and held-out moments are prompts that it has never seen. Made by
+The gap between the two rows is memorisation: the clips hold too few scenes to generalise from, and
+held-out moments are prompts that the model has never seen. Made by
 `orbis train --model {model} --minutes {budget:g}`; how many steps fit into the minutes depends on
 the machine, so another run gives other weights.
 """

