@@ -42,8 +42,10 @@ class OrbisSummary:
                 f" {usage.reduction_rc:.1%} of those in reduced calls",
                 f"attention {usage.attention_seconds:.2f} s, {usage.matchings} matchings"
                 f" {usage.matching_seconds:.2f} s (host time)",
-                f"kept from step to step: {usage.kept_bytes / 2**30:.2f} GiB at most, index lists"
-                f" among it, {usage.kept_share:.1%} of what keeping all results takes",
+                f"kept from step to step: {usage.kept_bytes / 2**30:.2f} GiB at most"
+                f" ({usage.kept_bytes / len(self.layers) / 2**20:.1f} MiB a layer), index lists"
+                f" among it: {usage.kept_share:.1%} of the {usage.result_bytes / 2**30:.2f} GiB that"
+                " keeping all results takes",
             ]
         )
 

@@ -91,8 +91,9 @@ def test_usage_and_summary_tell_what_was_done() -> None:
     assert usage.result_bytes == 2 * 2 * tiny.num_tokens * 20 * 4
     assert usage.kept_bytes == 2 * 2 * kept_bytes(CONFIG, tiny.grid, 20)
     assert lines[4] == (
-        "kept from step to step: 0.00 GiB at most, index lists among it,"
-        f" {usage.kept_bytes / usage.result_bytes:.1%} of what keeping all results takes"
+        "kept from step to step: 0.00 GiB at most (0.0 MiB a layer), index lists among it:"
+        f" {usage.kept_bytes / usage.result_bytes:.1%} of the 0.00 GiB that keeping all results"
+        " takes"
     )
 
 
