@@ -44,8 +44,8 @@ class OrbisSummary:
                 f" {usage.matching_seconds:.2f} s (host time)",
                 f"kept from step to step: {usage.kept_bytes / 2**30:.2f} GiB at most"
                 f" ({usage.kept_bytes / len(self.layers) / 2**20:.1f} MiB a layer), index lists"
-                f" among it: {usage.kept_share:.1%} of the {usage.result_bytes / 2**30:.2f} GiB that"
-                " keeping all results takes",
+                f" among it: {usage.kept_share:.1%} of the {usage.result_bytes / 2**30:.2f} GiB"
+                " that keeping all results takes",
             ]
         )
 
