@@ -17,7 +17,7 @@ from golden.ambient import in_plain_mode
 from golden.dau import Points
 from golden.qe import Quantized
 
-CANDIDATES = 2048
+CANDIDATES = 256
 """Tokens that the farthest one is looked for among; which are taken does not depend on it."""
 
 
