@@ -36,8 +36,8 @@ def test_a_reduced_video(tmp_path: Path) -> None:
     assert metrics["full_steps"] == 1
     assert metrics["matchings"] == 6  # a layer each
     assert metrics["iterations"] >= 6
-    assert metrics["reduction_rc"] == pytest.approx(0.38, abs=1 / 512)
-    assert metrics["reduction"] == pytest.approx(0.38 * 2 / 3, abs=1 / 512)
+    assert metrics["reduction_rc"] == pytest.approx(0.75, abs=1 / 512)
+    assert metrics["reduction"] == pytest.approx(0.75 * 2 / 3, abs=1 / 512)
     assert 10 < metrics["psnr"] < 60
     assert 0.3 < metrics["ssim"] < 1
     seconds = metrics["seconds"]
@@ -52,7 +52,7 @@ def test_a_video_of_the_large_model(tmp_path: Path) -> None:
     model = tmp_path / "model"
     build_model(1, geometry=LARGE).save_pretrained(model)
     metrics = run_video(tmp_path / "video", "--weights", model, "--class", "woman")
-    assert metrics["reduction_rc"] == pytest.approx(0.38, abs=1 / 1152)
+    assert metrics["reduction_rc"] == pytest.approx(0.75, abs=1 / 1152)
     with Image.open(tmp_path / "video" / "video.gif") as gif:
         assert gif.size == (216, 216)
     result = orbis("video", "--weights", model, "--class", "dog", "-o", tmp_path / "out")

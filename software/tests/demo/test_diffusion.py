@@ -68,7 +68,7 @@ def test_reduction_is_reported_and_reproducible(guide: Guide) -> None:
     config = OrbisConfig(warmup_steps=1, guide=guide, seed=4)
     results = []
     for _ in range(2):
-        matcher = DatmMatcher(make_backend("golden"), MatchOptions(seed=4))
+        matcher = DatmMatcher(make_backend("golden"), MatchOptions(seed=4, spread=True))
         results.append(
             denoise(
                 model, Prompt(1), 4, TimeGrid(6), config=config, matcher=matcher,
@@ -82,8 +82,8 @@ def test_reduction_is_reported_and_reproducible(guide: Guide) -> None:
     named = denoise(model, Prompt(1), 4, TimeGrid(6), config=config)
     assert torch.equal(first.video, named.video)
     assert not torch.equal(first.video, denoise(model, Prompt(1), 4, TimeGrid(6)).video)
-    assert first.reduction_rc == pytest.approx(195 / 512)
-    assert first.reduction == pytest.approx(195 / 512 * 4 / 6)
+    assert first.reduction_rc == pytest.approx(0.75)
+    assert first.reduction == pytest.approx(0.75 * 4 / 6)
     assert first.full_steps == 2
     assert [full for *_, full in calls[:6]] == [True, False, False, False, True, False]
     assert calls[5] == (6, 6, False)
