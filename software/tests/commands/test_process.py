@@ -44,6 +44,14 @@ pathlib.Path.write_bytes = write
 """The same, with a library that prints past Python."""
 
 
+HEARING = """
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+"""What nohup, and a shell that starts something in the background, may have turned off."""
+
+
 def start(*arguments: object, program: str = WRITING, **options: Any) -> "subprocess.Popen[str]":
     """The command in a process of its own."""
     environment = {**os.environ, **options.pop("env", {})}
@@ -76,8 +84,7 @@ def test_a_signal_leaves_nothing_half_written(tmp_path: Path) -> None:
     for name in codes:
         (tmp_path / name).mkdir()
         (tmp_path / name / "orbis_tiny.v").write_text("old")
-        reset = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"  # whatever nohup did
-        runs[name] = verilog(tmp_path / name, program=f"{reset}\n{STUCK}")
+        runs[name] = verilog(tmp_path / name, program=f"{HEARING}{STUCK}")
     for name, run in runs.items():
         folder = tmp_path / name
         wait_until_half_written(folder, run)
