@@ -14,7 +14,7 @@ from golden.ambient import in_plain_mode
 from golden.dau import Points
 from golden.options import MatchOptions
 from golden.qe import Quantized, quantize
-from golden.spread import spread
+from golden.spread import farthest_first
 from golden.topk import topk
 from golden.update import update
 
@@ -120,7 +120,7 @@ def match(
     validate.check_sizes(num_tokens, num_dst, reduce)
     if options.init is None:
         dst = (
-            spread(tokens, num_dst, options.seed)
+            farthest_first(points, num_dst, options.seed)
             if options.spread
             else sampler.sample(num_tokens, num_dst, options.seed)
         )

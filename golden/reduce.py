@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from golden import validate
 from golden.ambient import in_plain_mode
 
 
@@ -22,11 +23,7 @@ def kept_rows(num_tokens: int, src: Tensor) -> Tensor:
     Raises:
         ValueError: a src out of range or listed twice.
     """
-    if len(src) and not 0 <= int(src.min()) <= int(src.max()) < num_tokens:
-        raise ValueError(
-            f"src reaches from {int(src.min())} to {int(src.max())}; "
-            f"it must lie in 0..{num_tokens - 1}."
-        )
+    validate.check_within("src", src, num_tokens)
     kept = torch.ones(num_tokens, dtype=torch.bool, device=src.device)
     kept[src] = False
     rows = kept.nonzero().flatten()
@@ -52,11 +49,7 @@ def restored_rows(num_tokens: int, src: Tensor, dst: Tensor) -> Tensor:
     """
     if src.shape != dst.shape:
         raise ValueError(f"src lists {len(src)} tokens and dst {len(dst)}; they must be pairs.")
-    if len(dst) and not 0 <= int(dst.min()) <= int(dst.max()) < num_tokens:
-        raise ValueError(
-            f"dst reaches from {int(dst.min())} to {int(dst.max())}; "
-            f"it must lie in 0..{num_tokens - 1}."
-        )
+    validate.check_within("dst", dst, num_tokens)
     kept = kept_rows(num_tokens, src)
     rows = torch.full((num_tokens,), -1, dtype=torch.int64, device=src.device)
     rows[kept] = torch.arange(len(kept), device=src.device)

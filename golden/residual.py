@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from golden import validate
 from golden.ambient import in_plain_mode
 from golden.gather import put_rows, take_rows
 from golden.options import BLOCK, ResidualOptions
@@ -120,11 +121,7 @@ def _check_pairs(rows: Tensor, src: Tensor, dst: Tensor) -> None:
         )
     num_tokens = rows.shape[-2]
     for name, index in (("src", src), ("dst", dst)):
-        if not 0 <= int(index.min()) <= int(index.max()) < num_tokens:
-            raise ValueError(
-                f"{name} reaches from {int(index.min())} to {int(index.max())}; it must lie in"
-                f" 0..{num_tokens - 1}."
-            )
+        validate.check_within(name, index, num_tokens)
     dropped = torch.zeros(rows.shape[:-1], dtype=torch.bool, device=rows.device)
     dropped.scatter_(-1, src, True)
     if int(dropped.sum()) != src.numel():

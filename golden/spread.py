@@ -33,7 +33,11 @@ def spread(tokens: Quantized | Tensor, num_dst: int, seed: int) -> Tensor:
     Raises:
         ValueError: any of the above out of its range.
     """
-    points = Points(tokens)
+    return farthest_first(Points(tokens), num_dst, seed)
+
+
+def farthest_first(points: Points, num_dst: int, seed: int) -> Tensor:
+    """As `spread`, of points that there are already."""
     validate.check_sizes(len(points.tokens), num_dst, 0)
     chosen = sampler.sample(len(points.tokens), 1, seed).to(points.tokens.device)
     newest, gap = chosen, torch.full_like(points.norm, torch.inf)

@@ -126,3 +126,12 @@ def check_scale(scale_group: int, weight_bits: int) -> None:
         raise ValueError(f"scale_group is {scale_group}; it must be at least 1.")
     if not 1 <= weight_bits <= 16:
         raise ValueError(f"weight_bits is {weight_bits}; it must lie in 1..16.")
+
+
+def check_within(name: str, index: Tensor, num_tokens: int) -> None:
+    """Refuse token indices, as many as there are, of which one is none of N tokens."""
+    if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < num_tokens:
+        raise ValueError(
+            f"{name} reaches from {int(index.min())} to {int(index.max())}; it must lie in"
+            f" 0..{num_tokens - 1}."
+        )
