@@ -63,9 +63,8 @@ def _farthest(points: Points, gap: Tensor, most: int) -> Tensor:
         gap: float64 [N], of each token; -inf of a dst.
         most: to take; at least one is.
     """
-    order = gap.sort(descending=True, stable=True)
-    tokens, gaps = (part[: CANDIDATES + 1].cpu() for part in (order.indices, order.values))
-    tokens, others = tokens[:CANDIDATES].sort().values, tokens[CANDIDATES:]
+    order = gap.sort(descending=True, stable=True).indices[: CANDIDATES + 1].cpu()
+    tokens, others = order[:CANDIDATES].sort().values, order[CANDIDATES:]
     gaps = gap.cpu()[tokens]
     limit = (float(gap[others[0]]), -int(others[0])) if len(others) else (-torch.inf, 0)
     between = _between(points, tokens.to(gap.device)).cpu()

@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from software.library.config import OrbisConfig
+from software.library.config import OrbisConfig, Targets
 from software.library.footprint import index_bytes, kept_bytes, result_bytes
 
 _MOST_STEPS = 100_000
@@ -121,6 +121,11 @@ MODELS: dict[str, VideoModel] = {
     ),
 }  # fmt: skip
 """By the names that `orbis plan --model` takes."""
+
+
+def sdpa_left(ratio: float, targets: Targets) -> float:
+    """What is left of SDPA's work among video tokens, where a share of them is dropped."""
+    return (1 - ratio) ** (2 if targets == "qkv" else 1)
 
 
 def work(model: VideoModel, video_tokens: int, config: OrbisConfig | None = None) -> dict[str, int]:

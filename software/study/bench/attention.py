@@ -28,6 +28,7 @@ from software.library.matchers import make_matcher
 from software.library.reduction import apply_orbis
 from software.library.reduction.layer_rows import layer_rows
 from software.library.terminal import print_summary, print_table
+from software.library.workload import sdpa_left
 
 _COPYING = OrbisConfig(ratio=0.38, targets="qkv", restore="copy")
 """As much as the paper reduces, and its restore, but for the mask of proportional attention."""
@@ -80,7 +81,7 @@ def sdpa(way: str, num_tokens: int, heads: int = 8, channels: int = 64) -> dict[
 
     seconds = interleaved({"full": full, "reduced": reduced}, _REPEATS)
     ratio = seconds["reduced"] / seconds["full"]
-    bound = (1 - config.ratio) ** (2 if config.targets == "qkv" else 1)
+    bound = sdpa_left(config.ratio, config.targets)
     return {
         "way": way, "dropped": config.ratio, "num_tokens": num_tokens, "heads": heads,
         "channels": channels, **seconds, "ratio": ratio, "bound": bound,

@@ -6,7 +6,7 @@ from typing import Any
 
 from software.library.config import OrbisConfig
 from software.library.footprint import index_bytes, kept_bytes, pair_bytes, result_bytes
-from software.library.workload import MODELS
+from software.library.workload import MODELS, sdpa_left
 
 OURS, OURS_Q = "DATM, residual, Q K V", "DATM, residual, Q alone"
 ASYMRNR, ASYMRNR_RESIDUAL, DATM_COPY = "AsymRnR", "AsymRnR, residual", "DATM, copy, Q K V"
@@ -36,14 +36,9 @@ class Way:
         """Its options at a ratio; a quarter of the tokens are dst, or what the ratio leaves."""
         return {"ratio": ratio, "dst_fraction": min(0.25, 1 - ratio) or 0.25, **self.options}
 
-    @property
-    def reduces_keys(self) -> bool:
-        """Whether K and V lose tokens as well."""
-        return self.options.get("targets") == "qkv"
-
     def work(self, ratio: float) -> float:
         """What is left of SDPA's work in a reduced step: of scores and of weighted values."""
-        return (1 - ratio) ** (2 if self.reduces_keys else 1)
+        return sdpa_left(ratio, self.options.get("targets", OrbisConfig.targets))
 
 
 WAYS = (
