@@ -21,8 +21,10 @@ RECORD_FIELDS = {"dst": 17, "src": 17, "loss": 30}
 unsigned integers sorts by (loss, src)."""
 RECORD_BITS = sum(RECORD_FIELDS.values())
 
-DST_WORD_BITS = 32
-"""Bits of a token in the DST region."""
+ENTRY_BITS = 128
+"""Bits of what memory holds of a token between pairings (`hw.words.entry`)."""
+DST_WORD_BITS = 64
+"""Bits of a slot's word in the DST region (`hw.words.dst_word`)."""
 HISTORY_WORD_BITS = 64
 """Bits of a pairing's L in the HISTORY region."""
 
@@ -34,9 +36,14 @@ SEED_BITS = 32
 EPSILON_BITS = 16
 """Bits of epsilon, in units of 2^-16."""
 
-REQUEST_BITS = 16
+REQUEST_BITS = 20
 """Bits of the number of beats that a memory client asks for at once."""
 MAX_REQUEST_BEATS = (1 << REQUEST_BITS) - 1
+
+BANK_BITS = 64
+"""Bits of a word of a scratchpad bank."""
+CHANNEL_WORD_BITS = 32
+"""Bits that the scratchpad has for a channel while tokens are quantised, or for its group sum."""
 
 FIXED_BITS = 40
 """Magnitude bits of a token value in fixed point: FP16 needs exactly 40 in units of 2^-24."""
@@ -60,11 +67,13 @@ class EngineConfig:
     dst_lanes: int = field(metadata={"doc": "dst tokens compared at once, P"})
     src_lanes: int = field(metadata={"doc": "src tokens compared at once, Q"})
     channel_lanes: int = field(metadata={"doc": "channels of a pair a cycle, C"})
+    src_groups: int = field(default=1, metadata={"doc": "groups of Q src on chip at once, R"})
     bus_bytes: int = field(default=64, metadata={"doc": "bytes of a memory beat"})
     scale_group: int = field(default=1, metadata={"doc": "channels that share a scale: 1 or C"})
     token_format: str = field(default="fp16", metadata={"doc": "fp16 or bf16"})
     weight_bits: int = field(default=8, metadata={"doc": "bits of a channel weight"})
-    quantize_lanes: int = field(default=4, metadata={"doc": "channels quantised a cycle"})
+    quantize_lanes: int = field(default=4, metadata={"doc": "channels quantised a cycle, L"})
+    update_lanes: int = field(default=4, metadata={"doc": "channels of a member a cycle, U"})
     sorter_width: int = field(default=8, metadata={"doc": "records of the bitonic network"})
     max_pairings: int = field(default=32, metadata={"doc": "most pairings of a job"})
     burst_beats: int = field(default=16, metadata={"doc": "longest AXI burst, in beats"})
@@ -72,7 +81,7 @@ class EngineConfig:
     address_bits: int = field(default=40, metadata={"doc": "bits of a memory address"})
 
     def __post_init__(self) -> None:
-        for name in ("dst_lanes", "src_lanes", "channel_lanes", "bus_bytes", "quantize_lanes",
+        for name in ("channel_lanes", "bus_bytes", "quantize_lanes", "update_lanes",
                      "sorter_width", "burst_beats", "fifo_beats"):  # fmt: skip
             value = getattr(self, name)
             if not _is_power_of_two(value):
@@ -81,14 +90,18 @@ class EngineConfig:
         self._require("max_channels", 1, 1 << 16)
         self._require("max_dst", 1, self.max_tokens - 1)
         self._require("weight_bits", 1, 8)
-        self._require("bus_bytes", 8, 128)
-        self._require("channel_lanes", 8 // LEVEL_BITS, self.bus_bytes)
+        self._require("bus_bytes", ENTRY_BITS // 8, 128)
+        self._require("dst_lanes", 1, 64)
+        self._require("src_lanes", 1, 64)
+        self._require("src_groups", 1, 64)
+        self._require("channel_lanes", 4, self.bus_bytes)
         self._require("sorter_width", 2, 256)
         self._require("max_pairings", 1, 1 << 16)
         self._require("burst_beats", 1, min(256, 4096 // self.bus_bytes))
         self._require("fifo_beats", max(4, 2 * self.burst_beats), 1 << 12)
         self._require("address_bits", 16, 64)
-        self._require("quantize_lanes", 1, self.values_per_beat)
+        self._require("quantize_lanes", 2, self.values_per_beat)
+        self._require("update_lanes", 2, self.channel_lanes // 2)
         if self.token_format not in ("fp16", "bf16"):
             raise ValueError(f"token_format is {self.token_format!r}, but must be fp16 or bf16")
         if self.scale_group not in (1, self.channel_lanes):
@@ -96,19 +109,14 @@ class EngineConfig:
                 f"scale_group is {self.scale_group}, but must be 1 or channel_lanes"
                 f" ({self.channel_lanes})"
             )
-        if self.dst_lanes * self.channel_lanes > self.levels_per_beat:
-            raise ValueError(
-                f"dst_lanes * channel_lanes is {self.dst_lanes * self.channel_lanes}, but a beat"
-                f" holds {self.levels_per_beat} quantised channels"
-            )
         if self.max_channels % self.levels_per_beat:
             raise ValueError(
                 f"max_channels is {self.max_channels}, but must be a multiple of the"
                 f" {self.levels_per_beat} quantised channels of a beat"
             )
         for what, beats in (
+            ("the list of entries", self.beats_of(self.max_tokens, ENTRY_BITS)),
             ("the longest list of records", self.list_beats),
-            ("the history of L", self.beats_of(self.max_pairings, HISTORY_WORD_BITS)),
         ):
             if beats > MAX_REQUEST_BEATS:
                 raise ValueError(
@@ -211,11 +219,6 @@ class EngineConfig:
         return self.levels_per_beat // self.channel_lanes
 
     @property
-    def words_per_beat(self) -> int:
-        """Dst words (one chunk of each of the P dst of a tile) of a beat of packed dst."""
-        return self.levels_per_beat // (self.channel_lanes * self.dst_lanes)
-
-    @property
     def max_row_beats(self) -> int:
         """Beats of a quantised token of max_channels."""
         return self.max_channels // self.levels_per_beat
@@ -241,6 +244,30 @@ class EngineConfig:
         chunks = -(-max(self.max_tokens, self.max_channels) // self.chunk_records)
         return chunks * self.chunk_records // self.records_per_beat
 
+    @property
+    def resident_src(self) -> int:
+        """Src tokens whose rows are on chip at once: a src tile."""
+        return self.src_lanes * self.src_groups
+
+    @property
+    def scratch_banks(self) -> int:
+        """Banks of the scratchpad: as many as any stage uses side by side."""
+        src = -(-self.src_lanes * self.chunk_bits // BANK_BITS)
+        quantize = self.quantize_lanes * (3 if self.scale_group > 1 else 1)
+        return max(src, quantize, self.update_lanes)
+
+    @property
+    def scratch_depth(self) -> int:
+        """Words of a bank of the scratchpad: as many as any stage uses."""
+        channel_words = self.max_channels * CHANNEL_WORD_BITS // BANK_BITS
+        return max(
+            self.src_groups * self.max_chunks,
+            channel_words // self.quantize_lanes,
+            channel_words // self.update_lanes,
+            -(-self.max_channels * LEVEL_BITS // BANK_BITS),
+            self.max_chunks,
+        )
+
     # Identity.
 
     def as_dict(self) -> dict[str, Any]:
@@ -259,16 +286,19 @@ class EngineConfig:
 
 PRESETS: dict[str, EngineConfig] = {
     "tiny": EngineConfig(
-        max_tokens=64, max_channels=32, max_dst=32, dst_lanes=2, src_lanes=2, channel_lanes=4,
-        bus_bytes=8, quantize_lanes=2, sorter_width=4, burst_beats=4, fifo_beats=16,
+        max_tokens=64, max_channels=64, max_dst=32, dst_lanes=2, src_lanes=2, channel_lanes=4,
+        src_groups=2, bus_bytes=16, quantize_lanes=2, update_lanes=2, sorter_width=4,
+        burst_beats=4, fifo_beats=16,
     ),
     "demo": EngineConfig(
         max_tokens=1024, max_channels=256, max_dst=512, dst_lanes=4, src_lanes=4,
-        channel_lanes=16, quantize_lanes=8, sorter_width=16, fifo_beats=128,
+        channel_lanes=16, src_groups=8, quantize_lanes=8, update_lanes=8, sorter_width=16,
+        fifo_beats=128,
     ),
     "paper": EngineConfig(
-        max_tokens=67_584, max_channels=3_072, max_dst=33_792, dst_lanes=4, src_lanes=16,
-        channel_lanes=16, scale_group=16, quantize_lanes=8, fifo_beats=128,
+        max_tokens=67_584, max_channels=3_072, max_dst=33_792, dst_lanes=4, src_lanes=14,
+        channel_lanes=16, src_groups=5, bus_bytes=16, scale_group=16, quantize_lanes=4,
+        update_lanes=8, sorter_width=4, fifo_beats=32,
     ),
 }  # fmt: skip
 """Named configs, by size: unit tests, the small video DiT, and the paper's two models."""

@@ -28,9 +28,8 @@ class Job(data.StructLayout):
     """Constant while the engine is busy.
 
     Members: ``tokens`` N; ``num_dst`` M; ``num_src`` N - M; ``reduce`` K; ``chunks`` of a token;
-    ``row_beats`` of a quantised token; ``tile_beats`` of a packed tile; ``tiles`` of P dst;
-    ``src_tiles`` of Q src, as `hw.regions.JobSizes` has them; `addresses`: the byte address of each
-    region.
+    ``row_beats`` of a quantised token, as `hw.regions.JobSizes` has them; `addresses`: the byte
+    address of each region.
     """
 
     addresses = tuple(f"{region.name.lower()}_address" for region in REGIONS)
@@ -45,9 +44,6 @@ class Job(data.StructLayout):
                 "reduce": count,
                 "chunks": config.max_chunks.bit_length(),
                 "row_beats": config.max_row_beats.bit_length(),
-                "tile_beats": (config.max_row_beats * config.dst_lanes).bit_length(),
-                "tiles": count,
-                "src_tiles": count,
                 **dict.fromkeys(self.addresses, config.address_bits),
             }
         )
@@ -92,9 +88,6 @@ def derive(m: Module, config: EngineConfig, order: data.View) -> data.View:
         job.reduce.eq(order.reduce),
         job.chunks.eq(divide_up(order.channels, config.channel_lanes)),
         job.row_beats.eq(divide_up(order.channels, config.levels_per_beat)),
-        job.tile_beats.eq(divide_up(job.chunks, config.words_per_beat)),
-        job.tiles.eq(divide_up(job.num_dst, config.dst_lanes)),
-        job.src_tiles.eq(divide_up(job.num_src, config.src_lanes)),
         *(job[name].eq(order[name]) for name in Job.addresses),
     ]
     return job

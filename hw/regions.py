@@ -5,6 +5,7 @@ from math import prod
 
 from hw.config import (
     DST_WORD_BITS,
+    ENTRY_BITS,
     HISTORY_WORD_BITS,
     LEVEL_BITS,
     RECORD_BITS,
@@ -49,19 +50,9 @@ class JobSizes:
         return self.row_beats * TOKEN_BEATS
 
     @property
-    def tiles(self) -> int:
-        """Tiles of P dst: `ceil(num_dst / dst_lanes)`."""
-        return -(-self.num_dst // self.config.dst_lanes)
-
-    @property
-    def tile_beats(self) -> int:
-        """Beats of a tile: `ceil(chunks * dst_lanes * channel_lanes * LEVEL_BITS / bus_bits)`."""
-        return -(-self.chunks // self.config.words_per_beat)
-
-    @property
-    def src_tiles(self) -> int:
-        """Tiles of Q src: `ceil(num_src / src_lanes)`."""
-        return -(-self.num_src // self.config.src_lanes)
+    def entry_beats(self) -> int:
+        """Beats of the entries: `ceil(tokens * ENTRY_BITS / bus_bits)`."""
+        return self.config.beats_of(self.tokens, ENTRY_BITS)
 
     @property
     def list_length(self) -> int:
@@ -130,14 +121,17 @@ REGIONS: tuple[Region, ...] = (
            ("tokens", "token_row_beats"), host=True),
     Region("QUANTIZED", "the quantised tokens", "N rows of D levels, zeros behind them", LEVEL_BITS,
            ("tokens", "row_beats")),
-    Region("PACKED", "the dst tokens as the DAU takes them", "tile by tile and chunk by chunk, C"
-           " levels of each of P dst", LEVEL_BITS, ("tiles", "tile_beats")),
+    Region("ENTRIES", "what is known of each token from pairing to pairing", "an entry a token",
+           ENTRY_BITS, ("entry_beats",)),
     Region("RECORDS", "the pair records, sorted at the end", f"from bit 0 up: {_RECORD}",
            RECORD_BITS, ("record_beats",)),
     Region("SCRATCH", "as large as RECORDS, for sorting", "as RECORDS", RECORD_BITS,
            ("record_beats",)),
-    Region("DST", "the initial dst list in, the final one out", "a token a slot", DST_WORD_BITS,
-           ("dst_beats",), host=True),
+    Region("DST", "the initial dst list in, the final one out", "a word a slot, in slot order: the"
+           " token in the lower half, the slot, which the host need not give, in the upper",
+           DST_WORD_BITS, ("dst_beats",), host=True),
+    Region("MOVED", "the slots that the last update moved", "as DST", DST_WORD_BITS,
+           ("dst_beats",)),
     Region("HISTORY", "L after each pairing", "L a pairing", HISTORY_WORD_BITS,
            ("history_beats",)),
 )  # fmt: skip
@@ -161,6 +155,7 @@ def constants(config: EngineConfig) -> dict[str, int]:
         "VALUE_BITS": VALUE_BITS,
         "LEVEL_BITS": LEVEL_BITS,
         "RECORD_BITS": RECORD_BITS,
+        "ENTRY_BITS": ENTRY_BITS,
         "DST_WORD_BITS": DST_WORD_BITS,
         "HISTORY_WORD_BITS": HISTORY_WORD_BITS,
         "bus_bits": config.bus_bits,
