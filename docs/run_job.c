@@ -2,7 +2,7 @@
  *
  * orbis_read, orbis_write and orbis_wait are the platform's. Before a job the tokens lie in the
  * TOKENS region (docs/regions.md); after it RECORDS begins with the pairs of least loss, DST holds
- * the dst list, and HISTORY the loss of each pairing.
+ * the dst list, each token in the lower half of its word, and HISTORY the loss of each pairing.
  */
 #include <stdint.h>
 
@@ -15,7 +15,8 @@ void orbis_wait(void); /* until irq is high */
 struct orbis_job {
   uint32_t tokens, channels, num_dst, reduce;
   uint32_t seed, epsilon_q16, max_pairings;
-  uint64_t tokens_at, quantized_at, packed_at, records_at, scratch_at, dst_at, history_at;
+  uint64_t tokens_at, quantized_at, entries_at, records_at, scratch_at;
+  uint64_t dst_at, moved_at, history_at;
 };
 
 static void write_address(uint32_t low_offset, uint64_t address) {
@@ -41,10 +42,11 @@ int orbis_run(const struct orbis_job *job, uint32_t config_hash, uint32_t *pairi
   orbis_write(ORBIS_MAX_PAIRINGS, job->max_pairings);
   write_address(ORBIS_TOKENS_ADDRESS_LO, job->tokens_at);
   write_address(ORBIS_QUANTIZED_ADDRESS_LO, job->quantized_at);
-  write_address(ORBIS_PACKED_ADDRESS_LO, job->packed_at);
+  write_address(ORBIS_ENTRIES_ADDRESS_LO, job->entries_at);
   write_address(ORBIS_RECORDS_ADDRESS_LO, job->records_at);
   write_address(ORBIS_SCRATCH_ADDRESS_LO, job->scratch_at);
   write_address(ORBIS_DST_ADDRESS_LO, job->dst_at);
+  write_address(ORBIS_MOVED_ADDRESS_LO, job->moved_at);
   write_address(ORBIS_HISTORY_ADDRESS_LO, job->history_at);
   orbis_write(ORBIS_CONTROL, ORBIS_CONTROL_START | ORBIS_CONTROL_INTERRUPT_ENABLE);
   orbis_wait();

@@ -42,6 +42,7 @@ class DatmEngine(wiring.Component):
         wiring.connect(m, datm.read_a, reader.a)
         wiring.connect(m, datm.read_b, reader.b)
         wiring.connect(m, datm.write, writer.client)
+        m.d.comb += reader.prompt.eq(datm.prompt)
         connect_master(m, self.axi, reader.axi, writer.axi)
         m.d.comb += [
             self.irq.eq(registers.irq),

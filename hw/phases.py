@@ -13,22 +13,22 @@ class Phase(enum.Enum, shape=4):  # type: ignore[call-arg]
     QUANTIZE = 2
     SORT_CHANNELS = 3
     INIT = 4
-    PACK = 5
-    PAIR = 6
+    PAIR_MOVED = 5
+    PAIR_FULL = 6
     CONVERGE = 7
-    UPDATE = 8
-    TOPK = 9
-    REPORT_DST = 10
-    REPORT_HISTORY = 11
+    SORT_GROUPS = 8
+    UPDATE = 9
+    SORT_PAIRS = 10
+    RESOLVE = 11
     DONE = 12
 
 
 STAGE_PHASES: dict[str, tuple[Any, ...]] = {
     "quantize": (Phase.DERIVE, Phase.QUANTIZE, Phase.SORT_CHANNELS),
     "init": (Phase.INIT,),
-    "pack": (Phase.PACK,),
-    "pair": (Phase.PAIR, Phase.CONVERGE),
+    "pair": (Phase.PAIR_MOVED, Phase.PAIR_FULL, Phase.CONVERGE),
+    "sort": (Phase.SORT_GROUPS,),
     "update": (Phase.UPDATE,),
-    "topk": (Phase.TOPK, Phase.REPORT_DST, Phase.REPORT_HISTORY),
+    "topk": (Phase.SORT_PAIRS, Phase.RESOLVE),
 }
 """The phases that each stage's cycle counter counts (``STAGES`` of hw/bus/registers.py)."""

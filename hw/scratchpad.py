@@ -47,7 +47,12 @@ class Scratchpad(wiring.Component):
     def __init__(self, config: EngineConfig, users: int):
         self._config = config
         self._users = users
-        super().__init__({"select": In(range(users)), "user": In(ScratchPort(config)).array(users)})
+        super().__init__(
+            {
+                "select": In(range(max(2, users))),  # Never 0 bits wide.
+                "user": In(ScratchPort(config)).array(users),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()

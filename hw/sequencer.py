@@ -14,24 +14,27 @@ from hw.phases import Phase
 class Sequencer(wiring.Component):
     """Starts each stage when the one before is done.
 
-    Quantise, init and pack; then pair, converge, update and pack, until the convergence check
-    says stop or an update moves no slot; then top-k and the reports. A bad job or a value that is
-    not finite ends the job at once.
+    Quantise and init; then pair, converge, sort the tokens by group and update, until the
+    convergence check says stop or an update moves no slot; then sort the pairs and resolve their
+    dst. A pairing after an update has two passes: over the slots that moved, then, for the src that
+    need it, over all; the first pairing, and each with ``every_pair``, has the second alone. A bad
+    job or a value that is not finite ends the job at once.
 
     Ports:
         ``run`` In `Handshake`; ``phase`` Out.
         ``bad_job`` In, of the sizes at start; ``nonfinite`` In, with quantize's done.
-        ``quantize``, ``initialize``, ``pair``, ``converge``, ``update``, ``sort``, ``report_dst``,
-            ``report_history`` Out `Handshake`; the phase of each begins in the cycle after its
-            start. ``sort`` serves ``sort_channels`` In `Handshake` of the quantiser, and top-k.
-        ``all_packed`` In: everything handed to the packer is in memory.
-        ``stop`` In, with converge's done; ``moved`` In, with update's done: some slot moved.
+        ``quantize``, ``initialize``, ``pair``, ``converge``, ``sort``, ``update``, ``resolve`` Out
+            `Handshake`; the phase of each begins in the cycle after its start. ``pair`` makes both
+            passes of a pairing. ``sort`` serves ``sort_channels`` In `Handshake` of the quantiser,
+            sorts the tokens by group, and the pairs.
+        ``paired`` Out: a pulse with the done of a pairing's last pass.
+        ``stop`` In, with converge's done; ``moved`` In, with update's done: some slot moved;
+            ``every_pair`` In, of the job.
     """
 
     def __init__(self) -> None:
         stages = (
-            "quantize", "initialize", "pair", "converge", "update", "sort", "report_dst",
-            "report_history",
+            "quantize", "initialize", "pair", "converge", "sort", "update", "resolve",
         )  # fmt: skip
         super().__init__(
             {
@@ -40,9 +43,10 @@ class Sequencer(wiring.Component):
                 "bad_job": In(1),
                 "nonfinite": In(1),
                 "sort_channels": In(Handshake()),
-                "all_packed": In(1),
+                "paired": Out(1),
                 "stop": In(1),
                 "moved": In(1),
+                "every_pair": In(1),
                 **{stage: Out(Handshake()) for stage in stages},
             }
         )
@@ -79,26 +83,29 @@ class Sequencer(wiring.Component):
                 with m.If(self.sort.done):
                     enter(Phase.QUANTIZE)
             with m.Case(Phase.INIT), m.If(self.initialize.done):
-                enter(Phase.PACK)
-            with m.Case(Phase.PACK), m.If(self.all_packed):
-                enter(Phase.PAIR, self.pair)
-            with m.Case(Phase.PAIR), m.If(self.pair.done):
+                enter(Phase.PAIR_FULL, self.pair)
+            with m.Case(Phase.PAIR_MOVED), m.If(self.pair.done):
+                enter(Phase.PAIR_FULL, self.pair)
+            with m.Case(Phase.PAIR_FULL), m.If(self.pair.done):
+                m.d.comb += self.paired.eq(1)
                 enter(Phase.CONVERGE, self.converge)
             with m.Case(Phase.CONVERGE):
                 with m.If(self.converge.done & self.stop):
-                    enter(Phase.TOPK, self.sort)
+                    enter(Phase.SORT_PAIRS, self.sort)
                 with m.Elif(self.converge.done):
-                    enter(Phase.UPDATE, self.update)
+                    enter(Phase.SORT_GROUPS, self.sort)
+            with m.Case(Phase.SORT_GROUPS), m.If(self.sort.done):
+                enter(Phase.UPDATE, self.update)
             with m.Case(Phase.UPDATE):
-                with m.If(self.update.done & self.moved):
-                    enter(Phase.PACK)
+                with m.If(self.update.done & ~self.moved):
+                    enter(Phase.SORT_PAIRS, self.sort)
+                with m.Elif(self.update.done & self.every_pair):
+                    enter(Phase.PAIR_FULL, self.pair)
                 with m.Elif(self.update.done):
-                    enter(Phase.TOPK, self.sort)
-            with m.Case(Phase.TOPK), m.If(self.sort.done):
-                enter(Phase.REPORT_DST, self.report_dst)
-            with m.Case(Phase.REPORT_DST), m.If(self.report_dst.done):
-                enter(Phase.REPORT_HISTORY, self.report_history)
-            with m.Case(Phase.REPORT_HISTORY), m.If(self.report_history.done):
+                    enter(Phase.PAIR_MOVED, self.pair)
+            with m.Case(Phase.SORT_PAIRS), m.If(self.sort.done):
+                enter(Phase.RESOLVE, self.resolve)
+            with m.Case(Phase.RESOLVE), m.If(self.resolve.done):
                 enter(Phase.DONE)
             with m.Case(Phase.DONE):
                 m.d.comb += self.run.done.eq(1)

@@ -132,13 +132,23 @@ class AxiReadMemory:
         # Bursts on their way, for each id: (cycle of the first beat, address, beats left).
         waiting: dict[int, deque[tuple[int, int, int]]] = {0: deque(), 1: deque()}
         current: int | None = None
-        ready = False
+        ready = offer = False
         while True:
             await RisingEdge(dut.clk)
+            held = offer and not dut.axi__rready.value
+            if offer and not held:
+                assert current is not None
+                self.beats.append((self._bench.cycle, current))
+                due, address, left = waiting[current].popleft()
+                if left > 1:
+                    waiting[current].appendleft((due, address + self._step, left - 1))
+                else:
+                    current = None
             if dut.rst.value:
                 waiting[0].clear()
                 waiting[1].clear()
                 current = None
+                held = offer = False
             elif ready and dut.axi__arvalid.value:
                 address, beats = int(dut.axi__araddr.value), int(dut.axi__arlen.value) + 1
                 due = self._bench.cycle + self._latency
@@ -146,6 +156,8 @@ class AxiReadMemory:
             ready = self._random.random() >= self._address_stall
             dut.axi__arready.value = int(ready)
 
+            if held:
+                continue
             if current is None or self._mix_beats:
                 coming = self._bench.cycle + 1
                 due_ids = [i for i, bursts in waiting.items() if bursts and bursts[0][0] <= coming]
@@ -154,17 +166,12 @@ class AxiReadMemory:
             dut.axi__rvalid.value = int(offer)
             if offer:
                 assert current is not None
-                due, address, left = waiting[current].popleft()
-                self.beats.append((self._bench.cycle + 1, current))
+                _, address, left = waiting[current][0]
                 word = int.from_bytes(self._memory.read(address, self._step), "little")
                 set_value(dut.axi__rdata, word)
                 set_value(dut.axi__rid, current)
                 set_value(dut.axi__rresp, SLVERR if address in self.errors else 0)
                 set_value(dut.axi__rlast, int(left == 1))
-                if left > 1:
-                    waiting[current].appendleft((due, address + self._step, left - 1))
-                else:
-                    current = None
 
 
 class AxiWriteMemory:

@@ -1,10 +1,11 @@
 """A host on the control registers: cocotb tests read and write words through it."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
-from hw.bus.registers import REGISTERS, job_registers, masks, offsets
+from hw.bus.registers import REGISTERS, job_fields, job_registers, masks, offsets
 from hw.config import EngineConfig
 from hw.job import Order
 from tb.layouts import decode
@@ -14,12 +15,23 @@ from tb.streams import Bench, set_value
 OFFSETS = offsets()
 MASKS = masks()
 JOB = job_registers()
+JOB_FIELDS = {field.name: MASKS[f"CONTROL.{field.name}"] for field in job_fields()}
+"""Mask in CONTROL of each field that is the job's."""
 START, HOST_INIT, INTERRUPT_ENABLE = (
     MASKS[f"CONTROL.{field}"] for field in ("start", "host_init", "interrupt_enable")
 )
 BUSY, DONE, BAD_JOB, NONFINITE, BUS_ERROR = (
     MASKS[f"STATUS.{field}"] for field in ("busy", "done", "bad_job", "nonfinite", "bus_error")
 )
+
+
+def job_writes(order: Mapping[str, int]) -> Iterator[tuple[int, int]]:
+    """(offset, word) of the writes that start a job with the interrupt enabled."""
+    for register in JOB:
+        for number, (_, offset) in enumerate(register.word_names):
+            yield offset, order[register.member] >> 32 * number & 0xFFFF_FFFF
+    fields = sum(mask for name, mask in JOB_FIELDS.items() if order[name])
+    yield OFFSETS["CONTROL"], START | INTERRUPT_ENABLE | fields
 
 
 class Host:

@@ -1,7 +1,7 @@
 """Random matching jobs, and how they lie in memory: what the stage testbenches have in common."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from golden.qe import Quantized, quantize
 from hw.config import DST_WORD_BITS, HISTORY_WORD_BITS, LEVEL_BITS, EngineConfig
 from hw.job import Job
 from hw.regions import REGIONS, JobSizes
-from hw.words import pair_record, weight_word
+from hw.words import dst_word, pair_record, weight_word
 from tb.layouts import encode, from_bytes, to_bytes
 
 _ROOM = 1 << 15
@@ -59,14 +59,17 @@ def row_bytes(sizes: Sizes, q: Tensor) -> bytes:
     return to_bytes(LEVEL_BITS, padded.flatten().tolist())
 
 
-def packed_bytes(sizes: Sizes, q: Tensor, dst: Tensor) -> bytes:
-    """The PACKED region: tile by tile and chunk by chunk, one chunk of each of P dst."""
-    config, lanes = sizes.config, sizes.config.channel_lanes
-    chunks = sizes.tile_beats * config.words_per_beat
-    padded = torch.zeros(sizes.tiles * config.dst_lanes, chunks * lanes, dtype=q.dtype)
-    padded[: len(dst), : q.shape[1]] = q[dst]
-    tiles = padded.reshape(sizes.tiles, config.dst_lanes, chunks, lanes).transpose(1, 2).flatten()
-    return to_bytes(LEVEL_BITS, tiles.tolist())
+def dst_words(tokens: Iterable[int]) -> list[dict[str, int]]:
+    """The words of a dst list in slot order, as the engine leaves them."""
+    return [
+        {"token": token, "zero": 0, "slot": slot, "zero_too": 0}
+        for slot, token in enumerate(tokens)
+    ]
+
+
+def host_dst_bytes(tokens: Iterable[int]) -> bytes:
+    """A dst list as a host may leave it in the DST region: of the slots, nothing true."""
+    return to_bytes(DST_WORD_BITS, [0xFFFF_FFFF << 32 | token for token in tokens])
 
 
 def weight_words(sizes: Sizes, weight: Tensor) -> list[int]:
@@ -90,6 +93,7 @@ class MatchCase:
     num_dst: int
     reduce: int
     options: MatchOptions = MatchOptions(seed=1)
+    every_pair: bool = False
 
     @property
     def sizes(self) -> Sizes:
@@ -108,6 +112,7 @@ class MatchCase:
             "max_pairings": self.options.max_iterations,
             "epsilon": self.options.epsilon_q16,
             "host_init": int(self.options.init is not None),
+            "every_pair": int(self.every_pair),
         } | {f"{name.lower()}_address": address for name, address in ADDRESS.items()}
 
     def load(self, write: Callable[[int, bytes], None]) -> None:
@@ -120,7 +125,7 @@ class MatchCase:
         rows[:, : self.tokens.shape[1]] = self.tokens
         write(ADDRESS["TOKENS"], rows.view(torch.int16).numpy().astype("<i2").tobytes())
         if self.options.init is not None:
-            write(ADDRESS["DST"], to_bytes(DST_WORD_BITS, list(self.options.init)))
+            write(ADDRESS["DST"], host_dst_bytes(self.options.init))
 
     def expect(self) -> Match:
         """What the golden model makes of it."""
@@ -141,7 +146,7 @@ class MatchCase:
             return from_bytes(shape, read(ADDRESS[region], size))
 
         assert words("HISTORY", HISTORY_WORD_BITS, pairings) == list(expected.loss_history)
-        assert words("DST", DST_WORD_BITS, self.num_dst) == expected.medoids.tolist()
+        assert words("DST", dst_word(), self.num_dst) == dst_words(expected.medoids.tolist())
         records = words("RECORDS", pair_record(), self.reduce)
         for name in ("src", "dst", "loss"):
             assert [record[name] for record in records] == getattr(expected, name).tolist(), name
@@ -169,15 +174,17 @@ def match_cases(config: EngineConfig, most_tokens: int) -> list[MatchCase]:
     alike = torch.full((12, lanes + 1), 1.5).to(random_tokens(config, 2, 1, 0).dtype)
     pairs = random_tokens(config, 6, lanes, 3).repeat(3, 1)
     n = most_tokens
+    refined = case(n, top, n // 4, (3 * n) // 8, 5, epsilon=0)
     return [
         case(2, 1, 1, 1, 1),
         case(9, 1, 8, 1, 2),
         case(9, lanes - 1, 1, 8, 3, epsilon=0),
         case(14, lanes + 1, 4, 0, 4),
-        case(n, top, n // 4, (3 * n) // 8, 5, epsilon=0),
+        refined,
         case(n, top - 1, n // 4, n - n // 4, 6, max_iterations=1),
         case(n, 2 * lanes, 5, n - 5, 0x9E3779B9, max_iterations=2),
         case(n - 1, top, n // 2, 3, 7, init=tuple(range(n - 2, n - 2 - n // 2, -1))),
         MatchCase(config, alike, 3, 9),
         MatchCase(config, pairs, 6, 12, MatchOptions(seed=1, epsilon=0, init=(0, 1, 2, 3, 4, 6))),
+        replace(refined, every_pair=True),
     ]

@@ -1,6 +1,6 @@
 """AXI reader: serves two read clients from one AXI4 read port."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
@@ -20,7 +20,11 @@ class AxiReader(wiring.Component):
     never keeps the other one from its beats. Where both clients could issue, they take turns.
     Bursts of A carry id 0, those of B id 1; beats of the two may come mixed in any way.
 
-    Ports: ``a``, ``b`` In `ReadClient`; ``axi`` Out `Axi4Read`; ``error`` Out: a response was not
+    A client that is *prompt* gets as many bursts as it asks for. It must be able to take their
+    beats whatever becomes of the other client: while it takes none, RREADY falls for both.
+
+    Ports: ``a``, ``b`` In `ReadClient`; ``prompt`` In, a bit a client, which changes only while the
+    client waits for no beat; ``axi`` Out `Axi4Read`; ``error`` Out: a response was not
     OKAY since ``clear`` In was 1 (its beat is passed on all the same). A reset must reset the
     memory side too: the beats of bursts from before it would be taken for new ones.
 
@@ -28,7 +32,8 @@ class AxiReader(wiring.Component):
     of it; a beat on R on cycle 0 is offered to its client from cycle `beat_latency`. A burst a
     cycle. One client alone takes a beat a cycle, its requests back to back, while memory's first
     beat comes at most `covered_latency` cycles after AR; then one FIFO's worth of beats comes in
-    every latency + fifo_beats - covered_latency cycles. Two clients at once cover twice that.
+    every latency + fifo_beats - covered_latency cycles. Two clients at once cover twice that, and a
+    prompt client covers any latency.
     """
 
     request_latency = BurstSplitter.latency + 1
@@ -41,6 +46,7 @@ class AxiReader(wiring.Component):
                 "a": In(ReadClient(config)),
                 "b": In(ReadClient(config)),
                 "axi": Out(Axi4Read(config)),
+                "prompt": In(2),
                 "clear": In(1),
                 "error": Out(1),
             }
@@ -63,7 +69,7 @@ class AxiReader(wiring.Component):
         load = Signal()  # The AR register takes a burst, if there is one.
         m.d.comb += load.eq(~axi.arvalid | axi.arready)
 
-        bursts, wanted, granted = [], [], []
+        bursts, wanted, granted, rooms = [], [], [], []
         for index, (name, client) in enumerate(clients.items()):
             m.submodules[f"splitter_{name}"] = splitter = BurstSplitter(config)
             connect(m, flipped(client.request), splitter.request)
@@ -73,19 +79,21 @@ class AxiReader(wiring.Component):
             connect(m, fifo.o, flipped(client.beat))
             m.d.comb += [
                 fifo.i.payload.eq(axi.rdata),
-                fifo.i.valid.eq(axi.rvalid & (axi.rid == index)),
+                fifo.i.valid.eq(axi.rvalid & axi.rready & (axi.rid == index)),
             ]
             places = range(config.fifo_beats + 1)
             space = Signal(places, init=config.fifo_beats, name=f"space_{name}")
             wants = Signal(name=f"wants_{name}")
             grant = Signal(name=f"grant_{name}")
-            burst = splitter.burst
+            burst, prompt = splitter.burst, self.prompt[index]
             taken = client.beat.valid & client.beat.ready
             m.d.comb += [
-                wants.eq(burst.valid & (burst.payload.length < space)),
+                wants.eq(burst.valid & (prompt | (burst.payload.length < space))),
                 burst.ready.eq(grant),
             ]
-            m.d.sync += space.eq(space + taken - Mux(grant, burst.payload.length + 1, 0))
+            with m.If(~prompt):
+                m.d.sync += space.eq(space + taken - Mux(grant, burst.payload.length + 1, 0))
+            rooms.append(fifo.i.ready)
             bursts.append(burst.payload)
             wanted.append(wants)
             granted.append(grant)
@@ -109,9 +117,10 @@ class AxiReader(wiring.Component):
         m.d.comb += [
             axi.arsize.eq(exact_log2(config.bus_bytes)),
             axi.arburst.eq(BURST_INCR),
-            axi.rready.eq(1),
+            # Who has credits has room for what comes, although the FIFO may be full.
+            axi.rready.eq((Cat(rooms) | ~self.prompt).all()),
         ]
-        with m.If(axi.rvalid & (axi.rresp != Response.OKAY)):
+        with m.If(axi.rvalid & axi.rready & (axi.rresp != Response.OKAY)):
             m.d.sync += self.error.eq(1)
         with m.Elif(self.clear):
             m.d.sync += self.error.eq(0)

@@ -11,7 +11,7 @@ COUNTER_BITS = 48
 """Bits of a cycle counter: three days at 1 GHz."""
 
 ID = 0x4F52_4253
-VERSION = 0x0001_0000
+VERSION = 0x0002_0000
 """Major in the upper half, minor in the lower. Raised whenever `digest` changes: the minor one
 where programs for the version before still run, else the major one."""
 
@@ -19,8 +19,8 @@ COUNTERS = {
     "total": "Cycles from start to done.",
     "quantize": "Cycles of quantisation.",
     "init": "Cycles of making or fetching the initial dst list.",
-    "pack": "Cycles of packing dst, over all pairings.",
     "pair": "Cycles of pairing, over all pairings.",
+    "sort": "Cycles of sorting tokens by group, over all updates.",
     "update": "Cycles of updating dst, over all updates.",
     "topk": "Cycles of top-k.",
     "dau": "Cycles in which the DAU took a chunk.",
@@ -71,6 +71,8 @@ REGISTERS: tuple[Register, ...] = (
               " of sampling it."),
         Field("interrupt_enable", 2, "rw", "block", "Raise the interrupt line while `pending` is"
               " 1."),
+        Field("every_pair", 3, "rw", "order", "Compute every pair of every pairing: no distance is"
+              " kept from the pairing before."),
     )),
     Register("STATUS", 0x014, "ro", "What became of the job.", fields=(
         Field("busy", 0, "ro", "block", "A job is running: from `start` until `done`."),

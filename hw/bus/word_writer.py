@@ -28,7 +28,8 @@ class WordWriter(wiring.Component):
     Ports: ``word`` In stream of `written_word`; ``write`` Out `WriteClient`, whose ``idle`` tells
     when all words are in memory.
 
-    Latency 0. A word a cycle where memory takes a request and a beat a cycle.
+    Latency 0. A word is taken when memory has taken its request and its beat, so a word a cycle
+    where memory takes both in the same one.
     """
 
     def __init__(self, config: EngineConfig):
@@ -48,7 +49,7 @@ class WordWriter(wiring.Component):
         asked, sent = fork.o
         request, beat = self.write.request, self.write.beat
         beat_shift = exact_log2(config.bus_bytes)
-        half, word = Const(-1, _HALF_BYTES), sent.payload
+        half, word = Const((1 << _HALF_BYTES) - 1, _HALF_BYTES), sent.payload
         upper = word.half & word.address[exact_log2(_HALF_BYTES)]
         lower_bytes = word.data[: ENTRY_BITS // 2]
         strobe = Cat(Mux(upper, 0, half), Mux(word.half & ~upper, 0, half))

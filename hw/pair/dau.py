@@ -8,10 +8,6 @@ from hw.blocks.pipeline import delay, register, tree_sum
 from hw.config import LEVEL_BITS, EngineConfig
 from hw.words import chunk_word, weight_word
 
-_PARTIAL = 4
-"""Channels whose squares one register sums when a weight is shared."""
-
-
 def dst_word(config: EngineConfig) -> data.ArrayLayout:
     """One chunk of each of the P dst of a tile: the unit of the packed dst stream."""
     return data.ArrayLayout(chunk_word(config), config.dst_lanes)
@@ -28,21 +24,17 @@ class DistanceElement(wiring.Component):
 
     Source: docs/definition.md, 'Distance'.
 
-    Ports: ``a``, ``b`` In: a chunk of each token; ``weight`` In: the weights of the chunk
-    `weight_lag` cycles before; ``valid`` In: the chunk `flag_lag` cycles before counts; ``first``
-    In: it was the pair's first; ``distance`` Out: the sum so far.
+    Ports: ``a``, ``b`` In: a chunk of each token; ``weight`` In: the weights of the chunk a cycle
+    before; ``valid`` In: the chunk latency - 1 cycles before counts; ``first`` In: it was the
+    pair's first; ``distance`` Out: the sum so far.
 
     What is the same for all pairs comes late, so that it is delayed once for all elements.
     A chunk on cycle 0 is in ``distance`` on cycle `latency`. One chunk a cycle, no back-pressure.
     Nothing overflows: ``distance`` holds max_channels of the largest weighted square.
     """
 
-    latency = 4
-    flag_lag = latency - 1
-
     def __init__(self, config: EngineConfig):
         self._config = config
-        self.weight_lag = 2 if config.scale_group > 1 else 1
         super().__init__(
             {
                 "a": In(chunk_word(config)),
@@ -54,25 +46,35 @@ class DistanceElement(wiring.Component):
             }
         )
 
+    @staticmethod
+    def latency(config: EngineConfig) -> int:
+        """Cycles from a chunk to the sum that counts it."""
+        return 3 if config.scale_group > 1 else 4
+
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         weighted = self._shared_weight(m) if self._config.scale_group > 1 else self._weights(m)
 
-        # On cycle 3 the weighted sum of the chunk is known.
+        # A cycle before the last the weighted sum of the chunk is known.
         with m.If(self.valid):
             m.d.sync += self.distance.eq(Mux(self.first, 0, self.distance) + weighted)
         return m
 
     def _squares(self, m: Module) -> list[Value]:
-        """The squared differences, each of twice a level's bits."""
+        """The squared differences, each of twice a level's bits.
+
+        a + ~b is a - b - 1 with a carry where a > b, else the inverse of b - a; so the magnitude is
+        the bits before the carry, exclusive-or the carry's inverse, and the carry. Left as that sum
+        under the square, it becomes a fifth smaller than from a magnitude of its own.
+        """
         squares: list[Value] = []
         for c in range(self._config.channel_lanes):
-            difference = Signal(signed(LEVEL_BITS + 1), name=f"difference_{c}")
-            magnitude = Signal(LEVEL_BITS, name=f"magnitude_{c}")
+            sum_ = Signal(LEVEL_BITS + 1, name=f"sum_{c}")
             square = Signal(2 * LEVEL_BITS, name=f"square_{c}")
+            carry = sum_[LEVEL_BITS]
+            magnitude = (sum_[:LEVEL_BITS] ^ (~carry).replicate(LEVEL_BITS)) + carry
             m.d.comb += [
-                difference.eq(self.a[c] - self.b[c]),
-                magnitude.eq(Mux(difference < 0, -difference, difference)),
+                sum_.eq(self.a[c] + (~self.b[c])[:LEVEL_BITS]),
                 square.eq(magnitude * magnitude),
             ]
             squares.append(square)
@@ -91,12 +93,7 @@ class DistanceElement(wiring.Component):
 
     def _shared_weight(self, m: Module) -> Value:
         """One weight: sum the squares first, so that there is one multiplier a chunk."""
-        squares = self._squares(m)
-        partial = [
-            register(m, tree_sum(squares[i : i + _PARTIAL]), f"partial_{i}")
-            for i in range(0, len(squares), _PARTIAL)
-        ]
-        total = register(m, tree_sum(partial), "total")
+        total = register(m, tree_sum(self._squares(m)), "total")
         return register(m, total * self.weight[0], "weighted")
 
 
@@ -110,8 +107,6 @@ class Dau(wiring.Component):
     The distances of a tile whose last chunk comes on cycle 0 are valid on cycle `latency`, for
     that cycle. One chunk a cycle, tiles back to back, idle cycles anywhere; no back-pressure.
     """
-
-    latency = DistanceElement.latency
 
     def __init__(self, config: EngineConfig):
         self._config = config
@@ -131,17 +126,23 @@ class Dau(wiring.Component):
             }
         )
 
+    @staticmethod
+    def latency(config: EngineConfig) -> int:
+        """Cycles from a tile's last chunk to its distances."""
+        return DistanceElement.latency(config)
+
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         config, chunk = self._config, self.chunk.payload
+        latency = self.latency(config)
         elements = {
             (p, q): DistanceElement(config)
             for q in range(config.src_lanes)
             for p in range(config.dst_lanes)
         }
-        weight = delay(m, chunk.weight.as_value(), elements[0, 0].weight_lag, "weight")
-        valid = delay(m, self.chunk.valid, DistanceElement.flag_lag, "valid")
-        first = delay(m, chunk.first, DistanceElement.flag_lag, "first")
+        weight = delay(m, chunk.weight.as_value(), 1, "weight")
+        valid = delay(m, self.chunk.valid, latency - 1, "valid")
+        first = delay(m, chunk.first, latency - 1, "first")
         for (p, q), element in elements.items():
             m.submodules[f"element_{p}_{q}"] = element
             m.d.comb += [
@@ -153,5 +154,5 @@ class Dau(wiring.Component):
                 self.tile.payload[q][p].eq(element.distance),
             ]
         last = self.chunk.valid & chunk.last
-        m.d.comb += self.tile.valid.eq(delay(m, last, self.latency, "last"))
+        m.d.comb += self.tile.valid.eq(delay(m, last, latency, "last"))
         return m

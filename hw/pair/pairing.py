@@ -1,181 +1,252 @@
-"""Pairing: every src token to its nearest dst slot (docs/definition.md, 'Pairing')."""
+"""Pairing: src tokens to their nearest dst slots (docs/definition.md, 'Pairing')."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
 from hw.blocks.handshake import Handshake
-from hw.blocks.stream_queue import StreamQueue
-from hw.blocks.unpacker import Unpacker
 from hw.bus.client import ReadClient, WriteClient
+from hw.bus.read_share import ReadShare
+from hw.bus.word_writer import WordWriter
 from hw.config import EngineConfig
 from hw.job import Job
-from hw.pair.dau import Dau, dst_word
-from hw.pair.min_tree import MinTree
-from hw.pair.pair_writer import BUFFERED_TILES, PairWriter
+from hw.pair.dau import Dau
+from hw.pair.dst_loader import DstLoader
+from hw.pair.dst_rows import DstRows
+from hw.pair.least_two import LeastTwo
+from hw.pair.settle import Settle
 from hw.pair.src_loader import SrcLoader
-from hw.words import dst_lookup, is_dst_lookup, link, weight_lookup
-
-_SRC_QUEUE_TILES = 8
-"""Src tiles between request and record: two buffered, three in the pipeline, three requested."""
-LARGEST_REQUEST = 1 << 12
-"""Beats of packed dst asked for at once."""
+from hw.pair.src_rows import SrcRows, src_index
+from hw.scratchpad import ScratchPort
+from hw.words import weight_lookup
 
 
 class Pairing(wiring.Component):
-    """One pairing: streams all dst past each tile of Q src, P x Q x C lanes a cycle.
+    """One pass of a pairing: src tile by src tile, the dst of a list stream past its rows.
+
+    A src tile's R groups of Q rows stay in the scratchpad while every dst of the list is compared
+    with them, P dst, Q src and C channels a cycle; a tile of P dst serves the R groups one after
+    another, so that a dst row is read once for R * Q src.
 
     Ports:
         ``run`` In `Handshake`: after start ``job`` In stays as it is, and done comes after the
-            records are in memory; ``loss`` Out: L, until the next start.
-        ``is_dst`` Out `is_dst_lookup`; ``dst`` Out `dst_lookup`; ``weight`` Out `weight_lookup`.
-        ``push`` Out stream of `link`: the src of each slot.
-        ``read_dst``, ``read_src`` Out `ReadClient`; ``write`` Out `WriteClient`.
+            entries are in memory.
+        ``moved`` In, with ``num_moved`` In: compare the src that are not ``full`` with so many
+            slots of the MOVED region, at least one; else those that are, or all where
+            ``every_pair`` In is 1, with all slots of the DST region.
+        ``begins`` In: a pairing begins with this pass. ``pairings`` In: those done before it.
+            ``loss`` Out: L, the sum of the losses since a pairing began; a pass that is not
+            ``moved`` ends a pairing, and writes L to the HISTORY region.
+        ``weight`` Out `weight_lookup`. ``scratch`` Out `ScratchPort`.
+        ``read_entries``, ``read_rows`` Out `ReadClient`; ``write`` Out `WriteClient`.
         ``busy`` Out: the DAU takes a chunk.
 
-    Cycles, where memory keeps up: src_tiles * tiles * chunks, and the time to fill and drain.
-    The next src tile is loaded while one is paired, so the DAU waits only if the M / P * chunks
-    cycles of a tile do not cover the loading of Q rows.
+    Where memory keeps up, a src tile's groups take max(chunks, `pass_cycles`) cycles each for every
+    dst tile; before that its rows are loaded, and afterwards its src are settled.
     """
 
-    def __init__(self, config: EngineConfig, largest_request: int = LARGEST_REQUEST):
+    def __init__(self, config: EngineConfig):
         self._config = config
-        self._largest_request = largest_request
         super().__init__(
             {
                 "run": In(Handshake()),
                 "job": In(Job(config)),
+                "moved": In(1),
+                "num_moved": In(config.count_bits),
+                "every_pair": In(1),
+                "begins": In(1),
+                "pairings": In(range(config.max_pairings + 1)),
                 "loss": Out(config.loss_bits),
-                "is_dst": Out(is_dst_lookup(config)),
-                "dst": Out(dst_lookup(config)),
-                "push": Out(stream.Signature(link(config))),
                 "weight": Out(weight_lookup(config)),
-                "read_dst": Out(ReadClient(config)),
-                "read_src": Out(ReadClient(config)),
+                "scratch": Out(ScratchPort(config)),
+                "read_entries": Out(ReadClient(config)),
+                "read_rows": Out(ReadClient(config)),
                 "write": Out(WriteClient(config)),
                 "busy": Out(1),
             }
         )
 
+    @staticmethod
+    def pass_cycles(config: EngineConfig) -> int:
+        """Least cycles of Q src with P dst: what comes out is merged src by src."""
+        return max(LeastTwo.cycles(config), Dau.latency(config) + 2)
+
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        config = self._config
-        m.submodules.src_loader = loader = SrcLoader(config)
-        m.submodules.src_queue = queue = StreamQueue(
-            config.token_bits, _SRC_QUEUE_TILES * config.src_lanes
-        )
+        config, job = self._config, self.job
+        m.submodules.src_loader = src = SrcLoader(config)
+        m.submodules.src_rows = src_rows = SrcRows(config)
+        m.submodules.dst_loader = dst = DstLoader(config)
+        m.submodules.dst_rows = dst_rows = DstRows(config)
         m.submodules.dau = dau = Dau(config)
-        m.submodules.min_tree = min_tree = MinTree(config)
-        m.submodules.pair_writer = writer = PairWriter(config)
-        wiring.connect(m, wiring.flipped(self.run), writer.run)
-        wiring.connect(m, loader.read, wiring.flipped(self.read_src))
-        wiring.connect(m, writer.write, wiring.flipped(self.write))
-        wiring.connect(m, writer.push, wiring.flipped(self.push))
-        wiring.connect(m, writer.dst, wiring.flipped(self.dst))
-        wiring.connect(m, loader.is_dst, wiring.flipped(self.is_dst))
-        wiring.connect(m, loader.src, queue.i)
-        wiring.connect(m, queue.o, writer.src)
-        wiring.connect(m, min_tree.best, writer.best)
+        m.submodules.least_two = least_two = LeastTwo(config)
+        m.submodules.settle = settle = Settle(config)
+        m.submodules.words = words = WordWriter(config)
+        m.submodules.rows = share = ReadShare(config, 3)
+        wiring.connect(m, src.known, settle.known)
+        wiring.connect(m, src.part, src_rows.part)
+        wiring.connect(m, dst.part, dst_rows.part)
+        wiring.connect(m, least_two.group_slot, settle.group_slot)
+        wiring.connect(m, settle.found, least_two.found)
+        wiring.connect(m, src_rows.scratch, wiring.flipped(self.scratch))
+        wiring.connect(m, src.read_entries, wiring.flipped(self.read_entries))
+        # The dst of a tile are few, and asked for only where there is room: they never wait long.
+        wiring.connect(m, dst.read_list, share.client[0])
+        wiring.connect(m, dst.read_rows, share.client[1])
+        wiring.connect(m, src.read_rows, share.client[2])
+        wiring.connect(m, share.port, wiring.flipped(self.read_rows))
+        wiring.connect(m, words.write, wiring.flipped(self.write))
+        history = Signal()
         m.d.comb += [
-            loader.start.eq(self.run.start),
-            loader.num_src.eq(self.job.num_src),
-            loader.row_beats.eq(self.job.row_beats),
-            loader.chunks.eq(self.job.chunks),
-            loader.quantized_address.eq(self.job.quantized_address),
-            writer.num_src.eq(self.job.num_src),
-            writer.records_address.eq(self.job.records_address),
-            self.loss.eq(writer.loss),
+            src.job.eq(job),
+            src.moved.eq(self.moved),
+            src.every_pair.eq(self.every_pair),
+            dst.job.eq(job),
+            dst.address.eq(Mux(self.moved, job.moved_address, job.dst_address)),
+            dst.length.eq(Mux(self.moved, self.num_moved, job.num_dst)),
+            settle.count.eq(src.count),
+            settle.moved.eq(self.moved),
+            settle.entries_address.eq(job.entries_address),
+            self.loss.eq(settle.loss),
+            words.word.valid.eq(settle.word.valid | history),
+            words.word.payload.eq(settle.word.payload),
+            settle.word.ready.eq(words.word.ready),
         ]
-        self._request_dst(m)
-        self._feed(m, loader, dau, writer)
-        self._count_tiles(m, dau, min_tree)
+        with m.If(history):
+            m.d.comb += [
+                words.word.payload.address.eq(job.history_address + (self.pairings << 3)),
+                words.word.payload.data.eq(self.loss),
+                words.word.payload.half.eq(1),
+            ]
+        compare, compared = self._compare(m, src, src_rows, dst, dst_rows, dau)
+        self._merge(m, dst, dau, least_two, compared)
+
+        drain = Dau.latency(config) + 1 + LeastTwo.cycles(config)
+        wait = Signal(range(max(DstLoader.begin_latency, drain) + 1))
+        m.d.sync += wait.eq(wait - 1)
+        m.d.sync += self.run.done.eq(0)
+        with m.FSM():
+            # The next pass may start with the done of this one.
+            with m.State("IDLE"), m.If(self.run.start):
+                m.next = "START"
+            with m.State("START"):
+                m.d.comb += [src.start.eq(1), dst.begin.eq(1), settle.clear.eq(self.begins)]
+                m.d.sync += wait.eq(DstLoader.begin_latency)
+                m.next = "BEGIN"
+            with m.State("BEGIN"), m.If(wait == 0):
+                m.next = "NEXT"
+            with m.State("NEXT"):
+                m.d.comb += src.next.eq(1)
+                m.next = "LOAD"
+            with m.State("LOAD"):
+                m.d.comb += dst.start.eq(src.found)
+                with m.If(src.loaded & (src.count == 0)):
+                    m.next = "LAST"
+                with m.Elif(src.loaded):
+                    m.next = "COMPARE"
+            with m.State("COMPARE"):
+                m.d.comb += compare.eq(1)
+                m.d.sync += wait.eq(drain)
+                with m.If(compared.src_tile):
+                    m.next = "DRAIN"
+            with m.State("DRAIN"), m.If(wait == 0):
+                m.d.comb += settle.run.start.eq(1)
+                m.next = "SETTLE"
+            with m.State("SETTLE"), m.If(settle.run.done):
+                m.next = "NEXT"
+            with m.State("LAST"):
+                m.d.comb += history.eq(~self.moved)
+                with m.If(words.word.ready | self.moved):
+                    m.next = "LAND"
+            with m.State("LAND"), m.If(self.write.idle):
+                m.d.sync += self.run.done.eq(1)
+                m.next = "IDLE"
         return m
 
-    def _request_dst(self, m: Module) -> None:
-        """Ask for the whole packed region, once for every src tile."""
-        job, request = self.job, self.read_dst.request
-        total = Signal(len(job.tiles) + len(job.tile_beats))
-        left = Signal.like(total)
-        src_tiles = Signal.like(job.src_tiles)
-        address = Signal.like(job.packed_address)
-        beats = Mux(left > self._largest_request, self._largest_request, left)
-        starting = Signal()
-        m.d.sync += [starting.eq(self.run.start), total.eq(job.tiles * job.tile_beats)]
-        m.d.comb += [
-            request.valid.eq(left != 0),
-            request.payload.address.eq(address),
-            request.payload.beats.eq(beats),
-        ]
-        with m.If(starting):
-            m.d.sync += [
-                left.eq(total),
-                src_tiles.eq(job.src_tiles),
-                address.eq(job.packed_address),
-            ]
-        with m.Elif(request.valid & request.ready):
-            m.d.sync += [
-                left.eq(left - beats),
-                address.eq(address + (beats << exact_log2(self._config.bus_bytes))),
-            ]
-            with m.If((left == beats) & (src_tiles != 1)):
-                m.d.sync += [
-                    left.eq(total),
-                    src_tiles.eq(src_tiles - 1),
-                    address.eq(job.packed_address),
-                ]
-
-    def _feed(self, m: Module, loader: SrcLoader, dau: Dau, writer: PairWriter) -> None:
-        """Send dst words, with the src and weights of the same chunk, into the DAU."""
+    def _compare(
+        self,
+        m: Module,
+        src: SrcLoader,
+        src_rows: SrcRows,
+        dst: DstLoader,
+        dst_rows: DstRows,
+        dau: Dau,
+    ) -> tuple[Signal, "_Compared"]:
+        """Send word after word into the DAU while the returned signal is 1."""
         config, job = self._config, self.job
-        m.submodules.dst_unpacker = unpacker = Unpacker(
-            config.bus_bits, dst_word(config).size, config.max_chunks
-        )
-        wiring.connect(m, wiring.flipped(self.read_dst.beat), unpacker.beat)
-        word = unpacker.word
-        tile = Signal.like(job.tiles)
-        under_way = Signal(range(BUFFERED_TILES + 1))
-        first_of_src_tile = word.payload.first & (tile == 0)
-        room = ~first_of_src_tile | (under_way != BUFFERED_TILES)
+        compare = Signal()
+        compared = _Compared(config)
+        chunk = Signal(config.chunk_index_bits)
+        group = Signal(range(max(2, config.src_groups)))
+        spacing = Signal(range(self.pass_cycles(config)))
+        tile = dst.tile.payload
+        last_chunk = chunk == job.chunks - 1
+        last_group = group == src.groups - 1
         take = Signal()
-        last_of_src_tile = take & word.payload.last & (tile == job.tiles - 1)
         m.d.comb += [
-            unpacker.words.eq(job.chunks),
-            word.ready.eq(loader.tile.valid & room),
-            take.eq(word.valid & word.ready),
+            take.eq(compare & dst.tile.valid & (~last_chunk | (spacing == 0))),
             self.busy.eq(take),
-            loader.tile.ready.eq(last_of_src_tile),
-            loader.rows.index.eq(word.payload.index),
-            self.weight.index.eq(word.payload.index),
+            compared.group.eq(take & last_chunk),
+            compared.tile.eq(compared.group & last_group),
+            compared.src_tile.eq(compared.tile & tile.last),
+            dst.tile.ready.eq(compared.tile),
+            dst.free.eq(compared.tile),
+            src_rows.group.eq(group),
+            src_rows.chunk.eq(chunk),
+            dst_rows.address.eq(tile.address + chunk),
+            self.weight.index.eq(chunk),
         ]
-        with m.If(take & word.payload.last):
-            m.d.sync += tile.eq(Mux(tile == job.tiles - 1, 0, tile + 1))
-        m.d.sync += under_way.eq(under_way + (take & first_of_src_tile) - writer.taken)
+        with m.If(spacing != 0):
+            m.d.sync += spacing.eq(spacing - 1)
+        with m.If(take):
+            m.d.sync += chunk.eq(chunk + 1)
+        with m.If(compared.group):
+            m.d.sync += [
+                chunk.eq(0),
+                group.eq(Mux(last_group, 0, group + 1)),
+                compared.base.eq(Mux(last_group, 0, compared.base + config.src_lanes)),
+                spacing.eq(self.pass_cycles(config) - 1),
+            ]
+        with m.If(compared.tile):
+            m.d.sync += compared.first.eq(tile.last)
 
-        # On cycle 1 the buffers answer.
-        chunk = dau.chunk.payload
+        # On cycle 1 the memories answer.
         m.d.sync += [
             dau.chunk.valid.eq(take),
-            chunk.dst.eq(word.payload.data),
-            chunk.first.eq(word.payload.first),
-            chunk.last.eq(word.payload.last),
+            dau.chunk.payload.first.eq(chunk == 0),
+            dau.chunk.payload.last.eq(last_chunk),
         ]
-        m.d.comb += [chunk.src.eq(loader.rows.entry), chunk.weight.eq(self.weight.entry)]
-
-    def _count_tiles(self, m: Module, dau: Dau, min_tree: MinTree) -> None:
-        """Tell the min tree which slots each tile of distances belongs to."""
-        config, job = self._config, self.job
-        tile = Signal.like(job.tiles)
-        base = tile << exact_log2(config.dst_lanes)
-        last = tile == job.tiles - 1
-        input_tile = min_tree.tile.payload
         m.d.comb += [
-            min_tree.tile.valid.eq(dau.tile.valid),
-            input_tile.distances.eq(dau.tile.payload),
-            input_tile.base.eq(base),
-            input_tile.valid_dst.eq(Cat((base | p) < job.num_dst for p in range(config.dst_lanes))),
-            input_tile.first.eq(tile == 0),
-            input_tile.last.eq(last),
+            dau.chunk.payload.dst.eq(dst_rows.word),
+            dau.chunk.payload.src.eq(src_rows.word),
+            dau.chunk.payload.weight.eq(self.weight.entry),
         ]
-        with m.If(dau.tile.valid):
-            m.d.sync += tile.eq(Mux(last, 0, tile + 1))
+        return compare, compared
+
+    def _merge(
+        self, m: Module, dst: DstLoader, dau: Dau, least_two: LeastTwo, compared: "_Compared"
+    ) -> None:
+        """Tell whose the distances are that come out; the next ones come only after these."""
+        tile = least_two.tile.payload
+        with m.If(compared.group):
+            m.d.sync += [
+                tile.slots.eq(dst.tile.payload.slots),
+                tile.lanes.eq(dst.tile.payload.lanes),
+                tile.base.eq(compared.base),
+                tile.first.eq(compared.first),
+            ]
+        m.d.comb += [
+            least_two.tile.valid.eq(dau.tile.valid),
+            tile.distances.eq(dau.tile.payload),
+        ]
+
+
+class _Compared:
+    """The ends of what is compared, each 1 in the cycle of its last chunk; and where it is."""
+
+    def __init__(self, config: EngineConfig):
+        self.group = Signal()
+        self.tile = Signal()
+        self.src_tile = Signal()
+        self.base = Signal(src_index(config))
+        self.first = Signal(init=1)

@@ -1,146 +1,152 @@
-"""Src loader: finds the src tokens and keeps tiles of Q of them ready for the DAU."""
+"""Src loader: finds the src tokens that a pass compares, and brings tiles of rows on chip."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.blocks.lookup import Lookup
-from hw.blocks.stream_fork import StreamFork
 from hw.blocks.unpacker import Unpacker
 from hw.bus.client import ReadClient
-from hw.config import EngineConfig
-from hw.job import row_address
-from hw.words import chunk_word, is_dst_lookup
-
-
-def rows_lookup(config: EngineConfig) -> Lookup:
-    """How a chunk of each src of a tile is asked for."""
-    return Lookup(config.chunk_index_bits, data.ArrayLayout(chunk_word(config), config.src_lanes))
+from hw.bus.row_fetch import RowFetch
+from hw.config import ENTRY_BITS, EngineConfig
+from hw.job import Job
+from hw.pair.src_rows import known_src, row_part, src_place, src_skew
+from hw.words import entry
 
 
 class SrcLoader(wiring.Component):
-    """Double-buffered tiles of Q src rows, in token order; a short last tile leaves lanes as found.
+    """Loads tiles of up to R * Q src, in token order, lane after lane and group after group.
 
     Ports:
-        ``start`` In pulse; ``num_src`` (tokens that are no dst), ``row_beats``, ``chunks``,
-            ``quantized_address`` In.
-        ``is_dst`` Out `is_dst_lookup`.
-        ``read`` Out `ReadClient` of the quantised rows.
-        ``src`` Out stream: the token of each requested row, in order. It bounds how far rows are
-            requested ahead: a row is requested when its token is taken here.
-        ``tile`` Out stream without payload: a tile is buffered; taking it frees its buffer.
-        ``rows`` In `Lookup`: a chunk of each src of the offered tile.
+        ``job`` In, constant from ``start`` on. ``start`` In pulse: a pass over all tokens begins.
+        ``moved`` In, constant meanwhile: the pass takes the src that are not ``full``, else those
+        that are, or all src where ``every_pair`` In is 1.
+        ``next`` In pulse: load the next tile; not while one is loaded. ``found`` Out pulse: it
+        has a src. ``loaded`` Out pulse: all its rows have left ``part``. ``count`` Out, from then
+        to the next ``next``: its src, 0 after the last tile; ``groups`` Out: the groups that they
+        fill, at least in part.
+        ``known`` Out, always-ready stream of `known_src`, one for each src of the tile, before
+        ``loaded``.
+        ``part`` Out, always-ready stream of `row_part`, not before the cycle after ``next``.
+        ``read_entries``, ``read_rows`` Out `ReadClient`.
 
-    A token is examined every 2 cycles, and a chunk is buffered every cycle, while the tile before
-    is in use.
+    An entry is examined a cycle, and a row takes ceil(chunks / W) cycles (`src_skew`); rows are
+    requested ahead.
     """
 
     def __init__(self, config: EngineConfig):
         self._config = config
         super().__init__(
             {
+                "job": In(Job(config)),
                 "start": In(1),
-                "num_src": In(config.count_bits),
-                "row_beats": In(range(config.max_row_beats + 1)),
-                "chunks": In(range(config.max_chunks + 1)),
-                "quantized_address": In(config.address_bits),
-                "is_dst": Out(is_dst_lookup(config)),
-                "read": Out(ReadClient(config)),
-                "src": Out(stream.Signature(config.token_bits)),
-                "tile": Out(stream.Signature(0)),
-                "rows": In(rows_lookup(config)),
+                "moved": In(1),
+                "every_pair": In(1),
+                "next": In(1),
+                "found": Out(1),
+                "loaded": Out(1),
+                "count": Out(range(config.resident_src + 1)),
+                "groups": Out(range(config.src_groups + 1)),
+                "known": Out(stream.Signature(known_src(config), always_ready=True)),
+                "part": Out(stream.Signature(row_part(config), always_ready=True)),
+                "read_entries": Out(ReadClient(config)),
+                "read_rows": Out(ReadClient(config)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        self._scan(m)
-        self._load(m)
+        wanted = self._scan(m)
+        self._load(m, wanted)
         return m
 
-    def _scan(self, m: Module) -> None:
-        """Ask for the row of each token that is no dst, up to the last of them."""
-        config = self._config
-        token = Signal(config.token_bits)
-        left = Signal(config.count_bits)
-        # A src's row is requested, and its token announced, in whichever order.
-        m.submodules.src_fork = fork = StreamFork(config.token_bits, 2)
-        row_wanted, announced = fork.o
-        wiring.connect(m, announced, wiring.flipped(self.src))
-        request, is_dst = self.read.request, self.is_dst.entry
+    def _scan(self, m: Module) -> Signal:
+        """Examine entries while the tile has room; 1 once all its rows have been asked for."""
+        config, job = self._config, self.job
+        m.submodules.unpacker = unpacker = Unpacker(config.bus_bits, ENTRY_BITS, config.max_tokens)
+        m.submodules.fetch = fetch = RowFetch(config)
+        wiring.connect(m, wiring.flipped(self.read_entries.beat), unpacker.beat)
+        wiring.connect(m, fetch.request, wiring.flipped(self.read_rows.request))
+        request, word = self.read_entries.request, unpacker.word
+        per_beat = config.bus_bits // ENTRY_BITS
+        asking = Signal()
         m.d.comb += [
-            self.is_dst.index.eq(token),
-            fork.i.payload.eq(token),
-            request.valid.eq(row_wanted.valid),
-            row_wanted.ready.eq(request.ready),
-            request.payload.address.eq(
-                row_address(config, self.quantized_address, self.row_beats, row_wanted.payload)
-            ),
-            request.payload.beats.eq(self.row_beats),
+            unpacker.words.eq(job.tokens),
+            request.valid.eq(asking),
+            request.payload.address.eq(job.entries_address),
+            request.payload.beats.eq((job.tokens + per_beat - 1) >> exact_log2(per_beat)),
+            fetch.address.eq(job.quantized_address),
+            fetch.row_beats.eq(job.row_beats),
+            fetch.token.payload.eq(word.payload.index),
         ]
-        with m.FSM(name="scan"):
-            with m.State("IDLE"):
-                m.d.sync += [token.eq(0), left.eq(self.num_src)]
-                with m.If(self.start):
-                    m.next = "LOOK"
-            with m.State("LOOK"):
-                m.next = "DECIDE"
-            with m.State("DECIDE"):
-                m.d.comb += fork.i.valid.eq(~is_dst)
-                with m.If(is_dst | fork.i.ready):
-                    m.d.sync += token.eq(token + 1)
-                    m.next = "LOOK"
-                    with m.If(~is_dst):
-                        m.d.sync += left.eq(left - 1)
-                        with m.If(left == 1):
-                            m.next = "IDLE"
-
-    def _load(self, m: Module) -> None:
-        """Write rows into the buffer that is free, offer it when its tile is complete."""
-        config = self._config
-        m.submodules.unpacker = unpacker = Unpacker(
-            config.bus_bits, config.chunk_bits, config.max_chunks
-        )
-        wiring.connect(m, wiring.flipped(self.read.beat), unpacker.beat)
-        word = unpacker.word
-
-        full = Signal(2)
-        filling = Signal()
-        using = Signal()
-        lane = Signal(max(1, exact_log2(config.src_lanes)))
-        loaded = Signal(config.count_bits)
-        m.d.comb += [
-            unpacker.words.eq(self.chunks),
-            word.ready.eq(~full.bit_select(filling, 1)),
-            self.tile.valid.eq(full.bit_select(using, 1)),
-        ]
-        for q in range(config.src_lanes):
-            bank = Memory(shape=chunk_word(config), depth=2 * config.max_chunks, init=[])
-            m.submodules[f"bank_{q}"] = bank
-            write, read = bank.write_port(), bank.read_port()
-            m.d.comb += [
-                # Chunk first, then half: any max_chunks gives a dense address.
-                write.addr.eq(Cat(filling, word.payload.index)),
-                write.data.eq(word.payload.data),
-                write.en.eq(word.valid & word.ready & (lane == q)),
-                read.addr.eq(Cat(using, self.rows.index)),
-                self.rows.entry[q].eq(read.data),
-            ]
-
-        row_done = word.valid & word.ready & word.payload.last
-        tile_done = (lane == config.src_lanes - 1) | (loaded == self.num_src - 1)
-        fill = Signal(2)
-        free = Signal(2)
-        with m.If(row_done):
-            m.d.sync += [lane.eq(lane + 1), loaded.eq(loaded + 1)]
-            with m.If(tile_done):
-                m.d.comb += fill.eq(1 << filling)
-                m.d.sync += [lane.eq(0), filling.eq(~filling)]
-        with m.If(self.tile.valid & self.tile.ready):
-            m.d.comb += free.eq(1 << using)
-            m.d.sync += using.eq(~using)
-        m.d.sync += full.eq((full | fill) & ~free)
         with m.If(self.start):
-            m.d.sync += loaded.eq(0)
+            m.d.sync += asking.eq(1)
+        with m.Elif(request.ready):
+            m.d.sync += asking.eq(0)
+
+        seen = data.View(entry(), word.payload.data)
+        scanning = Signal()
+        exhausted = Signal()
+        lane = Signal(range(max(2, config.src_lanes)))
+        wants = Signal()
+        take = Signal()
+        known = self.known.payload
+        m.d.comb += [
+            wants.eq(~seen.is_dst & Mux(self.moved, ~seen.full, seen.full | self.every_pair)),
+            fetch.token.valid.eq(scanning & word.valid & wants),
+            word.ready.eq(scanning & (~wants | fetch.token.ready)),
+            take.eq(fetch.token.valid & fetch.token.ready),
+            self.known.valid.eq(take),
+            known.index.eq(self.count),
+            known.token.eq(word.payload.index),
+            known.entry.eq(seen),
+            self.found.eq(take & (self.count == 0)),
+        ]
+        with m.If(take):
+            m.d.sync += [
+                self.count.eq(self.count + 1),
+                self.groups.eq(self.groups + (lane == 0)),
+                lane.eq(Mux(lane == config.src_lanes - 1, 0, lane + 1)),
+            ]
+            with m.If(self.count == config.resident_src - 1):
+                m.d.sync += scanning.eq(0)
+        with m.If(word.valid & word.ready & word.payload.last):
+            m.d.sync += [scanning.eq(0), exhausted.eq(1)]
+        with m.If(self.next):
+            m.d.sync += [scanning.eq(~exhausted), self.count.eq(0), self.groups.eq(0), lane.eq(0)]
+        with m.If(self.start):
+            m.d.sync += exhausted.eq(0)
+        return scanning
+
+    def _load(self, m: Module, scanning: Value) -> None:
+        """Write the rows that come, and tell when the last of the tile is here."""
+        config = self._config
+        width = src_skew(config).width
+        m.submodules.unpacker_rows = unpacker = Unpacker(
+            config.bus_bits, config.chunk_bits * width, config.max_chunks // width
+        )
+        wiring.connect(m, wiring.flipped(self.read_rows.beat), unpacker.beat)
+        word, part = unpacker.word, self.part.payload
+        loading = Signal()
+        rows = Signal.like(self.count)
+        place = Signal(src_place(config))
+        m.d.comb += [
+            unpacker.words.eq((self.job.chunks + width - 1) >> exact_log2(width)),
+            word.ready.eq(loading),
+            self.part.valid.eq(word.valid & loading),
+            part.place.eq(place),
+            part.index.eq(word.payload.index),
+            part.chunks.eq(word.payload.data),
+            self.loaded.eq(loading & ~scanning & (rows == self.count)),
+        ]
+        with m.If(self.part.valid & word.payload.last):
+            last = place.lane == config.src_lanes - 1
+            m.d.sync += [
+                rows.eq(rows + 1),
+                place.lane.eq(Mux(last, 0, place.lane + 1)),
+                place.group.eq(place.group + last),
+            ]
+        with m.If(self.loaded):
+            m.d.sync += loading.eq(0)
+        with m.If(self.next):
+            m.d.sync += [loading.eq(1), rows.eq(0), place.eq(0)]

@@ -1,4 +1,4 @@
-"""Channel groups: reads the sorted channel records and shares a span in each group."""
+"""Channel groups: reads the sorted channel records, and tells leaders and places."""
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -25,36 +25,34 @@ def channel_record(channel: Value, span: Value) -> Value:
     return Cat(widened(channel, "channel"), ~widened(span, "inverted_span"))
 
 
+def channel_place(config: EngineConfig) -> data.StructLayout:
+    """The ``position`` at which a ``channel`` stands, and whether it is the ``last`` of the row."""
+    return data.StructLayout(
+        {"position": config.channel_bits, "channel": config.channel_bits, "last": 1}
+    )
+
+
 class ChannelGroups(wiring.Component):
     """Gives each position its channel and its group's span (docs/definition.md, 'Shared scale').
 
     Ports:
         ``channels`` In: records to come, a multiple of G, constant while they do.
         ``beat`` In stream: sorted `CHANNEL_RECORD` words.
-        ``leader`` Out stream: the span of each group's first, largest, channel; the group's
-        channels are placed after its transfer.
-        ``place`` Out, always-ready stream of ``position``, ``channel``, ``span`` (the leader's)
-        and ``last``: one for each record, in position order.
+        ``leader`` Out stream: the span of each group's first, largest, channel, in the order of
+        the groups; the group's channels are placed after its transfer.
+        ``place`` Out, always-ready stream of `channel_place`, in position order.
 
     A group takes G + 1 cycles, as ``leader`` takes one of them.
     """
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        place = data.StructLayout(
-            {
-                "position": config.channel_bits,
-                "channel": config.channel_bits,
-                "span": SPAN_BITS,
-                "last": 1,
-            }
-        )
         super().__init__(
             {
                 "channels": In(range(config.max_channels + 1)),
                 "beat": In(stream.Signature(config.bus_bits)),
                 "leader": Out(stream.Signature(SPAN_BITS)),
-                "place": Out(stream.Signature(place, always_ready=True)),
+                "place": Out(stream.Signature(channel_place(config), always_ready=True)),
             }
         )
 
@@ -68,10 +66,9 @@ class ChannelGroups(wiring.Component):
         word = unpacker.word.payload
         record = data.View(CHANNEL_RECORD, word.data)
         place = self.place.payload
-        group_bits = exact_log2(config.scale_group)
 
         led = Signal()
-        begins = word.index[:group_bits] == 0
+        begins = word.index[: exact_log2(config.scale_group)] == 0
         m.d.comb += [
             unpacker.words.eq(self.channels),
             self.leader.payload.eq(~record.inverted_span),
@@ -83,7 +80,7 @@ class ChannelGroups(wiring.Component):
             place.last.eq(word.last),
         ]
         with m.If(self.leader.valid & self.leader.ready):
-            m.d.sync += [led.eq(1), place.span.eq(self.leader.payload)]
+            m.d.sync += led.eq(1)
         with m.Elif(self.place.valid):
             m.d.sync += led.eq(0)
         return m

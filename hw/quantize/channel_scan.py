@@ -1,17 +1,26 @@
-"""Channel scan: walks the channel statistics and gives each channel's span."""
+"""Channel scan: walks the bounds of the channels and gives each channel's span."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.blocks.credit_queue import CreditQueue
 from hw.blocks.pipeline import delay
 from hw.config import VALUE_BITS, EngineConfig
-from hw.quantize.channel_stats import stats_lookup
-from hw.quantize.fixed_point import SPAN_BITS, FixedPointDifference, exponent_bits, exponent_of
+from hw.quantize.fixed_point import (
+    LARGEST_FP16_EXPONENT,
+    SPAN_BITS,
+    FixedPointDifference,
+    exponent_bits,
+    exponent_of,
+    key_value,
+)
+from hw.quantize.lanes import bounds_lookup, max_words, trail
 
-_LARGEST_FP16_EXPONENT = 30
+
+def channel_span(config: EngineConfig) -> data.StructLayout:
+    """The ``span`` of a ``channel``, and whether it is the ``last`` of the row."""
+    return data.StructLayout({"channel": config.channel_bits, "span": SPAN_BITS, "last": 1})
 
 
 class ChannelScan(wiring.Component):
@@ -24,19 +33,16 @@ class ChannelScan(wiring.Component):
 
     Ports:
         ``start`` In pulse, while no span is left to come; ``measure`` In, with it: find
-        ``exponent`` and ``largest`` anew, else keep them.
-        ``row_beats`` In: words of the statistics, constant from ``start`` on.
-        ``stats`` Out `stats_lookup`.
+        ``exponent`` anew, else keep it.
+        ``words`` In: those of a row, constant from ``start`` on.
+        ``bounds`` Out `bounds_lookup`.
         ``exponent`` Out: the biased exponent that fixes the unit.
-        ``largest`` Out: R_max, valid from the last span on.
-        ``span`` Out stream of ``span`` and ``last`` (of the walk), one for each channel.
+        ``span`` Out stream of `channel_span`.
 
-    The first span is offered `latency` cycles after the walk begins, then one a cycle; see
-    `cycles`. The channels that pad a row have span 0, as the host pads rows with zeros.
+    A span is offered `latency` cycles after the one before was taken, or after the walk for the
+    exponent, of a channel a cycle; see `cycles`. The channels that pad a row have span 0, as the
+    host pads rows with zeros.
     """
-
-    _pipeline = 2 + FixedPointDifference.latency
-    latency = _pipeline + 2
 
     def __init__(self, config: EngineConfig):
         self._config = config
@@ -44,65 +50,59 @@ class ChannelScan(wiring.Component):
             {
                 "start": In(1),
                 "measure": In(1),
-                "row_beats": In(range(config.max_token_row_beats + 1)),
-                "stats": Out(stats_lookup(config)),
+                "words": In(range(max_words(config) + 1)),
+                "bounds": Out(bounds_lookup(config)),
                 "exponent": Out(exponent_bits(config), init=1),
-                "largest": Out(SPAN_BITS),
-                "span": Out(stream.Signature(data.StructLayout({"span": SPAN_BITS, "last": 1}))),
+                "span": Out(stream.Signature(channel_span(config))),
             }
         )
+
+    @staticmethod
+    def latency(config: EngineConfig) -> int:
+        """Cycles of a span: nothing waits for the next, so that none need be queued."""
+        return 3 + FixedPointDifference.latency(config)
 
     @classmethod
     def cycles(cls, config: EngineConfig, channels: int, *, measure: bool) -> int:
         """Cycles from ``start`` to the last span's transfer, without back-pressure."""
         exponent_walk = channels + 4 if measure and config.token_format == "bf16" else 0
-        return exponent_walk + channels + cls.latency
+        return exponent_walk + channels * cls.latency(config)
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        config = self._config
+        config, span = self._config, self.span.payload
         m.submodules.difference = difference = FixedPointDifference(config)
-        m.submodules.queue = queue = CreditQueue(
-            self.span.payload.shape(), CreditQueue.depth_for(self._pipeline)
-        )
 
-        # On cycle 0 a channel's word is asked for.
-        lane_bits = exact_log2(config.values_per_beat)
-        channel = Signal(len(self.stats.index) + lane_bits)
-        walk = Signal()
-        last = channel == Cat(Const(0, lane_bits), self.row_beats) - 1
-        m.d.comb += self.stats.index.eq(channel[lane_bits:])
-        with m.If(walk):
+        # On cycle 0 a channel's word is asked for, on cycle 1 the channel is picked from it, and on
+        # cycle 2 its values are known.
+        lane_bits = exact_log2(config.quantize_lanes)
+        channel = Signal(config.channel_bits)
+        step = Signal()
+        last = channel == Cat(Const(0, lane_bits), self.words) - 1
+        m.d.comb += self.bounds.index.eq(channel[lane_bits:])
+        with m.If(step):
             m.d.sync += channel.eq(Mux(last, 0, channel + 1))
-
-        # On cycle 1 the channel is picked from it, on cycle 2 its values are known.
-        lane = delay(m, channel[:lane_bits], 1, "lane")
-        picked = self.stats.entry.as_value().word_select(lane, 2 * VALUE_BITS)
-        values = delay(m, picked, 1, "values")
-        low, high = values[:VALUE_BITS], values[VALUE_BITS:]
-
-        spans = Signal()
+        lane = trail(m, channel[:lane_bits], 1, "lane")
+        picked = self.bounds.entry.as_value().word_select(lane, 2 * VALUE_BITS)
+        keys = trail(m, picked, 1, "keys")
+        low, high = key_value(keys[:VALUE_BITS]), key_value(keys[VALUE_BITS:])
         m.d.comb += [
             difference.upper.eq(high),
             difference.lower.eq(low),
             difference.exponent.eq(self.exponent),
-            queue.take.eq(walk & spans),
-            queue.i.valid.eq(delay(m, queue.take, self._pipeline, "valid")),
-            queue.i.payload.span.eq(difference.difference),
-            queue.i.payload.last.eq(delay(m, last, self._pipeline, "last")),
+            span.channel.eq(channel),
+            span.span.eq(difference.difference),
+            span.last.eq(last),
         ]
-        wiring.connect(m, queue.o, wiring.flipped(self.span))
-        with m.If(queue.i.valid & (difference.difference > self.largest)):
-            m.d.sync += self.largest.eq(difference.difference)
 
         measures = config.token_format == "bf16"
+        walk = Signal()
         on_the_way: Value = Const(0)
         if measures:
-            on_the_way = self._find_exponent(m, walk & ~spans, low, high)
+            on_the_way = self._find_exponent(m, walk, low, high)
         else:
-            m.d.comb += self.exponent.eq(_LARGEST_FP16_EXPONENT)
-        with m.If(self.start & self.measure):
-            m.d.sync += self.largest.eq(0)
+            m.d.comb += self.exponent.eq(LARGEST_FP16_EXPONENT)
+        age = Signal(range(self.latency(config)))
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
                 m.next = "SPANS"
@@ -111,15 +111,21 @@ class ChannelScan(wiring.Component):
                         m.next = "EXPONENT"
             if measures:
                 with m.State("EXPONENT"):
-                    m.d.comb += walk.eq(1)
+                    m.d.comb += [walk.eq(1), step.eq(1)]
                     with m.If(last):
                         m.next = "SETTLE"
                 with m.State("SETTLE"), m.If(~on_the_way):
                     m.next = "SPANS"
             with m.State("SPANS"):
-                m.d.comb += [spans.eq(1), walk.eq(queue.room)]
-                with m.If(walk & last):
-                    m.next = "IDLE"
+                with m.If(age != self.latency(config) - 1):
+                    m.d.sync += age.eq(age + 1)
+                with m.Else():
+                    m.d.comb += self.span.valid.eq(1)
+                    with m.If(self.span.ready):
+                        m.d.comb += step.eq(1)
+                        m.d.sync += age.eq(0)
+                        with m.If(last):
+                            m.next = "IDLE"
         return m
 
     def _find_exponent(self, m: Module, valid: Value, low: Value, high: Value) -> Value:
@@ -127,7 +133,7 @@ class ChannelScan(wiring.Component):
         low_exponent = exponent_of(self._config, low)
         high_exponent = exponent_of(self._config, high)
         # The values are known on cycle 2; -0 was made +0, so equal values have equal bits.
-        candidate = Signal.like(self.exponent)
+        candidate = Signal.like(self.exponent, init=0, reset_less=True)
         with m.If(low == high):
             m.d.sync += candidate.eq(0)
         with m.Else():

@@ -1,17 +1,20 @@
 """Fixed point: 16-bit floating-point values as order keys, and their exact differences."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.blocks.pipeline import delay
 from hw.config import FIXED_BITS, VALUE_BITS, EngineConfig
+from hw.quantize.fast_sum import fast_sum
+from hw.quantize.lanes import trail
 
 SPAN_BITS = FIXED_BITS + 1
 """Bits of the difference of two values of either sign."""
 
 _SIGN = VALUE_BITS - 1
 _EXPONENT_BITS = {"fp16": 5, "bf16": 8}
+LARGEST_FP16_EXPONENT = 30
+"""The biased exponent with which the unit is 2^-24."""
 
 
 def exponent_bits(config: EngineConfig) -> int:
@@ -44,15 +47,12 @@ def key_value(key: Value) -> Value:
 class FixedPointDifference(wiring.Component):
     """``upper - lower``, each first put into fixed point (docs/definition.md, 'Quantise').
 
-    The unit is 2^(E - 39) for ``exponent`` E: 40 bits of magnitude, rounded toward zero. With the
-    largest exponent of FP16 the unit is 2^-24 and nothing is rounded.
-
-    Ports: ``upper``, ``lower`` In 16-bit values, lower <= upper; ``exponent`` In, E as a biased
-    exponent, at least those of both values (where upper equals lower any E does);
-    ``difference`` Out, SPAN_BITS, on cycle `latency`. One pair a cycle, no back-pressure.
+    Ports: ``upper``, ``lower`` In 16-bit values, lower <= upper; ``exponent`` In: E as a biased
+    exponent, for a unit of 2^(E - 39), in which values have 40 bits of magnitude, rounded toward
+    zero. It is at least those of both values; where upper equals lower any E does. FP16's unit is
+    2^-24, whatever E. ``difference`` Out, SPAN_BITS, on cycle `latency`. One pair a cycle, no
+    back-pressure.
     """
-
-    latency = 3
 
     def __init__(self, config: EngineConfig):
         self._config = config
@@ -65,31 +65,45 @@ class FixedPointDifference(wiring.Component):
             }
         )
 
+    @staticmethod
+    def latency(config: EngineConfig) -> int:
+        """Cycles from a pair to its difference; BF16 takes one more, to find the shifts."""
+        return 2 if config.token_format == "fp16" else 3
+
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        # Cycles 0 and 1.
-        upper, upper_negative = self._magnitude(m, self.upper, "upper")
-        lower, lower_negative = self._magnitude(m, self.lower, "lower")
-        # Cycle 2. As lower <= upper, values of one sign are subtracted, the larger magnitude first,
-        # and of unlike signs added: one adder does either.
-        both_negative = upper_negative & lower_negative
-        subtract = ~(upper_negative ^ lower_negative)
-        larger = Mux(both_negative, lower, upper)
-        smaller = Cat(Mux(both_negative, upper, lower), Const(0, 1)) ^ subtract.replicate(SPAN_BITS)
-        m.d.sync += self.difference.eq(larger + smaller + subtract)
+        # As lower <= upper, a magnitude is subtracted in three cases: upper's where both are
+        # negative, and lower's where it is not. An upper of -0 over a lower of +0 is such a case.
+        wait = self.latency(self._config) - 2
+        lower_negative = trail(m, self.lower[_SIGN], wait, "lower_negative")
+        both_negative = trail(m, self.upper[_SIGN], wait, "upper_negative") & lower_negative
+        term = Signal(SPAN_BITS, reset_less=True)
+        other = Signal(SPAN_BITS, reset_less=True)
+        carry = Signal(reset_less=True)
+        m.d.sync += [
+            term.eq(self._magnitude(m, self.upper, "upper") ^ both_negative.replicate(SPAN_BITS)),
+            other.eq(
+                self._magnitude(m, self.lower, "lower") ^ (~lower_negative).replicate(SPAN_BITS)
+            ),
+            carry.eq(both_negative | ~lower_negative),
+            self.difference.eq(fast_sum(m, term, other, carry, "sum")),
+        ]
         return m
 
-    def _magnitude(self, m: Module, value: Value, name: str) -> tuple[Value, Value]:
-        """Magnitude in fixed point and sign of ``value``, 2 cycles later."""
-        # On cycle 0 the distance to E is found, on cycle 1 the significand is shifted by it.
-        fraction_bits = _SIGN - exponent_bits(self._config)
+    def _magnitude(self, m: Module, value: Value, name: str) -> Value:
+        """Magnitude in fixed point of ``value``, in SPAN_BITS; BF16's a cycle later."""
+        config = self._config
+        fraction_bits = _SIGN - exponent_bits(config)
         normal = value[fraction_bits:_SIGN].any()
-        significand = delay(m, Cat(value[:fraction_bits], normal), 1, f"{name}_significand")
-        shift = Signal(exponent_bits(self._config), name=f"{name}_shift")
-        magnitude = Signal(FIXED_BITS, name=f"{name}_magnitude")
-        aligned = Cat(Const(0, FIXED_BITS - fraction_bits - 1), significand)
-        m.d.sync += [
-            shift.eq(self.exponent - exponent_of(self._config, value)),
-            magnitude.eq(aligned >> shift),
-        ]
-        return magnitude, delay(m, value[_SIGN], 2, f"{name}_negative")
+        significand = Cat(value[:fraction_bits], normal)
+        exponent = exponent_of(config, value)
+        magnitude = Signal(SPAN_BITS, name=f"{name}_magnitude")
+        if config.token_format == "fp16":
+            # The least exponent is 1, where nothing is shifted.
+            m.d.comb += magnitude.eq((significand << exponent)[1:])
+        else:
+            shift = trail(m, (self.exponent - exponent)[: len(exponent)], 1, f"{name}_shift")
+            significand = trail(m, significand, 1, f"{name}_significand")
+            aligned = Cat(Const(0, FIXED_BITS - fraction_bits - 1), significand)
+            m.d.comb += magnitude.eq(aligned >> shift)
+        return magnitude

@@ -1,29 +1,46 @@
-"""Initialize: the first dst list, drawn by the sampler or given by the host."""
+"""Initialize: the first entries in memory, and the first dst list, drawn or given by the host."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from hw.blocks.handshake import Handshake
 from hw.blocks.unpacker import Unpacker
-from hw.bus.client import ReadClient
-from hw.config import DST_WORD_BITS, SEED_BITS, EngineConfig
+from hw.bus.client import ReadClient, WriteClient
+from hw.bus.client_mux import ClientMux
+from hw.bus.word_writer import WordWriter, written_word
+from hw.config import DST_WORD_BITS, ENTRY_BITS, SEED_BITS, EngineConfig
 from hw.job import Job
 from hw.refine.sampler import Sampler
-from hw.words import assignment
+from hw.words import NO_SLOT, dst_word, entry
 
 
 class Initialize(wiring.Component):
-    """Assigns a token to each of the M slots, in slot order (docs/definition.md, 'Init').
+    """Makes every token a src, then assigns a dst to each slot (docs/definition.md, 'Init').
+
+    First all entries are written in one run of whole beats, so that the last beat may hold some
+    beyond token N - 1. When they are in memory, for each slot in slot order: its word in the DST
+    region, then its token's entry. The host's list is read from there while it is rewritten: a word
+    is written only after it was read. Of its words only the token counts, and it is trusted: tokens
+    are distinct and below N.
 
     Ports: ``run`` In `Handshake`: after start ``job``, ``seed`` and ``host_init`` In stay as they
-    are, and done comes in the cycle in which the last slot is taken; ``read`` Out `ReadClient` of
-    the DST region, used with ``host_init``; ``assign`` Out stream of `assignment`.
+    are, and done comes when all is in memory; ``read`` Out `ReadClient`, used with ``host_init``;
+    ``write`` Out `WriteClient`.
 
-    The host's list is trusted: tokens are distinct and below N. Its tokens are assigned one a cycle
-    as memory gives them, those of the sampler when it offers them.
+    Cycles: the run of entries is asked for in the cycle after start; its beats follow, one a cycle
+    where memory takes them. In the second cycle in which memory is idle after them the list begins:
+    the sampler starts, and the host's list is asked for a cycle later. A slot's two words leave
+    `slot_latency` cycles after its token is taken and in the next cycle; a token is taken when it
+    is offered, but `slot_cycles` after the one before at the earliest. Memory that holds a word off
+    delays what follows. Done comes in the cycle after memory is idle again.
     """
+
+    slot_latency = 2
+    slot_cycles = 2
 
     def __init__(self, config: EngineConfig):
         self._config = config
@@ -34,43 +51,133 @@ class Initialize(wiring.Component):
                 "seed": In(SEED_BITS),
                 "host_init": In(1),
                 "read": Out(ReadClient(config)),
-                "assign": Out(stream.Signature(assignment(config))),
+                "write": Out(WriteClient(config)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         config = self._config
+        m.submodules.writer = writer = WordWriter(config)
+        m.submodules.mux = mux = ClientMux(WriteClient(config), 2)
+        wiring.connect(m, writer.write, mux.client[1])
+        wiring.connect(m, mux.port, wiring.flipped(self.write))
+        request, beat = mux.client[0].request, mux.client[0].beat
+        per_beat = config.bus_bits // ENTRY_BITS
+        blank = entry().const({"slot": NO_SLOT, "full": 1}).as_value()
+        beats = Signal(config.count_bits)
+        m.d.comb += [
+            request.payload.address.eq(self.job.entries_address),
+            request.payload.beats.eq((self.job.tokens + per_beat - 1) >> exact_log2(per_beat)),
+            beat.payload.data.eq(blank.replicate(per_beat)),
+            beat.payload.strobe.eq(~0),
+        ]
+
+        begin = Signal()
+        written = self._write_slots(m, begin, *self._tokens(m, begin), writer.word)
+        m.d.sync += self.run.done.eq(0)
+        with m.FSM(name="initialize"):
+            with m.State("IDLE"), m.If(self.run.start):
+                m.next = "ASK"
+            with m.State("ASK"):
+                m.d.comb += request.valid.eq(1)
+                m.d.sync += beats.eq(request.payload.beats)
+                with m.If(request.ready):
+                    m.next = "FILL"
+            with m.State("FILL"):
+                m.d.comb += beat.valid.eq(1)
+                with m.If(beat.ready):
+                    m.d.sync += beats.eq(beats - 1)
+                    with m.If(beats == 1):
+                        m.next = "LAND"
+            with m.State("LAND"), m.If(self.write.idle):
+                m.next = "BEGIN"
+            with m.State("BEGIN"):
+                m.d.comb += begin.eq(1)
+                m.next = "SLOTS"
+            with m.State("SLOTS"):
+                m.d.comb += mux.select.eq(1)
+                with m.If(written & self.write.idle):
+                    m.d.sync += self.run.done.eq(1)
+                    m.next = "IDLE"
+        return m
+
+    def _tokens(self, m: Module, begin: Value) -> tuple[Value, Value, Signal]:
+        """The list's tokens, from ``begin`` on: valid, token, ready."""
+        config = self._config
         m.submodules.sampler = sampler = Sampler(config)
         m.submodules.unpacker = unpacker = Unpacker(config.bus_bits, DST_WORD_BITS, config.max_dst)
-        per_beat = config.bus_bits // DST_WORD_BITS
         wiring.connect(m, wiring.flipped(self.read.beat), unpacker.beat)
         asking = Signal()
-        slot = Signal(config.count_bits)
-        left = Signal(config.count_bits)
-        request, assign, word = self.read.request, self.assign, unpacker.word
-        token = Mux(self.host_init, word.payload.data, sampler.dst.payload)
+        ready = Signal()
+        request, word = self.read.request, unpacker.word
+        per_beat = config.bus_bits // DST_WORD_BITS
         m.d.comb += [
             sampler.seed.eq(self.seed),
             sampler.tokens.eq(self.job.tokens),
             sampler.num_dst.eq(self.job.num_dst),
-            sampler.run.start.eq(self.run.start & ~self.host_init),
-            unpacker.words.eq(self.job.num_dst),
+            sampler.run.start.eq(begin & ~self.host_init),
+            sampler.dst.ready.eq(ready & ~self.host_init),
             request.valid.eq(asking),
             request.payload.address.eq(self.job.dst_address),
             request.payload.beats.eq((self.job.num_dst + per_beat - 1) >> exact_log2(per_beat)),
-            # One expression for the whole payload: a slot's first token replaces none.
-            assign.payload.eq(Cat(slot[: config.slot_bits], token[: config.token_bits])),
-            assign.valid.eq(Mux(self.host_init, word.valid, sampler.dst.valid)),
-            word.ready.eq(assign.ready & self.host_init),
-            sampler.dst.ready.eq(assign.ready & ~self.host_init),
+            unpacker.words.eq(self.job.num_dst),
+            word.ready.eq(ready & self.host_init),
         ]
-
-        with m.If(request.valid & request.ready):
+        with m.If(begin):
+            m.d.sync += asking.eq(self.host_init)
+        with m.Elif(request.ready):
             m.d.sync += asking.eq(0)
-        with m.If(assign.valid & assign.ready):
-            m.d.sync += [slot.eq(slot + 1), left.eq(left - 1)]
-            m.d.comb += self.run.done.eq(left == 1)
-        with m.If(self.run.start):
-            m.d.sync += [asking.eq(self.host_init), slot.eq(0), left.eq(self.job.num_dst)]
-        return m
+        valid = Mux(self.host_init, word.valid, sampler.dst.valid)
+        token = Mux(self.host_init, word.payload.data, sampler.dst.payload)
+        return valid, token[: config.token_bits], ready
+
+    def _write_slots(
+        self, m: Module, begin: Value, valid: Value, taken: Value, ready: Signal, writer: Any
+    ) -> Value:
+        """Write the two words of each slot; whether all have been handed to memory."""
+        config = self._config
+        slot = Signal(config.count_bits)
+        left = Signal(config.count_bits)
+        token = Signal(config.token_bits)
+        held = Signal()
+        second = Signal()  # The first of the token's two words has been made.
+        entry_at = Signal(config.address_bits)
+        dst_at = Signal(config.address_bits)
+        listed = Signal(dst_word())
+        dst_entry = Signal(entry())
+        word = Signal(written_word(config))
+        offered = Signal()
+        free = Signal()
+        last = Signal()
+        m.d.comb += [
+            writer.valid.eq(offered),
+            writer.payload.eq(word),
+            free.eq(~offered | writer.ready),
+            last.eq(held & second & free),
+            ready.eq(~held | last),
+            listed.token.eq(token),
+            listed.slot.eq(slot),
+            dst_entry.slot.eq(slot),
+            dst_entry.is_dst.eq(1),
+        ]
+        # The address of the entry is added up while the DST word is made.
+        m.d.sync += entry_at.eq(self.job.entries_address + (token << exact_log2(ENTRY_BITS // 8)))
+        with m.If(free):
+            m.d.sync += [offered.eq(held), second.eq(held & ~second), word.half.eq(~second)]
+            with m.If(second):
+                m.d.sync += [word.address.eq(entry_at), word.data.eq(dst_entry)]
+            with m.Else():
+                m.d.sync += [word.address.eq(dst_at), word.data.eq(listed)]
+        with m.If(last):
+            m.d.sync += [
+                held.eq(0),
+                slot.eq(slot + 1),
+                left.eq(left - 1),
+                dst_at.eq(dst_at + DST_WORD_BITS // 8),
+            ]
+        with m.If(valid & ready):
+            m.d.sync += [held.eq(1), token.eq(taken)]
+        with m.If(begin):
+            m.d.sync += [slot.eq(0), left.eq(self.job.num_dst), dst_at.eq(self.job.dst_address)]
+        return (left == 0) & ~offered

@@ -1,34 +1,44 @@
 """Nearest member: the vector update unit that finds a group's exact medoid."""
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2, exact_log2
 
 from hw.blocks.pipeline import delay, register, tree_sum
-from hw.config import LEVEL_BITS, EngineConfig
-from hw.words import chunk_word, weight_lookup
+from hw.config import BANK_BITS, CHANNEL_WORD_BITS, LARGEST_LEVEL, LEVEL_BITS, EngineConfig
+from hw.scratchpad import ScratchPort
+from hw.words import weight_lookup
+
+_BANK_SUMS = BANK_BITS // CHANNEL_WORD_BITS
+_DIGIT_BITS = LEVEL_BITS
 
 
-def member_chunk(config: EngineConfig) -> data.StructLayout:
-    """A chunk of a group member, in either of the two rounds over the group.
+def words_per_chunk(config: EngineConfig) -> int:
+    """Words of U channels in a chunk, at least 2."""
+    return config.channel_lanes // config.update_lanes
 
-    Members: ``q``, its channels; ``index`` of the chunk; ``count`` n of members; ``slot`` and
-    ``token``; ``is_dst``, the member is the slot's dst; ``scoring``, the second round; ``first``
-    and ``last`` chunk of the member; ``first_member`` and ``last_member`` of the round.
+
+def member_word(config: EngineConfig) -> data.StructLayout:
+    """U channels of a group member, in either of the two rounds over the group.
+
+    Members: ``q``, the channels' levels; ``index`` of the word in the member's row; ``count`` of
+    members; ``token``; ``is_dst``, the member is the slot's dst; ``scoring``, the second round;
+    ``first`` and ``last`` word of the member; ``last_member`` of the round.
     """
     return data.StructLayout(
         {
-            "q": chunk_word(config),
-            "index": config.chunk_index_bits,
+            "q": data.ArrayLayout(LEVEL_BITS, config.update_lanes),
+            "index": range(config.max_chunks * words_per_chunk(config)),
             "count": config.count_bits,
-            "slot": config.slot_bits,
             "token": config.token_bits,
             "is_dst": 1,
             "scoring": 1,
             "first": 1,
             "last": 1,
-            "first_member": 1,
             "last_member": 1,
         }
     )
@@ -38,126 +48,205 @@ class NearestMember(wiring.Component):
     """Picks the member of each group that is nearest to the group's mean, exactly.
 
     The score of a member x is ``n |x|^2 - 2 <x, S>``, with weighted products and S the sum of the
-    n members (docs/definition.md, 'Dst update'): sum over c of ``w_c q_c (n q_c - 2 S_c)``. The
-    first round over a group sums S, the second scores. The least score wins; on a tie the dst
-    stays, else the lowest token wins.
+    n members (docs/definition.md, 'Dst update'). The first round over a group sums S, the second
+    scores. The least score wins; on a tie the dst stays, else the lowest token wins.
 
-    Ports: ``chunk`` In, always-ready stream of `member_chunk`, the group's dst first in each
-    round; ``weight`` Out `weight_lookup`; ``winner`` Out, always-ready stream of ``slot``, ``old``
-    (its dst) and ``token``, once a group.
+    Ports: ``word`` In, always-ready stream of `member_word`, each member whole, the group's dst
+    first in each round; ``weight`` Out `weight_lookup`; ``scratch`` Out `ScratchPort`, where the
+    sums lie; ``winner`` Out, always-ready stream of ``token`` and ``is_dst``, once a group.
 
-    The winner is valid `latency` cycles after the last chunk of the second round, for that cycle.
-    One chunk a cycle, rounds and groups back to back; no back-pressure.
+    The winner is valid `latency` cycles after the last word of the second round, for that cycle.
+    One word a cycle, rounds and groups back to back, gaps anywhere; no back-pressure.
+
+    The sums of word w lie at address w div 2 of one half of the banks for even w, of the other for
+    odd w. They are written a cycle after they are read. What may be read in that cycle is the next
+    word, or the first one after a member's last: a member has an even number of words, so it lies
+    in the other half, and no bank is read and written at once. By the same number a word comes
+    again 2 cycles later at the earliest, when its sums have been written.
     """
-
-    latency = 7
 
     def __init__(self, config: EngineConfig):
         self._config = config
-        winner = data.StructLayout(
-            {"slot": config.slot_bits, "old": config.token_bits, "token": config.token_bits}
-        )
+        winner = data.StructLayout({"token": config.token_bits, "is_dst": 1})
         super().__init__(
             {
-                "chunk": In(stream.Signature(member_chunk(config), always_ready=True)),
+                "word": In(stream.Signature(member_word(config), always_ready=True)),
                 "weight": Out(weight_lookup(config)),
+                "scratch": Out(ScratchPort(config)),
                 "winner": Out(stream.Signature(winner, always_ready=True)),
             }
         )
 
+    @property
+    def latency(self) -> int:
+        """Cycles, among them those in which a word's channels are added up by fours."""
+        fixed = 8 if self._config.scale_group > 1 else 9
+        return fixed + int(ceil_log2(self._config.update_lanes) + 1) // 2
+
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        config = self._config
-        chunk = self.chunk.payload
-        m.d.comb += self.weight.index.eq(chunk.index)
-
-        # On cycle 1 the sums and the weights of the chunk are known.
-        flags = _at(m, chunk, self.chunk.valid, 1)
-        sums = self._sums(m, flags)
-
-        # On cycle 2 the products n q, on cycle 3 the terms q (n q - 2 S), on cycle 4 their
-        # weighted values, on cycle 5 the chunk's score.
-        terms = []
-        for c in range(config.channel_lanes):
-            product = Signal(config.count_bits + LEVEL_BITS, name=f"product_{c}")
-            level = Signal(LEVEL_BITS, name=f"level_{c}")
-            double = Signal(config.sum_bits + 1, name=f"double_{c}")
-            term = Signal(signed(config.sum_bits + LEVEL_BITS + 3), name=f"term_{c}")
-            m.d.sync += [
-                product.eq(flags.chunk.count * flags.chunk.q[c]),
-                level.eq(flags.chunk.q[c]),
-                double.eq(sums[c] << 1),
-                term.eq((product - double) * level),
-            ]
-            terms.append(term)
-        score = self._weighted(m, terms)
-
-        # On cycle 6 the member's score is whole; on cycle 7 the group's least is.
-        ending = _at(m, chunk, self.chunk.valid & chunk.scoring, 5)
-        total = Signal(signed(config.distance_bits + config.count_bits + 3))
-        with m.If(ending.valid):
-            m.d.sync += total.eq(Mux(ending.chunk.first, 0, total) + score)
-        whole = _at(m, chunk, self.chunk.valid & chunk.scoring & chunk.last, 6)
-        self._least(m, whole, total)
+        chunk_shift = exact_log2(words_per_chunk(self._config))
+        m.d.comb += self.weight.index.eq(self.word.payload.index >> chunk_shift)
+        total = self._total(m, *self._score(m, self._at(m, 1)))
+        assert total.cycle + 1 == self.latency
+        self._least(m, self._at(m, total.cycle), total.value)
         return m
 
-    def _sums(self, m: Module, flags: "_Stage") -> list[Value]:
-        """The group's sums S of the chunk's channels; the first round adds each member to them."""
+    def _score(self, m: Module, asked: "_Stage") -> tuple[list[Value], int]:
+        """What adds up to the word's share of the score, and the cycle on which it is known."""
         config = self._config
-        row = data.ArrayLayout(config.sum_bits, config.channel_lanes)
-        m.submodules.sums = memory = Memory(shape=row, depth=config.max_chunks, init=[])
-        write = memory.write_port()
-        # The write of a cycle before must be seen when a member is one chunk long.
-        read = memory.read_port(transparent_for=(write,))
-        m.d.comb += [
-            read.addr.eq(self.chunk.payload.index),
-            write.addr.eq(flags.chunk.index),
-            write.en.eq(flags.valid & ~flags.chunk.scoring),
+        shared = config.scale_group > 1
+        lanes = range(config.update_lanes)
+        levels = [asked.word.q[c] for c in lanes]
+        sums = [register(m, each, f"sum_{c}") for c, each in enumerate(self._sums(m, asked))]
+        # A weight of its own goes into a level before it is multiplied, a shared one at the end.
+        weights: list[Value] = [] if shared else self._weights(m)
+        factors = [
+            register(m, levels[c] if shared else levels[c] * weights[c], f"factor_{c}")
+            for c in lanes
         ]
-        for c in range(config.channel_lanes):
-            before = Mux(flags.chunk.first_member, 0, read.data[c])
-            m.d.comb += write.data[c].eq(before + flags.chunk.q[c])
-        return [read.data[c] for c in range(config.channel_lanes)]
+        squares: list[Value] = [level * level for level in levels]
+        if not shared:
+            again = [register(m, level, f"level_{c}") for c, level in enumerate(levels)]
+            squares = [register(m, factors[c] * again[c], f"square_{c}") for c in lanes]
+        norm = _sum(m, squares, 1 if shared else 3, "norm")
+        cross = self._dot(m, factors, sums)
+        count = delay(m, self.word.payload.count, norm.cycle, "count")
+        multiples = _partial_products(m, count, norm.value, "multiple")
+        scaled = _Timed(register(m, tree_sum(multiples), "scaled"), norm.cycle + 2)
 
-    def _weighted(self, m: Module, terms: list[Signal]) -> Signal:
-        """The weighted sum of ``terms``, two cycles later; with a shared weight, summed first."""
+        # A channel's q (n q - 2 S) is within 15^2 n either way, since S is at most 15 n.
+        largest = len(lanes) * LARGEST_LEVEL**2 * config.max_tokens
+        largest *= 1 if shared else (1 << config.weight_bits) - 1
+        gap = Signal(signed(largest.bit_length() + 1))
+        cycle = max(scaled.cycle, cross.cycle)
+        m.d.sync += gap.eq(scaled.at(m, cycle, "scaled") - (cross.at(m, cycle, "cross") << 1))
+        if not shared:
+            return [gap], cycle + 1
+        weight = delay(m, self.weight.entry[0], cycle, "weight")
+        return _partial_products(m, gap, weight, "score"), cycle + 2
+
+    def _sums(self, m: Module, asked: "_Stage") -> list[Value]:
+        """The group's sums on cycle 1; in the first round they are written with the member added.
+
+        The first member's are without meaning: it overwrites what another group left.
+        """
         config = self._config
-        if config.scale_group > 1:
-            total = register(m, tree_sum(terms), "terms")
-            return register(m, total * delay(m, self.weight.entry[0], 3, "weight"), "score")
-        weighted = [
-            register(m, term * delay(m, self.weight.entry[c], 2, f"weight_{c}"), f"weighted_{c}")
-            for c, term in enumerate(terms)
-        ]
-        return register(m, tree_sum(weighted), "score")
+        lanes, port = config.update_lanes, self.scratch
+        half_banks = lanes // _BANK_SUMS
+        read, written = self.word.payload.index, asked.word.index
+        row = data.ArrayLayout(CHANNEL_WORD_BITS, lanes)
+        found = row(port.entry.as_value().word_select(written[0], row.size))
+        after = Signal(row)
+        for lane in range(lanes):
+            before = Mux(asked.word.is_dst, 0, found[lane][: config.sum_bits])
+            m.d.comb += after[lane].eq((before + asked.word.q[lane])[: config.sum_bits])
+        for bank in range(2 * half_banks):
+            half, place = divmod(bank, half_banks)
+            writes = asked.valid & ~asked.word.scoring & (written[0] == half)
+            m.d.comb += [
+                port.address[bank].eq(Mux(writes, written, read) >> 1),
+                port.write[bank].eq(writes),
+                port.mask[bank].eq(~0),
+                port.data[bank].eq(after.as_value().word_select(place, BANK_BITS)),
+            ]
+        return [found[lane][: config.sum_bits] for lane in range(lanes)]
 
-    def _least(self, m: Module, member: "_Stage", score: Signal) -> None:
+    def _weights(self, m: Module) -> list[Value]:
+        """The weights of the word's channels on cycle 1, picked from their chunk's."""
+        config = self._config
+        place = self.word.payload.index[: exact_log2(words_per_chunk(config))]
+        picked = self.weight.entry.as_value().word_select(
+            register(m, place, "place"), config.update_lanes * config.weight_bits
+        )
+        return [picked.word_select(c, config.weight_bits) for c in range(config.update_lanes)]
+
+    def _dot(self, m: Module, factors: list[Signal], sums: list[Signal]) -> "_Timed":
+        """The sum of products of what is known on cycle 2, a digit of the factors at a time."""
+        dots = []
+        for low in range(0, len(factors[0]), _DIGIT_BITS):
+            products = [
+                register(m, factor[low : low + _DIGIT_BITS] * each, f"product_{low}_{c}")
+                for c, (factor, each) in enumerate(zip(factors, sums, strict=True))
+            ]
+            dots.append(_sum(m, products, 3, f"dot_{low}"))
+        if len(dots) == 1:
+            return dots[0]
+        parts = [dot.value << place * _DIGIT_BITS for place, dot in enumerate(dots)]
+        return _Timed(register(m, tree_sum(parts), "dot"), dots[0].cycle + 1)
+
+    def _total(self, m: Module, terms: list[Value], cycle: int) -> "_Timed":
+        """The member's score when its last word is in, the upper half a cycle after the lower."""
+        config = self._config
+        bits = config.distance_bits + config.count_bits + 1
+        low, high = Signal(bits // 2), Signal(bits - bits // 2)
+        carry = Signal(range(len(terms) + 1))
+        early, late = self._at(m, cycle), self._at(m, cycle + 1)
+        lower, upper = [], []
+        for number, term in enumerate(terms):
+            wide = Signal(signed(bits), name=f"term_{number}")
+            m.d.comb += wide.eq(term)
+            lower.append(wide[: len(low)])
+            upper.append(register(m, wide[len(low) :], f"upper_{number}"))
+        with m.If(early.valid):
+            m.d.sync += Cat(low, carry).eq(tree_sum([Mux(early.word.first, 0, low), *lower]))
+        with m.If(late.valid):
+            m.d.sync += high.eq(tree_sum([Mux(late.word.first, 0, high), *upper, carry]))
+        return _Timed(Cat(register(m, low, "low"), high).as_signed(), cycle + 2)
+
+    def _least(self, m: Module, member: "_Stage", score: Value) -> None:
         """Keep the group's best member, and offer it after the last."""
-        winner = self.winner.payload
+        word, winner = member.word, self.winner.payload
         best = Signal.like(score)
-        best_is_dst = Signal()
-        tie = (score == best) & ~best_is_dst & (member.chunk.token < winner.token)
-        m.d.sync += self.winner.valid.eq(member.valid & member.chunk.last_member)
-        with m.If(member.valid & (member.chunk.first_member | (score < best) | tie)):
+        ends = member.valid & word.last & word.scoring
+        tie = (score == best) & ~winner.is_dst & (word.token < winner.token)
+        m.d.sync += self.winner.valid.eq(ends & word.last_member)
+        with m.If(ends & (word.is_dst | (score < best) | tie)):
             m.d.sync += [
                 best.eq(score),
-                best_is_dst.eq(member.chunk.is_dst),
-                winner.token.eq(member.chunk.token),
+                winner.is_dst.eq(word.is_dst),
+                winner.token.eq(word.token),
             ]
-        with m.If(member.valid & member.chunk.is_dst):
-            m.d.sync += [winner.slot.eq(member.chunk.slot), winner.old.eq(member.chunk.token)]
+
+    def _at(self, m: Module, cycle: int) -> "_Stage":
+        """The word that came ``cycle`` cycles before; registers nobody reads are dropped later."""
+        value = delay(m, self.word.payload.as_value(), cycle, f"word_at_{cycle}")
+        valid = delay(m, self.word.valid, cycle, f"valid_at_{cycle}")
+        return _Stage(data.View(self.word.payload.shape(), value), valid)
 
 
-class _Stage:
-    """A chunk as it was some cycles before, and whether it counts."""
+class _Stage(NamedTuple):
+    """A word some cycles after it came, and whether one did."""
 
-    def __init__(self, chunk: data.View, valid: Value):
-        self.chunk = chunk
-        self.valid = valid
+    word: data.View
+    valid: Value
 
 
-def _at(m: Module, chunk: data.View, valid: Value, cycle: int) -> _Stage:
-    """``chunk`` and ``valid`` delayed to ``cycle``; registers nobody reads are dropped later."""
-    layout = chunk.shape()
-    value = delay(m, chunk.as_value(), cycle, f"chunk_at_{cycle}")
-    return _Stage(data.View(layout, value), delay(m, valid, cycle, f"valid_at_{cycle}"))
+class _Timed(NamedTuple):
+    """A value that belongs to the word that came ``cycle`` cycles before."""
+
+    value: Value
+    cycle: int
+
+    def at(self, m: Module, cycle: int, name: str) -> Value:
+        """The same on a later cycle."""
+        return delay(m, self.value, cycle - self.cycle, name)
+
+
+def _sum(m: Module, terms: Sequence[Value], cycle: int, name: str) -> _Timed:
+    """The sum of ``terms`` that are known on ``cycle``, 4 of them added a cycle."""
+    while len(terms) > 1:
+        terms = [
+            register(m, tree_sum(list(terms[i : i + 4])), f"{name}_{len(terms)}_{i}")
+            for i in range(0, len(terms), 4)
+        ]
+        cycle += 1
+    return _Timed(terms[0], cycle)
+
+
+def _partial_products(m: Module, left: Value, right: Value, name: str) -> list[Value]:
+    """What adds up to the product a cycle later: ``left`` times each digit of ``right``."""
+    return [
+        register(m, left * right[low : low + _DIGIT_BITS], f"{name}_{low}") << low
+        for low in range(0, len(right), _DIGIT_BITS)
+    ]

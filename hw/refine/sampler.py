@@ -1,16 +1,19 @@
 """Sampler: the initial dst list, M of N tokens at random by selection sampling."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from hw.blocks.handshake import Handshake
 from hw.config import SEED_BITS, EngineConfig
 
 _SEED_XOR = 0x9E3779B9
 _DISCARDED = 8
-_DIGIT_BITS = 5
-"""Bits of N - i that one multiplier takes: 32 x 5 bits settle as fast as a wide addition."""
+_DIGIT_BITS = 4
+"""Bits of a draw that one multiplier takes: with N - i they settle as fast as a wide addition."""
+_DIGITS = SEED_BITS // _DIGIT_BITS
+_SUM_LEVELS = exact_log2(_DIGITS)
 
 
 class _State(enum.Enum):
@@ -37,6 +40,9 @@ class Sampler(wiring.Component):
     holds the whole pipeline.
     """
 
+    latency = 1 + (_DISCARDED + 1) + 1 + _SUM_LEVELS + 1
+    """Cycles from start to token 0: the seed, its draws, the product, the comparison."""
+
     def __init__(self, config: EngineConfig):
         self._config = config
         super().__init__(
@@ -48,19 +54,6 @@ class Sampler(wiring.Component):
                 "dst": Out(stream.Signature(config.token_bits)),
             }
         )
-
-    @property
-    def latency(self) -> int:
-        """Cycles from start to token 0: the seed, its draws, the product, the comparison."""
-        return 1 + (_DISCARDED + 1) + 1 + self._sum_levels + 1
-
-    @property
-    def _digits(self) -> int:
-        return -(-self._config.count_bits // _DIGIT_BITS)
-
-    @property
-    def _sum_levels(self) -> int:
-        return (self._digits - 1).bit_length()
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
@@ -115,7 +108,7 @@ class Sampler(wiring.Component):
         return m
 
     def _product(self, m: Module, advance: Value, draw: Value, left: Value) -> Value:
-        """``draw * left``: a product a digit of ``left``, summed in a tree, registers between."""
+        """``draw * left``: a product a digit of ``draw``, summed in a tree, registers between."""
 
         def register(value: Value, name: str) -> Value:
             stage = Signal(len(value), name=name)
@@ -124,20 +117,21 @@ class Sampler(wiring.Component):
             return stage
 
         terms = [
-            register(draw * left[d * _DIGIT_BITS : (d + 1) * _DIGIT_BITS], f"digit_{d}")
-            for d in range(self._digits)
+            register(left * draw.word_select(digit, _DIGIT_BITS), f"digit_{digit}")
+            for digit in range(_DIGITS)
         ]
-        shift = _DIGIT_BITS
-        for level in range(self._sum_levels):
-            sums = [
-                register(terms[i] + (terms[i + 1] << shift), f"sum_{level}_{i // 2}")
-                for i in range(0, len(terms) - 1, 2)
+        for level in range(_SUM_LEVELS):
+            shift = _DIGIT_BITS << level
+            terms = [
+                register(_sum(low, high, shift), f"sum_{level}_{place}")
+                for place, (low, high) in enumerate(zip(terms[::2], terms[1::2], strict=True))
             ]
-            if len(terms) % 2:
-                sums.append(register(terms[-1], f"sum_{level}_{len(terms) // 2}"))
-            terms = sums
-            shift *= 2
         return terms[0]
+
+
+def _sum(low: Value, high: Value, shift: int) -> Value:
+    """``low + (high << shift)``: the lowest bits are those of ``low``, and need no adder."""
+    return Cat(low[:shift], low[shift:] + high)
 
 
 def _xorshift(state: Value) -> Value:

@@ -3,221 +3,205 @@
 Source: docs/definition.md, 'Dst update'.
 """
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from hw.blocks.handshake import Handshake
 from hw.blocks.stream_fork import StreamFork
 from hw.blocks.stream_queue import StreamQueue
 from hw.blocks.unpacker import Unpacker
-from hw.bus.client import ReadClient
-from hw.config import EngineConfig
+from hw.bus.client import ReadClient, WriteClient
+from hw.bus.word_writer import WordWriter
+from hw.config import DST_WORD_BITS, ENTRY_BITS, LEVEL_BITS, EngineConfig
 from hw.job import Job, row_address
-from hw.refine.links import group_lookup, next_lookup
-from hw.refine.nearest_member import NearestMember
-from hw.words import assignment, dst_lookup, weight_lookup
+from hw.refine.nearest_member import NearestMember, words_per_chunk
+from hw.refine.run_reader import RING_TOKENS, RunReader, changed_group, group_member
+from hw.scratchpad import ScratchPort
+from hw.words import dst_word, entry, weight_lookup
 
 _GROUPS_UNDER_WAY = 4
 _ROWS_IN_FLIGHT = 32
 
 
 class Update(wiring.Component):
-    """Walks the group of every slot through its links, twice: sums, then scores.
+    """Moves each slot to its group's medoid, where the group has changed since the last update.
 
-    A group of one or two members keeps its dst: both members of a pair are equally far from
-    their mean. So only larger groups are read.
+    The rows of a changed group are read twice, for its sums and for its members' scores. A group of
+    one or two members keeps its dst: both members of a pair are equally far from their mean.
+
+    What is written, in slot order: where the dst stays, its entry with the group's new count of
+    src, if that is another; where it moves, that entry for the new dst, the one of the old dst as a
+    src that needs every slot, the slot's word in DST, and the same word behind those that MOVED
+    has by then.
 
     Ports:
-        ``run`` In `Handshake`: after start ``job`` In stays as it is, and done comes when all
-            winners have been handed on; ``moved`` Out: slots whose dst changed, since start.
-        ``dst`` Out `dst_lookup`; ``group`` Out `group_lookup` and ``next`` Out `next_lookup` of the
-            links; ``weight`` Out `weight_lookup`.
-        ``read`` Out `ReadClient` of the quantised rows.
-        ``assign`` Out stream of `assignment`: the slots that moved, in slot order.
+        ``run`` In `Handshake`: after start ``job`` In stays as it is, as from the cycle before, and
+            done comes when all that is written is in memory; ``moved`` Out: the words in MOVED,
+            slots whose dst moved since start.
+        ``weight`` Out `weight_lookup`; ``scratch`` Out `ScratchPort`.
+        ``read_records`` Out `ReadClient` of the RECORDS region, N sorted member records, and
+            ``read_rows`` Out `ReadClient` of the quantised rows.
+        ``write`` Out `WriteClient` of ENTRIES, DST and MOVED.
 
-    Cycles: 2 a slot, and for a group of n >= 3 members 2 n chunks, where memory keeps up; a row
-    is requested every second cycle, up to 32 ahead. Up to 4 groups wait for ``assign``.
+    Cycles: `RunReader.scan_cycles` for the records, and meanwhile `group_cycles` of each changed
+    group of 3 members or more, where memory keeps up. Rows are requested up to 32 ahead, and up to
+    4 groups are under way at once.
     """
 
-    def __init__(self, config: EngineConfig):
+    def __init__(self, config: EngineConfig, ring: int = RING_TOKENS):
         self._config = config
+        self._ring = ring
         super().__init__(
             {
                 "run": In(Handshake()),
                 "job": In(Job(config)),
                 "moved": Out(config.count_bits),
-                "dst": Out(dst_lookup(config)),
-                "group": Out(group_lookup(config)),
-                "next": Out(next_lookup(config)),
                 "weight": Out(weight_lookup(config)),
-                "read": Out(ReadClient(config)),
-                "assign": Out(stream.Signature(assignment(config))),
+                "scratch": Out(ScratchPort(config)),
+                "read_records": Out(ReadClient(config)),
+                "read_rows": Out(ReadClient(config)),
+                "write": Out(WriteClient(config)),
             }
         )
+
+    @staticmethod
+    def group_cycles(config: EngineConfig, members: int, chunks: int) -> int:
+        """Cycles of a group's two rounds: a word of U channels each."""
+        return 2 * members * chunks * words_per_chunk(config)
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         config = self._config
-        member = data.StructLayout(
-            {
-                "slot": config.slot_bits,
-                "token": config.token_bits,
-                "count": config.count_bits,
-                "is_dst": 1,
-                "scoring": 1,
-                "last": 1,
-            }
-        )
-        m.submodules.members = members = StreamQueue(member, _ROWS_IN_FLIGHT)
+        m.submodules.runs = runs = RunReader(config, self._ring)
+        m.submodules.members = members = StreamQueue(group_member(config), _ROWS_IN_FLIGHT)
+        m.submodules.groups = groups = StreamQueue(changed_group(config), _GROUPS_UNDER_WAY)
         m.submodules.nearest_member = nearest = NearestMember(config)
-        m.submodules.winners = winners = StreamQueue(
-            nearest.winner.payload.shape(), _GROUPS_UNDER_WAY
-        )
-        under_way = Signal(range(_GROUPS_UNDER_WAY + 1))
-        opened = Signal()
-        walked = Signal(init=1)
-        self._walk(m, members.i, under_way, opened, walked)
-        self._feed(m, members.o, nearest)
+        winner = nearest.winner.payload.shape()
+        # Room for a winner of each group that was opened.
+        m.submodules.winners = winners = StreamQueue(winner, _GROUPS_UNDER_WAY)
+        m.submodules.member_fork = fork = StreamFork(group_member(config), 2)
+        wiring.connect(m, wiring.flipped(self.read_records), runs.read)
+        wiring.connect(m, runs.member, fork.i)
+        wiring.connect(m, fork.o[1], members.i)
+        wiring.connect(m, runs.group, groups.i)
         wiring.connect(m, nearest.weight, wiring.flipped(self.weight))
+        wiring.connect(m, nearest.scratch, wiring.flipped(self.scratch))
         m.d.comb += [
+            runs.job.eq(self.job),
+            runs.start.eq(self.run.start),
             winners.i.payload.eq(nearest.winner.payload),
             winners.i.valid.eq(nearest.winner.valid),
         ]
-        closed = self._assign(m, winners.o)
-        m.d.sync += under_way.eq(under_way + opened - closed)
+        self._request_rows(m, fork.o[0])
+        self._feed(m, members.o, nearest)
+        writing = self._write(m, groups.o, winners.o)
 
-        finished = Signal(init=1)
+        opened, closed = groups.i.valid & groups.i.ready, groups.o.valid & groups.o.ready
+        under_way = Signal(range(_GROUPS_UNDER_WAY + 1))
+        running = Signal()
+        m.d.sync += under_way.eq(under_way + opened - closed)
         with m.If(self.run.start):
-            m.d.sync += [finished.eq(0), self.moved.eq(0)]
-        with m.Elif(~finished & walked & (under_way == 0)):
+            m.d.sync += running.eq(1)
+        with m.Elif(running & ~runs.busy & (under_way == 0) & ~writing & self.write.idle):
             m.d.comb += self.run.done.eq(1)
-            m.d.sync += finished.eq(1)
+            m.d.sync += running.eq(0)
         return m
 
-    def _walk(
-        self,
-        m: Module,
-        members: stream.Interface,
-        under_way: Signal,
-        opened: Signal,
-        walked: Signal,
-    ) -> None:
-        """Request the rows of each group of three or more, dst first, then its links, twice."""
-        config = self._config
-        slot = Signal(config.count_bits)
-        count = Signal(config.count_bits)
-        left = Signal(config.count_bits)
-        dst = Signal(config.token_bits)
-        # A member's row is requested, and what is known of it queued, in whichever order.
-        m.submodules.member_fork = fork = StreamFork(members.payload.shape(), 2)
-        row_wanted, known = fork.o
-        member = fork.i.payload
-        request, group = self.read.request, self.group.entry
-        token = Signal(config.token_bits)
-        is_dst = Signal()
-        scoring = Signal()
-        job, wanted = self.job, row_wanted.payload.token
-        wiring.connect(m, known, members)
-        m.d.comb += [
-            self.dst.index.eq(slot),
-            self.group.index.eq(slot),
-            self.next.index.eq(token),
-            member.slot.eq(slot),
-            member.token.eq(token),
-            member.count.eq(count + 1),
-            member.is_dst.eq(is_dst),
-            member.scoring.eq(scoring),
-            member.last.eq(left == 0),
-            request.payload.address.eq(
-                row_address(config, job.quantized_address, job.row_beats, wanted)
-            ),
-            request.payload.beats.eq(job.row_beats),
-            request.valid.eq(row_wanted.valid),
-            row_wanted.ready.eq(request.ready),
-        ]
-
-        def next_slot() -> None:
-            m.d.sync += slot.eq(slot + 1)
-            m.next = "LOOK"
-            with m.If(slot == self.job.num_dst - 1):
-                m.d.sync += walked.eq(1)
-                m.next = "IDLE"
-
-        with m.FSM(name="walk"):
-            with m.State("IDLE"), m.If(self.run.start):
-                m.d.sync += [slot.eq(0), walked.eq(0)]
-                m.next = "LOOK"
-            with m.State("LOOK"):
-                m.next = "DECIDE"
-            with m.State("DECIDE"):
-                m.d.sync += [count.eq(group.count), dst.eq(self.dst.entry), scoring.eq(0)]
-                with m.If(group.count < 2):
-                    next_slot()
-                with m.Elif(under_way != _GROUPS_UNDER_WAY):
-                    m.d.comb += opened.eq(1)
-                    m.next = "OPEN"
-            with m.State("OPEN"):
-                m.d.sync += [token.eq(dst), is_dst.eq(1), left.eq(count)]
-                m.next = "MEMBER"
-            with m.State("MEMBER"):
-                m.d.comb += fork.i.valid.eq(1)
-                with m.If(fork.i.ready):
-                    m.next = "FOLLOW"
-            with m.State("FOLLOW"):
-                # The link of the member has been looked up while it was requested.
-                m.d.sync += [token.eq(self.next.entry), is_dst.eq(0), left.eq(left - 1)]
-                m.next = "MEMBER"
-                with m.If(is_dst):
-                    m.d.sync += token.eq(group.head)
-                with m.If(left == 0):
-                    m.d.sync += scoring.eq(1)
-                    m.next = "OPEN"
-                    with m.If(scoring):
-                        next_slot()
+    def _request_rows(self, m: Module, members: stream.Interface) -> None:
+        """Request each member's row; its place is multiplied in one cycle and added in the next."""
+        config, job, request = self._config, self.job, self.read_rows.request
+        beat = Signal(config.token_bits + len(job.row_beats))
+        multiplied = Signal()
+        free = ~request.valid | request.ready
+        m.d.comb += members.ready.eq(~multiplied | free)
+        with m.If(free):
+            m.d.sync += [
+                request.valid.eq(multiplied),
+                request.payload.address.eq(
+                    row_address(config, job.quantized_address, Const(1), beat)
+                ),
+                request.payload.beats.eq(job.row_beats),
+            ]
+        with m.If(members.ready):
+            m.d.sync += [
+                multiplied.eq(members.valid),
+                beat.eq(members.payload.token * job.row_beats),
+            ]
 
     def _feed(self, m: Module, members: stream.Interface, nearest: NearestMember) -> None:
-        """Join each row's chunks with what the walk said of the row."""
+        """Join each row's words with what is known of its member."""
         config = self._config
+        per_chunk = words_per_chunk(config)
         m.submodules.unpacker = unpacker = Unpacker(
-            config.bus_bits, config.chunk_bits, config.max_chunks
+            config.bus_bits, config.update_lanes * LEVEL_BITS, config.max_chunks * per_chunk
         )
-        wiring.connect(m, wiring.flipped(self.read.beat), unpacker.beat)
-        word, member = unpacker.word, members.payload
-        chunk = nearest.chunk.payload
-        take = word.valid & members.valid
+        wiring.connect(m, wiring.flipped(self.read_rows.beat), unpacker.beat)
+        part, member, word = unpacker.word, members.payload, nearest.word.payload
+        takes = part.valid & members.valid
         m.d.comb += [
-            unpacker.words.eq(self.job.chunks),
-            word.ready.eq(members.valid),
-            members.ready.eq(take & word.payload.last),
-            nearest.chunk.valid.eq(take),
-            chunk.q.eq(word.payload.data),
-            chunk.index.eq(word.payload.index),
-            chunk.first.eq(word.payload.first),
-            chunk.last.eq(word.payload.last),
-            chunk.count.eq(member.count),
-            chunk.slot.eq(member.slot),
-            chunk.token.eq(member.token),
-            chunk.is_dst.eq(member.is_dst),
-            chunk.scoring.eq(member.scoring),
-            chunk.first_member.eq(member.is_dst),
-            chunk.last_member.eq(member.last),
+            unpacker.words.eq(self.job.chunks << exact_log2(per_chunk)),
+            part.ready.eq(members.valid),
+            members.ready.eq(takes & part.payload.last),
+            nearest.word.valid.eq(takes),
+            word.q.eq(part.payload.data),
+            word.index.eq(part.payload.index),
+            word.first.eq(part.payload.first),
+            word.last.eq(part.payload.last),
+            word.count.eq(member.count),
+            word.token.eq(member.token),
+            word.is_dst.eq(member.is_dst),
+            word.scoring.eq(member.scoring),
+            word.last_member.eq(member.last),
         ]
 
-    def _assign(self, m: Module, winners: stream.Interface) -> Signal:
-        """Hand on the winners that are not their slot's dst already; 1 as each one leaves."""
-        winner, assign = winners.payload, self.assign.payload
-        moves = winner.token != winner.old
-        closed = Signal()
+    def _write(self, m: Module, groups: stream.Interface, winners: stream.Interface) -> Signal:
+        """Write what each group comes to, a word a cycle; 1 while a word is on its way there."""
+        config, job = self._config, self.job
+        group, winner = groups.payload, winners.payload
+        m.submodules.writer = writer = WordWriter(config)
+        wiring.connect(m, writer.write, wiring.flipped(self.write))
+        word = writer.word
+        step = Signal(2)
+        decided = groups.valid & (group.small | winners.valid)
+        moves = ~group.small & ~winner.is_dst
+        writes = decided & (moves | group.recounted)
+        free = ~word.valid | word.ready
+        ends = ~moves | (step == 3)
+        dst = Signal(entry())
+        src = Signal(entry())
+        place = Signal(dst_word())
         m.d.comb += [
-            assign.slot.eq(winner.slot),
-            assign.token.eq(winner.token),
-            assign.old.eq(winner.old),
-            assign.replaces.eq(1),
-            self.assign.valid.eq(winners.valid & moves),
-            winners.ready.eq(~moves | self.assign.ready),
-            closed.eq(winners.valid & winners.ready),
+            dst.is_dst.eq(1),
+            dst.slot.eq(group.slot),
+            dst.count.eq(group.count),
+            src.full.eq(1),
+            src.slot.eq(group.slot),
+            place.token.eq(winner.token),
+            place.slot.eq(group.slot),
+            groups.ready.eq(decided & (~writes | (free & ends))),
+            winners.ready.eq(groups.ready & ~group.small),
         ]
-        with m.If(closed & moves):
-            m.d.sync += self.moved.eq(self.moved + 1)
-        return closed
+        entry_shift, dst_shift = exact_log2(ENTRY_BITS // 8), exact_log2(DST_WORD_BITS // 8)
+        holder = Mux(moves, winner.token, group.token)
+        written = (
+            (job.entries_address, holder << entry_shift, dst),
+            (job.entries_address, group.token << entry_shift, src),
+            (job.dst_address, group.slot << dst_shift, place),
+            (job.moved_address, self.moved << dst_shift, place),
+        )
+        with m.If(free):
+            m.d.sync += [word.valid.eq(writes), word.payload.half.eq(step[1])]
+            with m.Switch(step):
+                for number, (region, offset, content) in enumerate(written):
+                    with m.Case(number):
+                        m.d.sync += [
+                            word.payload.address.eq(region + offset),
+                            word.payload.data.eq(content),
+                        ]
+            with m.If(writes):
+                m.d.sync += [step.eq(step + moves), self.moved.eq(self.moved + (step == 3))]
+        with m.If(self.run.start):
+            m.d.sync += self.moved.eq(0)
+        return word.valid

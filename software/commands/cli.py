@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from software.commands import area, evaluate, generate, libraries, match, plan, video
+from software.commands import (
+    area,
+    evaluate,
+    generate,
+    libraries,
+    match,
+    plan,
+    statistics,
+    tokens,
+    video,
+)
 from software.commands.process import prepare
 from software.commands.refusal import RefusingGroup
 from software.library.terminal import print_line
@@ -54,6 +64,8 @@ app.command()(video.video)
 app.command()(video.train)
 app.command()(evaluate.evaluate)
 app.command()(plan.plan)
+app.command()(tokens.tokens)
+app.command()(statistics.statistics)
 
 
 def main() -> None:

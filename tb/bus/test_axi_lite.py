@@ -13,7 +13,7 @@ from hw.bus.register import Register
 from hw.bus.registers import REGISTERS, VERSION
 from hw.config import PRESETS, EngineConfig
 from tb.axi_memory import pauses
-from tb.control import HOST_INIT, INTERRUPT_ENABLE, JOB, OFFSETS, Host
+from tb.control import HOST_INIT, INTERRUPT_ENABLE, JOB, JOB_FIELDS, OFFSETS, Host
 from tb.layouts import decode_words
 from tb.runner import simulate
 from tb.streams import set_value
@@ -22,7 +22,7 @@ CONFIGS = {"tiny": PRESETS["tiny"], "paper": PRESETS["paper"]}
 WORD = 0xFFFF_FFFF
 COUNTERS = {
     f"cycles_{stage}": 48
-    for stage in ("total", "quantize", "init", "pack", "pair", "update", "topk", "dau")
+    for stage in ("total", "quantize", "init", "pair", "sort", "update", "topk", "dau")
 }
 
 
@@ -80,8 +80,9 @@ async def job_registers(dut: Any) -> None:
                     if not mask >> bit & 1:
                         await host.write(offset, word ^ mask | 1 << bit, AxiResp.SLVERR)
             expected[register.name.lower()] = value
-    await host.write(OFFSETS["CONTROL"], HOST_INIT)
-    assert host.order() == expected | {"host_init": 1}
+    for field, mask in JOB_FIELDS.items():
+        await host.write(OFFSETS["CONTROL"], mask)
+        assert host.order() == expected | dict.fromkeys(JOB_FIELDS, 0) | {field: 1}
     for register in JOB:
         words = [await host.read(o) for o, _ in job_words(host.config, register)]
         assert sum(w << 32 * i for i, w in enumerate(words)) == expected[register.name.lower()]

@@ -77,7 +77,7 @@ async def both_clients(dut: Any, stall: float, mix_beats: bool) -> None:
     config = EngineConfig(**parameters())
     rng = random.Random(5)
     bench, memory = Bench(dut), Memory(SIZE, seed=3)
-    dut.clear.value = 0
+    dut.clear.value, dut.prompt.value = 0, 0
     monitor = AxiMonitor(bench, config, ("ar",))
     answers = AxiReadMemory(bench, config, memory, latency=7, stall=stall, mix_beats=mix_beats)
     clients = [Client(bench, name, memory, stall=stall) for name in "ab"]
@@ -102,7 +102,7 @@ async def third_party_memory(dut: Any) -> None:
     config = EngineConfig(**parameters())
     rng = random.Random(6)
     bench, memory = Bench(dut), Memory(SIZE, seed=4)
-    dut.clear.value = 0
+    dut.clear.value, dut.prompt.value = 0, 0
     AxiMonitor(bench, config, ("ar",))
     ram = AxiRamRead(AxiReadBus.from_prefix(dut, "axi_"), dut.clk, dut.rst, size=SIZE)
     ram.write(0, memory.read(0, SIZE))
@@ -121,7 +121,7 @@ async def latencies(dut: Any) -> None:
     """A request is on AR and a beat with its client when the docstring says."""
     config = EngineConfig(**parameters())
     bench, memory = Bench(dut), Memory(SIZE)
-    dut.clear.value = 0
+    dut.clear.value, dut.prompt.value = 0, 0
     monitor = AxiMonitor(bench, config, ("ar",))
     answers = AxiReadMemory(bench, config, memory, latency=5)
     client = Client(bench, "a", memory)
@@ -135,11 +135,11 @@ async def latencies(dut: Any) -> None:
     assert client.sink.taken[0][0] == answers.beats[0][0] + AxiReader.beat_latency
 
 
-async def rate(dut: Any, latency: int, names: str, run: int) -> float:
+async def rate(dut: Any, latency: int, names: str, run: int, prompt: int = 0) -> float:
     """Beats a cycle over the last three quarters of a long run, in requests of ``run`` beats."""
     config = EngineConfig(**parameters())
     bench, memory = Bench(dut), Memory(SIZE)
-    dut.clear.value = 0
+    dut.clear.value, dut.prompt.value = 0, prompt
     AxiMonitor(bench, config, ("ar",))
     AxiReadMemory(bench, config, memory, latency=latency)
     clients = [Client(bench, name, memory) for name in names]
@@ -165,6 +165,55 @@ async def one_client_streams(dut: Any) -> None:
     config = EngineConfig(**parameters())
     covered = AxiReader(config).covered_latency
     assert await rate(dut, covered, "a", 8 * config.burst_beats) == 1.0
+
+
+@cocotb.test()
+async def prompt_client_streams(dut: Any) -> None:
+    """A prompt client takes a beat a cycle at any latency, in long requests and in short ones."""
+    config = EngineConfig(**parameters())
+    for run in (8 * config.burst_beats, 1):
+        assert await rate(dut, 3 * config.fifo_beats, "a", run, prompt=1) == 1.0
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=[0.3, 0.8])
+async def prompt_and_slow(dut: Any, stall: float) -> None:
+    """A prompt client that pauses loses nothing, and the other one, which has credits, neither."""
+    config = EngineConfig(**parameters())
+    rng = random.Random(8)
+    bench, memory = Bench(dut), Memory(SIZE, seed=5)
+    dut.clear.value, dut.prompt.value = 0, 2
+    monitor = AxiMonitor(bench, config, ("ar",))
+    AxiReadMemory(bench, config, memory, latency=40, stall=0.2, mix_beats=True)
+    clients = [Client(bench, name, memory, stall=stall) for name in "ab"]
+    await bench.reset()
+    requests = [random_requests(config, rng, 30) for _ in clients]
+    for client, wanted in zip(clients, requests, strict=True):
+        client.ask(wanted)
+    for ident, (client, wanted) in enumerate(zip(clients, requests, strict=True)):
+        await client.check()
+        check_cover(monitor, config, ident, wanted)
+
+
+@cocotb.test()
+async def prompt_beside_full(dut: Any) -> None:
+    """A client whose FIFO is full of what it does not take keeps nothing from a prompt one."""
+    config = EngineConfig(**parameters())
+    bench, memory = Bench(dut), Memory(SIZE, seed=6)
+    dut.clear.value, dut.prompt.value = 0, 2
+    AxiReadMemory(bench, config, memory, latency=9)
+    full = Client(bench, "a", memory, stall=1.0)
+    full.source.stop()
+    full.source = Source(bench, "a__request", Request(config))
+    other = Client(bench, "b", memory)
+    await bench.reset()
+    full.ask([(0, 4 * config.fifo_beats)])
+    await bench.cycles(3 * config.fifo_beats + 40)
+    other.ask([(4096, 4 * config.fifo_beats)])
+    await other.check()
+    full.sink.stop()
+    full.sink = Sink(bench, "a__beat")
+    await full.check()
 
 
 @cocotb.test()
@@ -197,7 +246,7 @@ async def one_beat_requests(dut: Any) -> None:
 async def fair_clients(dut: Any) -> None:
     """Two clients that ask all the time, of a memory slow to take addresses, get turns."""
     bench, memory = Bench(dut), Memory(SIZE)
-    dut.clear.value = 0
+    dut.clear.value, dut.prompt.value = 0, 0
     config = EngineConfig(**parameters())
     monitor = AxiMonitor(bench, config, ("ar",))
     AxiReadMemory(bench, config, memory, latency=1, address_stall=0.8)
@@ -216,7 +265,7 @@ async def stuck_client(dut: Any) -> None:
     """A client that takes nothing gets a FIFO full of bursts, and the other one all the rest."""
     config = EngineConfig(**parameters())
     bench, memory = Bench(dut), Memory(SIZE)
-    dut.clear.value = 0
+    dut.clear.value, dut.prompt.value = 0, 0
     monitor = AxiMonitor(bench, config, ("ar",))
     AxiReadMemory(bench, config, memory, latency=3, mix_beats=True)
     stuck = Client(bench, "a", memory, stall=1.0)
@@ -239,7 +288,7 @@ async def error_sticks(dut: Any) -> None:
     """A response that is not OKAY raises the error until it is cleared; the data still flows."""
     config = EngineConfig(**parameters())
     bench, memory = Bench(dut), Memory(SIZE)
-    dut.clear.value = 0
+    dut.clear.value, dut.prompt.value = 0, 0
     answers = AxiReadMemory(bench, config, memory, latency=3)
     clients = [Client(bench, name, memory) for name in "ab"]
     await bench.reset()
@@ -255,7 +304,7 @@ async def error_sticks(dut: Any) -> None:
         assert dut.error.value == 1
         dut.clear.value = 1
         await bench.cycles(1)
-        dut.clear.value = 0
+        dut.clear.value, dut.prompt.value = 0, 0
         await bench.cycles(2)
         assert dut.error.value == 0
 
@@ -265,7 +314,7 @@ async def reset_within_a_run(dut: Any) -> None:
     """After a reset, of the memory too, nothing old comes and all room is free again."""
     config = EngineConfig(**parameters())
     bench, memory = Bench(dut), Memory(SIZE, seed=9)
-    dut.clear.value = 0
+    dut.clear.value, dut.prompt.value = 0, 0
     monitor = AxiMonitor(bench, config, ("ar",))
     AxiReadMemory(bench, config, memory, latency=9)
     for _ in range(3):

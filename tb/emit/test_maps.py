@@ -76,8 +76,9 @@ def test_the_json_alone_tells_the_bytes_of_every_region(config: EngineConfig) ->
         assert found == {region.name: region.bytes(job) for region in REGIONS}
 
 
-def test_the_packed_region_is_as_large_as_its_tiles() -> None:
-    """By hand: 40 channels are 3 chunks of 16, two to a beat for 4 dst: 2 beats for each tile."""
-    job = JobSizes(PRESETS["demo"], 512, 40, 128)
-    packed = next(region for region in REGIONS if region.name == "PACKED")
-    assert packed.bytes(job) == 32 * 2 * 64
+def test_regions_are_as_large_as_their_words() -> None:
+    """By hand, in beats of 64 bytes: 4 entries of 16 bytes, 8 words of 8, 128 levels of 4 bits."""
+    job = JobSizes(PRESETS["demo"], 510, 200, 130)
+    beats = {"QUANTIZED": 510 * 2, "ENTRIES": 128, "DST": 17, "MOVED": 17, "HISTORY": 4}
+    found = {region.name: region.bytes(job) for region in REGIONS if region.name in beats}
+    assert found == {name: 64 * count for name, count in beats.items()}

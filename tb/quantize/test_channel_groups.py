@@ -1,4 +1,4 @@
-"""Channel groups: each position's channel and its group's span, from sorted records."""
+"""Channel groups: leaders' spans and each position's channel, from sorted records."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import pytest
 from amaranth.lib import data
 
 from hw.config import PRESETS, EngineConfig
-from hw.quantize.channel_groups import CHANNEL_RECORD, ChannelGroups
+from hw.quantize.channel_groups import CHANNEL_RECORD, ChannelGroups, channel_place
 from hw.quantize.fixed_point import SPAN_BITS
 from tb.quantize.tokens import channel_record
 from tb.runner import parameters, simulate
@@ -27,7 +27,7 @@ async def check(dut: object, stall: float) -> None:
     beat = data.ArrayLayout(CHANNEL_RECORD, per_beat)
     source = Source(bench, "beat", beat, stall=stall, seed=1)
     leader = Sink(bench, "leader", stall=stall, seed=2)
-    place = Sink(bench, "place", ChannelGroups(config).place.payload.shape())
+    place = Sink(bench, "place", channel_place(config))
     await bench.reset()
     for channels in (config.max_channels, config.levels_per_beat):
         leader.taken.clear()
@@ -45,7 +45,6 @@ async def check(dut: object, stall: float) -> None:
             {
                 "position": position,
                 "channel": channel,
-                "span": leaders[position // config.scale_group],
                 "last": int(position == channels - 1),
             }
             for position, (_, channel) in enumerate(pairs)
@@ -53,6 +52,8 @@ async def check(dut: object, stall: float) -> None:
         if stall == 0:
             starts = [cycle for cycle, _ in leader.taken]
             assert set(np.diff(starts)) == {config.scale_group + 1}
+        placed = np.array([cycle for cycle, _ in place.taken]).reshape(-1, config.scale_group)
+        assert (placed[:, 0] > [cycle for cycle, _ in leader.taken]).all()
 
 
 @cocotb.test()

@@ -1,17 +1,18 @@
-"""The channel scan against golden statistics: exponent, spans and the largest, on their cycles."""
+"""The channel scan against golden statistics: exponent and spans, on their cycles."""
 
 from dataclasses import replace
 from typing import Any
 
 import cocotb
+import numpy as np
 import pytest
 import torch
 from cocotb.triggers import ReadWrite
 
 from golden.qe import channel_statistics
 from hw.config import PRESETS, EngineConfig
-from hw.quantize.channel_scan import ChannelScan
-from tb.quantize.tokens import exponent_of, random_bits, stats_words
+from hw.quantize.channel_scan import ChannelScan, channel_span
+from tb.quantize.tokens import bounds_words, exponent_of, random_bits
 from tb.runner import parameters, simulate
 from tb.streams import Bench, Lookup, Sink, set_value
 
@@ -35,15 +36,15 @@ async def check(dut: Any, stall: float) -> None:
     config = EngineConfig(**parameters())
     bench = Bench(dut)
     words: list[int] = []
-    Lookup(bench, "stats", lambda index: words[index] if words else 0)
-    sink = Sink(bench, "span", ChannelScan(config).span.payload.shape(), stall=stall, seed=3)
+    Lookup(bench, "bounds", lambda index: words[index] if words else 0)
+    sink = Sink(bench, "span", channel_span(config), stall=stall, seed=3)
     dut.start.value = 0
     await bench.reset()
     for seed, channels in ((0, config.max_channels), (1, 16), (2, config.max_channels)):
         tokens = tokens_of(config, channels, seed)
         expected = channel_statistics(tokens)
-        words[:] = stats_words(config, tokens)
-        set_value(dut.row_beats, len(words))
+        words[:] = bounds_words(config, tokens)
+        set_value(dut.words, len(words))
         for measure in (1, 0):
             sink.taken.clear()
             dut.measure.value = measure
@@ -53,19 +54,21 @@ async def check(dut: Any, stall: float) -> None:
             started = bench.cycle
             dut.start.value = 0
             await sink.wait(channels, limit=5000)
-            spans, lasts = ([value[name] for value in sink.values] for name in ("span", "last"))
-            assert spans == expected.span.tolist()
-            assert lasts == [0] * (channels - 1) + [1]
-            assert int(dut.largest.value) == int(expected.span.max())
+            assert sink.values == [
+                {"channel": channel, "span": span, "last": int(channel == channels - 1)}
+                for channel, span in enumerate(expected.span.tolist())
+            ]
             assert int(dut.exponent.value) == exponent_of(config, expected)
             if stall == 0:
                 cycles = ChannelScan.cycles(config, channels, measure=bool(measure))
-                assert sink.taken[-1][0] - started == cycles
+                taken = [cycle for cycle, _ in sink.taken]
+                assert taken[-1] - started == cycles
+                assert set(np.diff(taken)) == {ChannelScan.latency(config)}
 
 
 @cocotb.test()
 async def without_stalls(dut: object) -> None:
-    """A span a cycle, on the documented cycle."""
+    """Spans on the documented cycles."""
     await check(dut, 0.0)
 
 

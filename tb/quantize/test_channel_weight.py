@@ -31,14 +31,14 @@ async def check(dut: object, stall: float) -> None:
     for largest in LARGEST:
         spans = [0, largest, largest // 2, *rng.integers(0, largest + 1, 12).tolist()]
         set_value(dut.largest, largest)  # type: ignore[attr-defined]
+        source.sent.clear()
+        sink.taken.clear()
+        source.put(spans)  # It may be offered as the largest is taken, and waits.
         dut.load.value = 1  # type: ignore[attr-defined]
         await bench.cycles()
         await ReadWrite()  # the edge is counted
         loaded = bench.cycle
         dut.load.value = 0  # type: ignore[attr-defined]
-        source.sent.clear()
-        sink.taken.clear()
-        source.put(spans)
         weights = await sink.wait(len(spans), limit=5000)
         assert weights == channel_weights(
             torch.tensor([*spans, largest]), config.weight_bits

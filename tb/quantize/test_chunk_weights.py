@@ -15,7 +15,7 @@ from tb.streams import Bench, Sink, Source, Watch, set_value
 TINY = PRESETS["tiny"]
 CONFIGS = {
     "own": TINY,
-    "own-narrow": replace(TINY, channel_lanes=2, weight_bits=3),
+    "own-wide": replace(TINY, channel_lanes=8, weight_bits=3),
     "shared": replace(TINY, scale_group=4, weight_bits=5),
 }
 

@@ -89,7 +89,7 @@ async def differences(dut: object) -> None:
     else:
         exponents = np.minimum(exponents + rng.integers(0, 3, len(exponents)), 254)
 
-    results, latency = [], FixedPointDifference.latency
+    results, latency = [], FixedPointDifference.latency(config)
     for i in range(len(words) + latency):
         if i < len(words):
             set_value(dut.upper, int(words[i, 0]))  # type: ignore[attr-defined]

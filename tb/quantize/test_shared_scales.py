@@ -13,22 +13,21 @@ from cocotb.triggers import ReadWrite
 from torch import Tensor
 
 from golden.qe import channel_order, channel_statistics, channel_weights
-from hw.blocks.beat_packer import BeatPacker
 from hw.config import PRESETS, EngineConfig
-from hw.quantize.channel_groups import CHANNEL_RECORD
+from hw.quantize.channel_groups import CHANNEL_RECORD, channel_place
 from hw.quantize.channel_scan import ChannelScan
 from hw.quantize.channel_weight import ChannelWeight
-from hw.quantize.row_permuter import place
-from hw.quantize.scales import channel_span
+from hw.quantize.chunk_weights import ChunkWeights
 from hw.quantize.shared_scales import SharedScales
+from hw.quantize.tables import group_span
 from hw.words import chunk_weights
 from tb.layouts import encode
 from tb.quantize.tokens import (
+    bounds_words,
     channel_record,
     exponent_of,
     ordinary,
     random_bits,
-    stats_words,
 )
 from tb.runner import parameters, simulate
 from tb.streams import Bench, Lookup, Sink, Source, Watch, set_value
@@ -39,14 +38,14 @@ CONFIGS = {
     "bf16": replace(TINY, token_format="bf16", weight_bits=5),
     # Groups so long that placing their channels takes longer than their weights.
     "long-groups": replace(
-        TINY, bus_bytes=32, max_channels=128, channel_lanes=32, scale_group=32, weight_bits=3
+        TINY, bus_bytes=32, max_channels=128, channel_lanes=32, scale_group=32, weight_bits=1
     ),
 }
 PULSES = ("store", "sort__start", "fetch")
 
 
 class Rig:
-    """The unit, golden statistics to ask for, and a memory that sorts what is stored in it.
+    """The unit, golden bounds to ask for, and a memory that sorts what is stored in it.
 
     ``stall`` is that of the beats both ways; with it, landing and sorting take their time too.
     """
@@ -56,7 +55,7 @@ class Rig:
         self.bench = Bench(dut)
         self.dut = self.bench.dut
         self.words: list[int] = []
-        Lookup(self.bench, "stats", lambda index: self.words[index] if self.words else 0)
+        Lookup(self.bench, "bounds", lambda index: self.words[index] if self.words else 0)
         self.pulses = {name: Watch(self.bench, name) for name in PULSES}
         self._stall = stall
         self._random = random.Random(4)
@@ -68,10 +67,10 @@ class Rig:
         for name in ("run__start", "sort__done", "landed"):
             getattr(self.dut, name).value = 0
         beat = data.ArrayLayout(CHANNEL_RECORD, config.records_per_beat)
-        self.stored = Sink(self.bench, "stored", beat, stall=stall, seed=1)
+        self.stored = Sink(self.bench, "stored", CHANNEL_RECORD, stall=stall, seed=1)
         self.fetched = Source(self.bench, "fetched", beat, stall=stall, seed=2)
-        self.spans = Sink(self.bench, "span", channel_span(config))
-        self.places = Sink(self.bench, "place", place(config))
+        self.spans = Sink(self.bench, "group", group_span(config))
+        self.places = Sink(self.bench, "place", channel_place(config))
         self.weights = Sink(self.bench, "weight", chunk_weights(config))
 
     async def reset(self) -> None:
@@ -82,27 +81,27 @@ class Rig:
         self._attach()
 
     async def start(self, tokens: Tensor) -> Any:
-        """Start with the statistics of tokens [N, whole beats]; the task that plays memory."""
+        """Start with the bounds of tokens [N, whole beats]; the task that plays memory."""
         for part in (self.stored, self.spans, self.places, self.weights):
             part.taken.clear()
         for pulse in self.pulses.values():
             pulse.cycles.clear()
-        self.words[:] = stats_words(self.config, tokens)
+        self.words[:] = bounds_words(self.config, tokens)
         row_beats = tokens.shape[1] // self.config.levels_per_beat
         set_value(self.dut.row_beats, row_beats)
-        memory = cocotb.start_soon(self._play_memory(row_beats * SharedScales.record_beats))
+        memory = cocotb.start_soon(self._play_memory(tokens.shape[1]))
         await self.bench.start()
         return memory
 
-    async def _play_memory(self, beats: int) -> None:
+    async def _play_memory(self, channels: int) -> None:
         """Take the records of a job, sort them, and give them back."""
         await self._pulse("store")
         self.dut.landed.value = 0
-        await self.stored.wait(beats, limit=20 * beats + 200)
+        await self.stored.wait(channels, limit=20 * channels + 200)
         await self._pause()
         self.dut.landed.value = 1
         await self._pulse("sort__start")
-        records = [record for beat in self.stored.values for record in beat]
+        records = self.stored.values
         await self._pause()
         records.sort(key=lambda record: encode(CHANNEL_RECORD, record))
         self.dut.sort__done.value = 1
@@ -136,16 +135,17 @@ class Rig:
 
         expected = channel_statistics(tokens)
         spans = expected.span.tolist()
-        stored = [record for beat in self.stored.values for record in beat]
-        assert stored == [channel_record(channel, span) for channel, span in enumerate(spans)]
+        assert self.stored.values == [
+            channel_record(channel, span) for channel, span in enumerate(spans)
+        ]
         order, shared = channel_order(expected.span, config.scale_group)
         assert self.places.values == [
-            {"position": position, "channel": channel}
+            {"position": position, "channel": channel, "last": int(position == channels - 1)}
             for position, channel in enumerate(order.tolist())
         ]
         assert self.spans.values == [
-            {"channel": channel, "span": span}
-            for channel, span in zip(order.tolist(), shared.tolist(), strict=True)
+            {"group": group, "span": span}
+            for group, span in enumerate(shared[:: config.scale_group].tolist())
         ]
         weights = channel_weights(shared, config.weight_bits)[:: config.scale_group]
         assert self.weights.values == [
@@ -163,16 +163,16 @@ class Rig:
             [cycle for cycle, _ in sink.taken] for sink in (self.stored, self.weights, self.places)
         )
         assert store < stored[0] <= stored[-1] < sort < fetch < places[0]
-        assert [cycle for cycle, _ in self.spans.taken] == places
+        groups = np.array(places).reshape(-1, config.scale_group)
+        assert (groups[:, 0] > [cycle for cycle, _ in self.spans.taken]).all()
         assert done == max(weights[-1], places[-1]) + 1
         if self._stall == 0:
             spans = ChannelScan.cycles(config, channels, measure=True)
-            assert stored[-1] == store + spans + BeatPacker.latency
+            assert stored[-1] == store + spans
             group = max(weigher.latency + 1, config.scale_group + 1)
             assert set(np.diff(weights)) == {group}
             first = weights[0] - fetch
-            assert first <= weigher.load_latency + weigher.latency + BeatPacker.latency
-            groups = np.array(places).reshape(-1, config.scale_group)
+            assert first <= weigher.load_latency + weigher.latency + ChunkWeights.latency + 1
             assert set(np.diff(groups, axis=1).flatten()) == {1}
 
 
@@ -221,7 +221,7 @@ async def waits_for_what_was_stored(dut: object) -> None:
     memory.cancel()
     rig.dut.landed.value = 0
     await rig.bench.cycles(500)
-    assert len(rig.stored.taken) == SharedScales.record_beats
+    assert len(rig.stored.taken) == tokens.shape[1]
     assert not rig.pulses["sort__start"].cycles
     rig.dut.landed.value = 1
     await rig.bench.cycles(5)

@@ -34,6 +34,7 @@ class Host:
     def __init__(self, dut: Any):
         self.dut = dut
         self.bench = Bench(dut)
+        self.latency = Convergence(EngineConfig(**parameters())).latency
         self.started: list[int] = []
         self.verdicts: list[tuple[int, bool]] = []
         self.dut.run__start.value = 0
@@ -61,11 +62,11 @@ class Host:
             await RisingEdge(self.dut.clk)
             # Values count with start only.
             self._drive(Test(loss=0, epsilon=1, first=not test.first, last=not test.last), False)
-            await self.bench.cycles(Convergence.latency - 1 + gap)
+            await self.bench.cycles(self.latency - 1 + gap)
         await self.bench.cycles(2)
         started = self.started[-len(tests) :]
         cycles = [cycle for cycle, _ in self.verdicts[at:]]
-        assert cycles == [cycle + Convergence.latency for cycle in started]
+        assert cycles == [cycle + self.latency for cycle in started]
         return [stop for _, stop in self.verdicts[at:]]
 
 
@@ -139,12 +140,12 @@ async def reset_within_a_test(dut: Any) -> None:
     """A reset ends a test without a verdict, and the next first test is exact."""
     host = Host(dut)
     await host.bench.reset()
-    for cycles in (1, 9, Convergence.latency - 1):
+    for cycles in (1, 9, host.latency - 1):
         await host.bench.start()
         await host.bench.cycles(cycles - 1)
         await host.bench.reset()
         verdicts = len(host.verdicts)
-        await host.bench.cycles(Convergence.latency + 2)
+        await host.bench.cycles(host.latency + 2)
         assert len(host.verdicts) == verdicts
         assert await host.run([Test(50, 9, first=True), Test(50, 9)]) == [False, True]
 

@@ -1,25 +1,42 @@
-"""Initialize against the golden sampler and against the host's list: assignments and cycles."""
+"""Initialize against the golden sampler and against the host's list: memory, words and cycles."""
 
 import random
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 import cocotb
 import pytest
 
 from golden.sampler import sample
-from hw.config import DST_WORD_BITS, PRESETS, EngineConfig
+from hw.bus.client import Request
+from hw.config import ENTRY_BITS, PRESETS, EngineConfig
 from hw.refine.initialize import Initialize
 from hw.refine.sampler import Sampler
-from hw.words import assignment
-from tb.jobs import ADDRESS, MEMORY_BYTES, Sizes
-from tb.layouts import to_bytes
-from tb.memory import LATENCY, Memory, ReadMemory
+from hw.words import NO_SLOT, dst_word, entry
+from tb.jobs import ADDRESS, MEMORY_BYTES, Sizes, dst_words, host_dst_bytes
+from tb.layouts import from_bytes, to_bytes
+from tb.memory import LATENCY, Memory, ReadMemory, WriteMemory
 from tb.runner import parameters, simulate
 from tb.streams import Bench, Sink, Watch, set_value
 
 CONFIGS = {
     "tiny": PRESETS["tiny"],
     "demo": PRESETS["demo"],
+    "wide": replace(PRESETS["tiny"], bus_bytes=128, max_channels=256, max_tokens=75, max_dst=74),
 }
+ENTRIES, DST = ADDRESS["ENTRIES"], ADDRESS["DST"]
+ENTRY_BYTES = ENTRY_BITS // 8
+DST_BYTES = 8
+
+
+def expected_entries(tokens: int, dst: list[int]) -> bytes:
+    """The entries of N tokens, of which some are dst, as memory holds them."""
+    blank = dict.fromkeys((name for name, _ in entry()), 0)
+    entries = [blank | {"full": 1, "slot": NO_SLOT} for _ in range(tokens)]
+    for slot, token in enumerate(dst):
+        entries[token] = blank | {"is_dst": 1, "slot": slot}
+    return to_bytes(entry(), entries)
 
 
 class Rig:
@@ -30,9 +47,8 @@ class Rig:
         self.bench = bench
         self.dut = bench.dut
         self.memory = Memory(MEMORY_BYTES)
-        self.started = Watch(bench, "run__start")
         self.done = Watch(bench, "run__done")
-        self.beats = Watch(bench, "read__beat__valid")
+        self.idle = Watch(bench, "write__idle")
         self._stall = stall
         self._connect()
         self.dut.run__start.value = 0
@@ -41,56 +57,66 @@ class Rig:
         self.reader = ReadMemory(
             self.bench, "read", self.config, self.memory, stall=self._stall, seed=1
         )
-        self.assigned = Sink(
-            self.bench, "assign", assignment(self.config), stall=self._stall, seed=2
+        self.writer = WriteMemory(
+            self.bench, "write", self.config, self.memory, stall=self._stall, seed=2
         )
 
     async def reset(self) -> None:
         """Reset the component, and memory with it."""
         self.reader.stop()
-        self.assigned.stop()
+        self.writer.stop()
         await self.bench.reset()
         self._connect()
 
     async def start(self, tokens: int, num_dst: int, seed: int, host: list[int] | None) -> None:
         """Start with the sampler, or with the list ``host`` in memory."""
         if host is not None:
-            self.memory.load(ADDRESS["DST"], to_bytes(DST_WORD_BITS, host))
+            self.memory.load(DST, host_dst_bytes(host))
         set_value(self.dut.job, Sizes(self.config, tokens, 1, num_dst).job())
         set_value(self.dut.seed, seed)
         self.dut.host_init.value = int(host is not None)
         await self.bench.start()
 
     async def run(self, tokens: int, num_dst: int, seed: int, *, host: bool) -> list[int]:
-        """One list; compare every assignment and done. Returns the cycles of the assignments."""
-        pick = random.Random(seed)
-        given = pick.sample(range(tokens), num_dst) if host else None
-        expected = sample(tokens, num_dst, seed).tolist() if given is None else given
-        assigned, finished = len(self.assigned.taken), len(self.done.cycles)
-        requested = len(self.reader.requests)
+        """One list; compare memory in the cycle of done. Returns the list."""
+        given = random.Random(seed).sample(range(tokens), num_dst) if host else None
+        dst = sample(tokens, num_dst, seed).tolist() if given is None else given
+        step, sizes = self.config.bus_bytes, Sizes(self.config, tokens, 1, num_dst)
+        finished = len(self.done.cycles)
+        read, written = len(self.reader.requests), len(self.writer.requests)
         await self.start(tokens, num_dst, seed, given)
-        await self.bench.done(20 * tokens + 10 * LATENCY)
-        await self.bench.cycles()
-        taken, values = self.assigned.taken[assigned:], self.assigned.values[assigned:]
-        assert [(each["slot"], each["token"], each["replaces"]) for each in values] == [
-            (slot, token, 0) for slot, token in enumerate(expected)
-        ]
-        assert self.done.cycles[finished:] == [taken[-1][0]]
-        asked = [(address, count) for _, address, count in self.reader.requests[requested:]]
-        beats = Sizes(self.config, tokens, 1, num_dst).dst_beats
-        assert asked == ([(ADDRESS["DST"], beats)] if host else [])
-        return [cycle for cycle, _ in taken]
+        behind_entries = ENTRIES + sizes.entry_beats * step
+        untouched = [(0, ENTRIES), (behind_entries, DST), (DST + num_dst * DST_BYTES, MEMORY_BYTES)]
+        before = [self.memory.read(begin, end - begin) for begin, end in untouched]
+        await self.bench.done(30 * tokens + 20 * LATENCY)
+        assert self.memory.read(ENTRIES, tokens * ENTRY_BYTES) == expected_entries(tokens, dst)
+        listed = from_bytes(dst_word(), self.memory.read(DST, num_dst * DST_BYTES))
+        assert listed == dst_words(dst)
+        assert [self.memory.read(begin, end - begin) for begin, end in untouched] == before
+        asked = [(address, count) for _, address, count in self.reader.requests[read:]]
+        assert asked == ([(DST, sizes.dst_beats)] if host else [])
+        expected = [(ENTRIES, sizes.entry_beats)]
+        for slot, token in enumerate(dst):
+            expected += [
+                ((DST + DST_BYTES * slot) // step * step, 1),
+                ((ENTRIES + ENTRY_BYTES * token) // step * step, 1),
+            ]
+        requests = self.writer.requests[written:]
+        assert [(address, beats) for _, address, beats in requests] == expected
+        await self.bench.cycles(3)
+        assert len(self.done.cycles) == finished + 1
+        return dst
 
 
 def sizes_of(config: EngineConfig) -> list[tuple[int, int]]:
     """(N, M): one slot, N = M + 1, lists that end within a beat, the largest."""
     most, slots = config.max_tokens, config.max_dst
-    return [(2, 1), (slots + 1, slots), (40, 17), (most, 1), (most, slots)]
+    return [(2, 1), (min(slots, 60) + 1, min(slots, 60)), (41, 17), (most, 1), (most, slots)]
 
 
 @cocotb.test()
 @cocotb.parametrize(stall=[0.0, 0.5])
-async def both_ways(dut: object, stall: float) -> None:
+async def both_ways(dut: Any, stall: float) -> None:
     """The host's list and the sampler's by turns, each started right after the one before."""
     rig = Rig(Bench(dut), stall=stall)
     await rig.bench.reset()
@@ -99,31 +125,101 @@ async def both_ways(dut: object, stall: float) -> None:
         await rig.run(tokens, num_dst, seed, host=True)
 
 
+class FastRig:
+    """An `Initialize` whose memory takes a request and a beat a cycle, and is always idle."""
+
+    def __init__(self, bench: Bench):
+        self.config = EngineConfig(**parameters())
+        self.bench = bench
+        self.dut = bench.dut
+        self.memory = Memory(MEMORY_BYTES)
+        self.reader = ReadMemory(bench, "read", self.config, self.memory)
+        self.requests = Sink(bench, "write__request", Request(self.config))
+        self.beats = Sink(bench, "write__beat")
+        self.started = Watch(bench, "run__start")
+        self.done = Watch(bench, "run__done")
+        self.asked = Watch(bench, "read__request__valid")
+        self.offered = Watch(bench, "read__beat__valid")
+        self.dut.write__idle.value = 1
+        self.dut.run__start.value = 0
+
+    async def run(self, tokens: int, num_dst: int, seed: int, host: list[int] | None) -> list[int]:
+        """One list: check the cycles up to where it begins; those from there to each word."""
+        sizes = Sizes(self.config, tokens, 1, num_dst)
+        if host is not None:
+            self.memory.load(DST, host_dst_bytes(host))
+        set_value(self.dut.job, sizes.job())
+        set_value(self.dut.seed, seed)
+        self.dut.host_init.value = int(host is not None)
+        await self.bench.start()
+        await self.bench.done(10 * tokens + 2 * LATENCY)
+        await self.bench.cycles()
+        asked, *words = [cycle for cycle, _ in self.requests.taken]
+        filled = [cycle for cycle, _ in self.beats.taken[: sizes.entry_beats]]
+        assert asked == self.started.cycles[0] + 1
+        assert filled == [asked + 1 + beat for beat in range(sizes.entry_beats)]
+        # Each word's request and beat go at once; the cycle after the last is idle.
+        assert [cycle for cycle, _ in self.beats.taken[sizes.entry_beats :]] == words
+        assert self.done.cycles == [words[-1] + 2]
+        begun = filled[-1] + 2
+        return [cycle - begun for cycle in words]
+
+
 @cocotb.test()
-async def cycles_of_a_list(dut: object) -> None:
-    """The host's list one slot a cycle; the sampler's when it decides on each token."""
+async def cycles_of_a_sampled_list(dut: Any) -> None:
+    """A slot when its token is decided, but not before the words of the slot before are made."""
+    rig = FastRig(Bench(dut))
+    await rig.bench.reset()
+    tokens, num_dst = 60, 25
+    words = await rig.run(tokens, num_dst, 5, None)
+    dst = sample(tokens, num_dst, 5).tolist()
+    taken = Sampler.latency + dst[0]
+    expected = []
+    for slot, token in enumerate(dst):
+        if slot:
+            taken += max(Initialize.slot_cycles, token - dst[slot - 1])
+        expected += [taken + Initialize.slot_latency, taken + Initialize.slot_latency + 1]
+    assert words == expected
+    gaps = {later - token for token, later in pairwise(dst)}
+    assert {1, 2, 3} <= gaps, "the list shows no wait of either side"
+
+
+@cocotb.test()
+async def cycles_of_the_hosts_list(dut: Any) -> None:
+    """It is asked for in the cycle after it begins, and each slot has its cycles."""
+    rig = FastRig(Bench(dut))
+    await rig.bench.reset()
+    tokens, num_dst = 41, 17
+    words = await rig.run(tokens, num_dst, 5, random.Random(1).sample(range(tokens), num_dst))
+    answered = rig.offered.cycles[0] - rig.asked.cycles[0]
+    first = 1 + answered + Initialize.slot_latency
+    assert words == list(range(first, first + num_dst * Initialize.slot_cycles))
+
+
+@cocotb.test()
+async def done_follows_memory(dut: Any) -> None:
+    """Done comes in the cycle after memory, which takes its time, is idle again."""
     rig = Rig(Bench(dut))
     await rig.bench.reset()
-    tokens, num_dst = rig.config.max_tokens, rig.config.max_dst
-    cycles = await rig.run(tokens, num_dst, 5, host=True)
-    assert cycles == list(range(cycles[0], cycles[0] + num_dst))
-    assert cycles[0] == rig.beats.cycles[0]
-    assert rig.reader.requests[0][0] == rig.started.cycles[0] + 1
-
-    cycles = await rig.run(tokens, num_dst, 5, host=False)
-    first = rig.started.cycles[-1] + Sampler(rig.config).latency
-    assert cycles == [first + token for token in sample(tokens, num_dst, 5).tolist()]
+    await rig.run(20, 9, 1, host=False)
+    last = rig.writer.beats[-1][0]
+    idle = [cycle for cycle in rig.idle.cycles if cycle > last]
+    assert rig.done.cycles == [idle[0] + 1]
+    assert idle[0] >= last + LATENCY
 
 
 @cocotb.test()
-async def reset_in_mid_run(dut: object) -> None:
+async def reset_in_mid_run(dut: Any) -> None:
     """After a reset at any time nothing of the list before is left."""
     rig = Rig(Bench(dut))
     await rig.bench.reset()
-    for seed, cycles in enumerate([1, 2, 15, 25, LATENCY, LATENCY + 2, LATENCY + 5]):
+    entries = Sizes(rig.config, 40, 1, 20).entry_beats
+    begun = 1 + 1 + entries + LATENCY
+    for seed, cycles in enumerate([1, 2, 4, begun - 3, begun + 2, begun + 20, begun + LATENCY + 9]):
         for host in (False, True):
             await rig.start(40, 20, seed, list(range(20)) if host else None)
             await rig.bench.cycles(cycles)
+            assert len(rig.done.cycles) == 2 * seed + host, "the run ended before the reset"
             await rig.reset()
             await rig.run(30, 12, seed + 50, host=bool((cycles + host) % 2))
 

@@ -19,7 +19,7 @@ CONFIGS = {
     "tiny": PRESETS["tiny"],
     "demo": PRESETS["demo"],
     "paper": PRESETS["paper"],
-    "one-digit": replace(PRESETS["tiny"], max_tokens=31, max_dst=30),
+    "few": replace(PRESETS["tiny"], max_tokens=7, max_dst=6),
 }
 
 
@@ -109,32 +109,36 @@ async def with_stalls(dut: Any) -> None:
 @cocotb.test()
 async def start_while_busy(dut: Any) -> None:
     """A second start before done changes nothing."""
+    config = EngineConfig(**parameters())
     host = Host(dut)
     await host.bench.reset()
-    await host.start(20, 7, 3)
-    for _ in range(14):
-        await host.start(9, 2, 8)
+    n = min(20, config.max_tokens)
+    await host.start(n, n // 3, 3)
+    for _ in range(Sampler(config).latency):
+        await host.start(n // 2, 2, 8)
     await host.bench.cycles(60)
-    assert host.sink.words == sample(20, 7, 3).tolist()
+    assert host.sink.words == sample(n, n // 3, 3).tolist()
     assert len(host.done) == 1
 
 
 @cocotb.test()
 async def reset_within_a_list(dut: Any) -> None:
     """After a reset at any time, nothing of the list before is left."""
+    config = EngineConfig(**parameters())
     host = Host(dut)
-    latency = Sampler(EngineConfig(**parameters())).latency
+    latency = Sampler(config).latency
     await host.bench.reset()
+    n = min(30, config.max_tokens)
     for cycles in (1, 5, latency - 1, latency, latency + 3):
-        await host.start(30, 25, 11)
+        await host.start(n, n - 1, 11)
         await host.bench.cycles(cycles)
         await host.bench.reset()
         at, jobs = len(host.sink.taken), len(host.done)
         await host.bench.cycles(latency + 2)
         assert len(host.sink.taken) == at
         assert len(host.done) == jobs
-        _, words, _ = await host.run(30, 12, cycles)
-        assert words == sample(30, 12, cycles).tolist()
+        _, words, _ = await host.run(n, n // 2, cycles)
+        assert words == sample(n, n // 2, cycles).tolist()
 
 
 @pytest.mark.parametrize("name", CONFIGS)

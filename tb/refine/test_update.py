@@ -1,108 +1,163 @@
-"""A whole dst update against the golden one: the slots that move, and where to."""
+"""A whole dst update against the golden one: what it writes, what it reads, and its cycles."""
 
 from dataclasses import replace
+from typing import Any
 
 import cocotb
 import pytest
 import torch
+from amaranth.hdl import ShapeLike
 from torch import Tensor
 
 from golden.dau import Points
-from golden.min_tree import nearest
 from golden.update import update
-from hw.config import PRESETS, EngineConfig
-from hw.refine.links import group
+from hw.config import DST_WORD_BITS, ENTRY_BITS, PRESETS, EngineConfig
+from hw.refine.run_reader import RunReader
 from hw.refine.update import Update
-from hw.words import assignment
+from hw.words import dst_word, entry, member_record
 from tb.jobs import ADDRESS, MEMORY_BYTES, Sizes, random_quantized, row_bytes, weight_words
-from tb.layouts import encode
-from tb.memory import Memory, ReadMemory
+from tb.layouts import from_bytes, to_bytes
+from tb.memory import LATENCY, Memory, ReadMemory, WriteMemory
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Lookup, Sink, set_value
+from tb.scratched import Scratched
+from tb.streams import Bench, Lookup, set_value
 
-CONFIGS = {
-    "tiny": PRESETS["tiny"],
-    "tiny-shared": replace(PRESETS["tiny"], scale_group=4),
-    "demo": PRESETS["demo"],
+CASES = {
+    "tiny": (PRESETS["tiny"], 4),
+    "tiny-shared": (replace(PRESETS["tiny"], scale_group=4), 128),
+    "demo": (PRESETS["demo"], 8),
 }
-DRAIN_CYCLES = 60
+"""The config, and the tokens of the ring."""
 
 
-class UpdateBench:
-    """An `Update` with its memory, links and tables, all played by Python."""
+class Rig:
+    """An `Update` with its memory and weights."""
 
-    def __init__(self, dut: object, *, stall: float = 0.0, latency: int = 100):
-        self.config = EngineConfig(**parameters())
+    def __init__(self, dut: object, *, stall: float = 0.0, latency: int = LATENCY):
+        given = parameters()
+        self.config = EngineConfig(**given["config"])
         self.bench = Bench(dut)
         self.dut = self.bench.dut
         self.memory = Memory(MEMORY_BYTES)
-        self.latency = latency
         self.dut.run__start.value = 0
-        self.reader = ReadMemory(
-            self.bench, "read", self.config, self.memory, latency=latency, stall=stall
+        self.records, self.rows = (
+            ReadMemory(
+                self.bench, name, self.config, self.memory, latency=latency, stall=stall, seed=seed
+            )
+            for seed, name in enumerate(("read_records", "read_rows"))
         )
-        self.moves = Sink(self.bench, "assign", assignment(self.config), stall=stall)
-        self._dst: list[int] = []
-        self._groups: list[int] = []
-        self._nexts: dict[int, int] = {}
+        self.writer = WriteMemory(
+            self.bench, "write", self.config, self.memory, latency=latency, stall=stall, seed=3
+        )
         self._weights: list[int] = []
-        Lookup(self.bench, "dst", lambda slot: _entry(self._dst, slot))
-        Lookup(self.bench, "group", lambda slot: _entry(self._groups, slot))
-        Lookup(self.bench, "next", lambda src: self._nexts.get(src, 0))
-        Lookup(self.bench, "weight", lambda chunk: _entry(self._weights, chunk))
+        Lookup(self.bench, "weight", self._weight)
 
-    def _link(self, slot: Tensor, dst: Tensor) -> None:
-        """The lists that pushing the src in ascending order leaves."""
-        heads, counts = [0] * len(dst), [0] * len(dst)
-        self._nexts = {}
-        is_dst = set(dst.tolist())
-        for token, own in enumerate(slot.tolist()):
-            if token not in is_dst:
-                self._nexts[token] = heads[own]
-                heads[own] = token
-                counts[own] += 1
-        self._groups = [
-            encode(group(self.config), {"count": count, "head": head})
-            for count, head in zip(counts, heads, strict=True)
-        ]
+    def _weight(self, chunk: int) -> int:
+        return self._weights[chunk] if chunk < len(self._weights) else 0
 
-    async def run(self, sizes: Sizes, seed: int, *, levels: int = 16) -> None:
-        """Run one update on the groups of a pairing, and compare."""
+    def stop(self) -> None:
+        """Stop all drivers, as on a reset."""
+        for driver in (self.records, self.rows, self.writer):
+            driver.stop()
+
+    def words(self, region: str, shape: ShapeLike, word_bits: int, count: int) -> list[Any]:
+        """The first words of a region."""
+        return from_bytes(shape, self.memory.read(ADDRESS[region], count * word_bits // 8))
+
+    async def run(self, sizes: Sizes, seed: int, *, levels: int = 16, changes: float = 1.0) -> int:
+        """One update of uneven groups, of which a share has changed; its cycles."""
         generator = torch.Generator().manual_seed(seed)
         tokens = random_quantized(sizes, generator, levels=levels)
         dst = torch.randperm(sizes.tokens, generator=generator)[: sizes.num_dst]
-        everyone = torch.arange(sizes.tokens)
-        slot = nearest(Points(tokens), everyone, dst)
+        slot = (torch.rand(sizes.tokens, generator=generator) ** 2 * sizes.num_dst).long()
         slot[dst] = torch.arange(sizes.num_dst)
-        self._dst = dst.tolist()
-        self._link(slot, dst)
+        count = torch.bincount(slot, minlength=sizes.num_dst) - 1
+
+        def draws(shape: int, share: float) -> Tensor:
+            return torch.rand(shape, generator=generator) < share
+
+        change = draws(sizes.num_dst, changes)
+        before = count + (change & draws(sizes.num_dst, 0.5)) * torch.randint(
+            1, 3, (sizes.num_dst,), generator=generator
+        )
+        joined = draws(sizes.tokens, 0.5) & change[slot]
+        joined[dst] = False
+        self._load(sizes, tokens.q, slot, dst, before, joined)
         self._weights = weight_words(sizes, tokens.weight)
-        self.memory.load(ADDRESS["QUANTIZED"], row_bytes(sizes, tokens.q))
-        before = len(self.moves.taken)
+        self.rows.requests.clear()
+        self.writer.requests.clear()
         set_value(self.dut.job, sizes.job())
+        await self.bench.cycles()
         await self.bench.start()
         began = self.bench.cycle
-        await self.bench.done(50_000)
+        await self.bench.done(200_000)
+        took = self.bench.cycle - began
 
-        expected = update(Points(tokens), slot, dst).tolist()
-        moved = [j for j, old in enumerate(self._dst) if expected[j] != old]
-        assert self.moves.values[before:] == [
-            {"slot": j, "token": expected[j], "old": self._dst[j], "replaces": 1} for j in moved
+        joins = torch.zeros(sizes.num_dst, dtype=torch.bool).index_put_(
+            (slot[joined],), joined[joined]
+        )
+        read = (count >= 2) & (joins | (count != before))
+        after = torch.where(read, update(Points(tokens), slot, dst), dst)
+        self._compare(sizes, dst.tolist(), after.tolist(), count.tolist(), before.tolist())
+        members = [int(n) + 1 for n in count[read]]
+        assert len(self.rows.requests) == 2 * sum(members), "rows that nobody needs"
+        self._busy = sum(Update.group_cycles(self.config, n, sizes.chunks) for n in members)
+        return took
+
+    def _load(
+        self, sizes: Sizes, q: Tensor, slot: Tensor, dst: Tensor, before: Tensor, joined: Tensor
+    ) -> None:
+        """Fill the regions that are read, and those that are written with what stands there."""
+        held = set(dst.tolist())
+        records = [
+            {
+                "count": int(before[own]) if token in held else 0,
+                "joined": int(joined[token]),
+                "token": token,
+                "is_src": int(token not in held),
+                "slot": own,
+                "zero": 0,
+            }
+            for token, own in enumerate(slot.tolist())
         ]
+        records.sort(key=lambda each: (each["slot"], each["is_src"], each["token"]))
+        self.memory.load(ADDRESS["RECORDS"], to_bytes(member_record(), records))
+        self.memory.load(ADDRESS["QUANTIZED"], row_bytes(sizes, q))
+        self._regions = {
+            name: self.memory.read(ADDRESS[name], size)
+            for name, size in (
+                ("ENTRIES", (sizes.tokens + 8) * ENTRY_BITS // 8),
+                ("DST", (sizes.num_dst + 8) * DST_WORD_BITS // 8),
+                ("MOVED", (sizes.num_dst + 8) * DST_WORD_BITS // 8),
+            )
+        }
+
+    def _compare(
+        self, sizes: Sizes, dst: list[int], after: list[int], count: list[int], before: list[int]
+    ) -> None:
+        """Hold memory against what it held before, with the words that should be written."""
+        expected = {name: bytearray(content) for name, content in self._regions.items()}
+        words = 0
+
+        def put(region: str, index: int, shape: ShapeLike, **fields: int) -> None:
+            nonlocal words
+            words += 1
+            value = dict.fromkeys(dict(shape), 0) | fields
+            content = to_bytes(shape, [value])
+            expected[region][index * len(content) : (index + 1) * len(content)] = content
+
+        moved = [j for j in range(sizes.num_dst) if after[j] != dst[j]]
+        for j in range(sizes.num_dst):
+            if j in moved or count[j] != before[j]:
+                put("ENTRIES", after[j], entry(), is_dst=1, slot=j, count=count[j])
+        for x, j in enumerate(moved):
+            put("ENTRIES", dst[j], entry(), full=1, slot=j)
+            put("DST", j, dst_word(), token=after[j], slot=j)
+            put("MOVED", x, dst_word(), token=after[j], slot=j)
+        for name, content in expected.items():
+            assert self.memory.read(ADDRESS[name], len(content)) == content, name
+        assert len(self.writer.requests) == words
         assert int(self.dut.moved.value.to_unsigned()) == len(moved)
-
-        members = torch.bincount(slot, minlength=sizes.num_dst)
-        rows = 2 * int(members[members >= 3].sum())
-        assert len(self.reader.requests) == rows, "a group of one or two members was read"
-        self.reader.requests.clear()
-        if self.latency == 0:
-            busy = rows * max(2, sizes.chunks)
-            groups = int((members >= 3).sum())
-            assert self.bench.cycle - began <= 2 * sizes.num_dst + busy + 4 * groups + DRAIN_CYCLES
-
-
-def _entry(table: list[int], index: int) -> int:
-    return table[index] if index < len(table) else 0
 
 
 def sizes_of(config: EngineConfig) -> list[Sizes]:
@@ -120,63 +175,77 @@ def sizes_of(config: EngineConfig) -> list[Sizes]:
 
 
 @cocotb.test()
-async def exact_with_stalls(dut: object) -> None:
-    """Every size, with stalls everywhere."""
-    rig = UpdateBench(dut, stall=0.3)
+@cocotb.parametrize(stall=[0.0, 0.4], levels=[16, 2])
+async def every_size(dut: object, stall: float, levels: int) -> None:
+    """Every size, one update after another."""
+    rig = Rig(dut, stall=stall)
     await rig.bench.reset()
     for seed, sizes in enumerate(sizes_of(rig.config)):
-        for levels in (16, 2):
-            await rig.run(sizes, seed, levels=levels)
+        for changes in (1.0, 0.4):
+            await rig.run(sizes, seed, levels=levels, changes=changes)
+    rig.stop()
 
 
 @cocotb.test()
-async def quick_without_stalls(dut: object) -> None:
-    """With a memory that answers at once, the cycles that the docstring names."""
-    rig = UpdateBench(dut, latency=0)
+async def cycles_of_groups(dut: object) -> None:
+    """With a memory that answers at once: the groups' cycles, little more than the scan's."""
+    rig = Rig(dut, latency=0)
     await rig.bench.reset()
     for seed, sizes in enumerate(sizes_of(rig.config)):
-        await rig.run(sizes, seed + 50)
+        took = await rig.run(sizes, seed + 50)
+        scan = RunReader.scan_cycles(sizes.tokens, sizes.num_dst)
+        assert max(scan, rig._busy) <= took <= scan + rig._busy + 3 * sizes.num_dst + 40
+    rig.stop()
 
 
 @cocotb.test()
-async def two_cycles_a_slot(dut: object) -> None:
-    """Groups of one or two members cost 2 cycles each, and no memory."""
-    rig = UpdateBench(dut, latency=0)
+async def nothing_changed(dut: object) -> None:
+    """The scan alone: no row is read and no word written."""
+    rig = Rig(dut, latency=0)
     await rig.bench.reset()
-    took = []
-    for num_dst in (7, 19):
-        began = rig.bench.cycle
-        await rig.run(Sizes(rig.config, num_dst + 1, 4, num_dst), 1)
-        took.append(rig.bench.cycle - began)
-    assert took[1] - took[0] == 2 * (19 - 7)
+    spent = set()
+    for sizes in sizes_of(rig.config):
+        took = await rig.run(sizes, 7, changes=0)
+        spent.add(took - RunReader.scan_cycles(sizes.tokens, sizes.num_dst))
+        assert not rig.writer.requests
+    assert len(spent) == 1
+    assert spent.pop() < 16
+    rig.stop()
 
 
 @cocotb.test()
 async def tokens_all_alike(dut: object) -> None:
     """All scores tie: every dst stays."""
-    rig = UpdateBench(dut)
+    rig = Rig(dut)
     await rig.bench.reset()
     await rig.run(sizes_of(rig.config)[4], 3, levels=1)
-    assert not rig.moves.taken
+    assert int(rig.dut.moved.value.to_unsigned()) == 0
+    rig.stop()
 
 
 @cocotb.test()
 async def reset_in_mid_run(dut: object) -> None:
     """After a reset nothing of the run before is left."""
-    rig = UpdateBench(dut)
+    rig = Rig(dut)
     await rig.bench.reset()
     sizes = sizes_of(rig.config)[4]
-    update_run = cocotb.start_soon(rig.run(sizes, 4))
-    await rig.bench.cycles(300)
-    update_run.cancel()
-    rig.reader.stop()
-    rig.moves.stop()
-    await rig.bench.reset()
-    again = UpdateBench(dut)
-    await again.run(sizes, 5)
+    for seed, cycles in enumerate([102, 130, 205, 230, 300, 420]):
+        task = cocotb.start_soon(rig.run(sizes, seed))
+        await rig.bench.cycles(cycles)
+        task.cancel()
+        rig.stop()
+        await rig.bench.reset()
+        rig = Rig(dut)
+        await rig.run(sizes_of(rig.config)[5], seed + 10)
+    rig.stop()
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", CASES)
 def test_update(name: str) -> None:
-    config = CONFIGS[name]
-    simulate(Update(config), __name__, f"update_{name.replace('-', '_')}", given=config.as_dict())
+    config, ring = CASES[name]
+    simulate(
+        Scratched(config, Update(config, ring)),
+        __name__,
+        f"update_{name.replace('-', '_')}",
+        given={"config": config.as_dict(), "ring": ring},
+    )

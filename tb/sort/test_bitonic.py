@@ -93,7 +93,7 @@ async def reset_within_the_network(dut: Any) -> None:
     assert sink.values == [sorted(chunk)]
 
 
-@pytest.mark.parametrize("width", [4, 8, 16])
+@pytest.mark.parametrize("width", [2, 4, 8, 16])
 def test_bitonic(width: int) -> None:
     config = PRESETS["tiny"]
     given = {"config": config.as_dict(), "width": width}

@@ -38,7 +38,8 @@ async def merge_pass(
     before = bytes(memory.bytes)
 
     for port, value in (
-        ("beats", beats), ("stride", stride), ("keep", keep), ("source", 0), ("target", target),
+        ("beats", beats), ("stride", stride), ("keep", keep), ("read_address", 0),
+        ("write_address", target),
     ):  # fmt: skip
         set_value(getattr(dut, port), value)
     await bench.start()

@@ -6,26 +6,27 @@ from typing import Any
 
 import cocotb
 import pytest
-import torch
 from cocotb.triggers import RisingEdge
 
-from golden.topk import topk
-from hw.config import PRESETS, RECORD_BITS, RECORD_FIELDS, EngineConfig
+from hw.config import ENTRY_BITS, PRESETS, RECORD_BITS, EngineConfig
+from hw.sort.record_source import RecordSource
 from hw.sort.topk import TopK
-from hw.words import pair_record
-from tb.layouts import decode, encode, from_bytes, to_bytes
+from hw.words import entry
+from tb.layouts import from_bytes, to_bytes
 from tb.memory import Memory, ReadMemory, WriteMemory
 from tb.runner import parameters, simulate
-from tb.streams import Bench, set_value
+from tb.sort.lists import CASES, ONES, Case, of_words
+from tb.streams import Bench, Watch, set_value
 
-ONES = (1 << RECORD_BITS) - 1
 RECORD_BYTES = RECORD_BITS // 8
 GUARD_BEATS = 3
 CONFIGS = {
-    "tiny": replace(PRESETS["tiny"], max_tokens=256),
-    # A beat holds more records than the sorter takes.
+    "tiny": replace(PRESETS["tiny"], max_tokens=128),
+    # A chunk is a beat, which holds as many records as the sorter takes, or more.
+    "least": replace(PRESETS["tiny"], sorter_width=2),
     "narrow": replace(PRESETS["tiny"], sorter_width=2, bus_bytes=64, max_channels=128),
-    "demo": PRESETS["demo"],
+    # Four beats a chunk.
+    "wide": replace(PRESETS["tiny"], sorter_width=16, bus_bytes=32, max_tokens=256),
 }
 
 
@@ -41,10 +42,15 @@ class Host:
         self.region = -(-self.config.max_tokens // chunk) * chunk * RECORD_BYTES
         self.records = GUARD_BEATS * step
         self.scratch = self.records + self.region + GUARD_BEATS * step
-        self.memory = Memory(self.scratch + self.region + GUARD_BEATS * step)
+        self.entries = self.scratch + self.region + GUARD_BEATS * step
+        # Entries that nobody may read are beyond the memory.
+        self.entries_end = (
+            self.entries + self.config.beats_of(self.config.max_tokens, ENTRY_BITS) * step
+        )
+        self.memory = Memory(self.entries_end)
         self.stall, self.latency = stall, latency
-        self.started: list[int] = []
-        self.done: list[int] = []
+        self.started = Watch(self.bench, "run__start")
+        self.done = Watch(self.bench, "run__done")
         self.dut.run__start.value = 0
         self.attach()
         cocotb.start_soon(self._watch())
@@ -67,54 +73,60 @@ class Host:
     async def _watch(self) -> None:
         while True:
             await RisingEdge(self.dut.clk)
-            if self.dut.run__start.value and not self.dut.rst.value:
-                self.started.append(self.bench.cycle)
             if self.dut.run__done.value and not self.dut.rst.value:
                 assert self.dut.write__idle.value, "done before memory has acknowledged"
-                self.done.append(self.bench.cycle)
 
-    def load(self, records: list[int]) -> None:
-        """Put the list at the records' address, with random bytes around it."""
-        self.memory.load(self.records, to_bytes(RECORD_BITS, records))
+    def load(self, case: Case) -> None:
+        """Put the list where the unit will look for it."""
+        if case.source == RecordSource.WORDS:
+            self.memory.load(self.records, to_bytes(RECORD_BITS, case.given))
+        else:
+            self.memory.load(self._entries_at(case), to_bytes(entry(), case.given))
+
+    def _entries_at(self, case: Case) -> int:
+        """Where the entries lie: such that the memory ends with them."""
+        beats = self.config.beats_of(len(case.given), ENTRY_BITS)
+        return self.entries_end - beats * self.config.bus_bytes
 
     def stored(self, count: int) -> list[int]:
         """``count`` records from the records' address on."""
         return from_bytes(RECORD_BITS, self.memory.read(self.records, count * RECORD_BYTES))
 
-    async def start(self, count: int, keep: int) -> None:
-        """Pulse start, with its values for that cycle only."""
+    async def start(self, case: Case) -> None:
+        """Pulse start, with the values that stay until done."""
         values = {
-            "count": count,
-            "keep": keep,
+            "source": case.source.value,
+            "count": len(case.given),
+            "keep": case.keep,
             "records_address": self.records,
             "scratch_address": self.scratch,
+            "entries_address": self._entries_at(case),
         }
         for port, value in values.items():
             set_value(getattr(self.dut, port), value)
         await self.bench.start()
-        for port in values:
-            set_value(getattr(self.dut, port), 0)
 
-    async def run(self, records: list[int], keep: int) -> int:
+    async def run(self, case: Case) -> int:
         """One job: checks its result and what it must leave alone; returns its cycles."""
-        self.load(records)
-        before, jobs = bytes(self.memory.bytes), len(self.done)
-        count = len(records)
-        await self.start(count, keep)
-        limit = 20 * (self.unit.cycles(count, count)[1] + 20 * self.latency) + 100
-        for _ in range(limit):
-            if len(self.done) > jobs:
-                break
-            await RisingEdge(self.dut.clk)
-        assert len(self.done) == jobs + 1, f"not done after {limit} cycles"
-        self._check(records, keep, before)
-        return self.done[-1] - self.started[-1]
+        self.load(case)
+        before, jobs = bytes(self.memory.bytes), len(self.done.cycles)
+        await self.start(case)
+        await self.bench.done(20 * (self.cycles(case)[1] + 20 * self.latency) + 100)
+        await self.bench.cycles()
+        assert len(self.done.cycles) == jobs + 1
+        self._check(case, before)
+        return self.done.cycles[-1] - self.started.cycles[-1]
 
-    def _check(self, records: list[int], keep: int, before: bytes) -> None:
-        assert self.stored(keep) == golden_least(records, keep), (len(records), keep)
+    def cycles(self, case: Case) -> tuple[int, int]:
+        """Those of the formula."""
+        return self.unit.cycles(case.source, len(case.given), case.keep)
+
+    def _check(self, case: Case, before: bytes) -> None:
+        count, keep = len(case.given), case.keep
+        assert self.stored(keep) == case.expected, (case.source, count, keep)
         chunk = self.config.chunk_records
-        used = -(-len(records) // chunk) * chunk if keep else 0
-        if keep == len(records):
+        used = -(-count // chunk) * chunk if keep else 0
+        if keep == count:
             beat = self.config.records_per_beat
             assert self.stored(-(-keep // beat) * beat)[keep:] == [ONES] * (-keep % beat)
         # Nothing but the two regions, as far as this list needs them, is written.
@@ -124,33 +136,6 @@ class Host:
             assert after[at:region] == before[at:region]
             at = region + used * RECORD_BYTES
         assert after[at:] == before[at:]
-
-
-def golden_least(records: list[int], keep: int) -> list[int]:
-    """The ``keep`` least records by the golden top-k."""
-    pairs = [decode(pair_record(), record) for record in records]
-    loss = torch.tensor([pair["loss"] for pair in pairs], dtype=torch.int64)
-    src = torch.tensor([pair["src"] for pair in pairs], dtype=torch.int64)
-    by_src = dict(zip(src.tolist(), records, strict=True))
-    return [by_src[token] for token in topk(loss, src, keep)[1].tolist()]
-
-
-def random_records(count: int, pick: random.Random) -> list[int]:
-    """Records of distinct src: wide losses, or few so that ties abound, or in order already."""
-    kind = pick.randrange(4)
-    largest = (1 << RECORD_FIELDS["loss"]) - 1
-    top = [largest, 3, 0, largest][kind]
-    losses = [pick.randint(0, top) for _ in range(count)]
-    if kind == 3:
-        losses.sort(reverse=pick.random() < 0.5)
-    sources = pick.sample(range((1 << RECORD_FIELDS["src"]) - 1), count)
-    return [
-        encode(
-            pair_record(),
-            {"dst": pick.getrandbits(RECORD_FIELDS["dst"]), "src": src, "loss": loss},
-        )
-        for loss, src in zip(losses, sources, strict=True)
-    ]
 
 
 def sizes(config: EngineConfig) -> list[int]:
@@ -168,58 +153,78 @@ def phases(config: EngineConfig, count: int) -> int:
 
 
 @cocotb.test()
-@cocotb.parametrize(latency=[1, 100])
+@cocotb.parametrize(latency=[1, 30])
 async def sorts_all(dut: Any, latency: int) -> None:
-    """Every size, job after job; whole chunks take the cycles of the formula to the cycle."""
+    """Every size and source, job after job; whole chunks take the cycles of the formula."""
     host = Host(dut, latency=latency)
     await host.reset()
     pick = random.Random(7)
+    exact = 0
     for count in sizes(host.config):
-        cycles = await host.run(random_records(count, pick), count)
-        cycles -= phases(host.config, count) * 2 * latency
-        least, most = host.unit.cycles(count, count)
-        assert least <= cycles <= most, (count, cycles)
-        assert least == most or count % host.config.chunk_records
+        for make in CASES.values():
+            case = make(count, count, pick)
+            cycles = await host.run(case)
+            if case.keep:
+                cycles -= phases(host.config, count) * 2 * latency
+            least, most = host.cycles(case)
+            assert least <= cycles <= most, (case.source, count, case.keep, cycles)
+            exact += least == most
+            if case.keep == count and count % host.config.chunk_records == 0:
+                assert least == most
+    assert exact > len(CASES)
 
 
 @cocotb.test()
 async def keeps_the_least(dut: Any) -> None:
     """Fewer than all: right records, and within the cycles of the formula."""
-    host = Host(dut)
+    host = Host(dut, latency=20)
     await host.reset()
     pick = random.Random(8)
     chunk, most = host.config.chunk_records, host.config.max_tokens
     cases = [(5 * chunk + 1, keep) for keep in (0, 1, chunk - 1, chunk, chunk + 1, 5 * chunk)]
     cases += [(most, 1), (most, most // 2), (most - 3, most - 5), (chunk, 1), (0, 0)]
     for count, keep in cases:
-        cycles = await host.run(random_records(count, pick), keep)
-        waits = phases(host.config, count) if keep else 0
-        cycles -= waits * 2 * host.latency
-        least, most_cycles = host.unit.cycles(count, keep)
-        assert least <= cycles <= most_cycles, (count, keep, cycles)
+        if count > most:
+            continue
+        for make in CASES.values():
+            case = make(count, keep, pick)
+            cycles = await host.run(case)
+            waits = phases(host.config, count) if case.keep else 0
+            cycles -= waits * 2 * host.latency
+            least, most_cycles = host.cycles(case)
+            assert least <= cycles <= most_cycles, (case.source, count, case.keep, cycles)
 
 
 @cocotb.test()
-async def cutting_saves_traffic(dut: Any) -> None:
-    """With keep = 1 a pass writes a beat a run, and the requests say so."""
+async def traffic(dut: Any) -> None:
+    """What is read of the list is its beats; with keep = 1 a pass writes a beat a run."""
     host = Host(dut, latency=1)
     await host.reset()
-    chunk = host.config.chunk_records
-    await host.run(random_records(4 * chunk, random.Random(9)), 1)
-    assert [beats for _, _, beats in host.write.requests[1:]] == [1, 1, 1]
-    assert [beats for _, _, beats in host.reads[1].requests] == [1, 1, 1]
+    chunk, pick = host.config.chunk_records, random.Random(9)
+    for count in (4 * chunk, 3 * chunk + 1):
+        for source, make in CASES.items():
+            case = make(count, 1, pick)
+            assert case.keep == 1
+            read_a, read_b = (len(read.requests) for read in host.reads)
+            written = len(host.write.requests)
+            await host.run(case)
+            bits = RECORD_BITS if source == RecordSource.WORDS else ENTRY_BITS
+            first = host.reads[0].requests[read_a]
+            assert first[2] == host.config.beats_of(count, bits)
+            assert [beats for _, _, beats in host.write.requests[written + 1 :]] == [1, 1, 1]
+            assert [beats for _, _, beats in host.reads[1].requests[read_b:]] == [1, 1, 1]
 
 
 @cocotb.test()
-@cocotb.parametrize(stall=[0.3, 0.8])
-async def with_stalls(dut: Any, stall: float) -> None:
+async def with_stalls(dut: Any) -> None:
     """A memory that stalls at random, on every channel, changes no result."""
-    host = Host(dut, stall=stall, latency=12)
+    host = Host(dut, stall=0.6, latency=12)
     await host.reset()
     pick = random.Random(10)
     for size in sizes(host.config):
         count = min(size, 80)
-        await host.run(random_records(count, pick), pick.choice([count, pick.randint(0, count)]))
+        for make in CASES.values():
+            await host.run(make(count, pick.choice([count, pick.randint(0, count)]), pick))
 
 
 @cocotb.test()
@@ -227,15 +232,17 @@ async def start_while_busy(dut: Any) -> None:
     """A second start before done changes nothing."""
     host = Host(dut, latency=1)
     await host.reset()
-    records = random_records(3 * host.config.chunk_records, random.Random(11))
-    host.load(records)
-    await host.start(len(records), len(records))
-    for _ in range(40):
-        await host.start(1, 1)
+    case = of_words(3 * host.config.chunk_records, 3 * host.config.chunk_records, random.Random(11))
+    host.load(case)
+    await host.start(case)
+    await host.bench.cycles(2)
+    least, most = host.cycles(case)
+    for _ in range(least // 2 - 3):
+        await host.start(case)
         await host.bench.cycles(1)
-    await host.bench.cycles(host.unit.cycles(len(records), len(records))[1])
-    assert len(host.done) == 1
-    assert host.stored(len(records)) == sorted(records)
+    await host.bench.cycles(most)
+    assert len(host.done.cycles) == 1
+    assert host.stored(case.keep) == case.expected
 
 
 @cocotb.test()
@@ -245,16 +252,18 @@ async def reset_within_a_job(dut: Any) -> None:
     await host.reset()
     pick = random.Random(12)
     count = 4 * host.config.chunk_records - 1
-    whole = host.unit.cycles(count, count)[0]
-    for cycles in (1, 3, 12, whole // 3, whole // 2, whole):
-        host.load(random_records(count, pick))
-        await host.start(count, count)
-        await host.bench.cycles(cycles)
-        jobs = len(host.done)
-        await host.reset()
-        await host.bench.cycles(40)
-        assert len(host.done) == jobs
-        await host.run(random_records(count, pick), count)
+    for make in CASES.values():
+        whole = host.cycles(make(count, count, pick))[0]
+        for cycles in (1, 3, 12, whole // 3, whole // 2, whole):
+            case = make(count, count, pick)
+            host.load(case)
+            await host.start(case)
+            await host.bench.cycles(cycles)
+            jobs = len(host.done.cycles)
+            await host.reset()
+            await host.bench.cycles(40)
+            assert len(host.done.cycles) == jobs
+            await host.run(make(count, count, pick))
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -10,6 +10,8 @@ from hw.regions import REGIONS, JobSizes
 
 _PAGE = 4096
 """Regions start at its multiples, with at least one page of nobody's between them."""
+_TOKEN = (1 << DST_WORD_BITS // 2) - 1
+"""What a word of the DST region has of the token; the rest is the slot."""
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Words = np.ndarray[Any, np.dtype[Any]]
@@ -56,12 +58,12 @@ class Layout:
         rows[:, self.job.channels :] = 0
 
     def put_dst(self, memory: Bytes, dst: list[int]) -> None:
-        """Write an initial dst list, in slot order."""
+        """Write an initial dst list, in slot order; the engine adds the slots."""
         self._dst(memory)[:] = dst
 
     def dst(self, memory: Bytes) -> Words:
-        """Read the dst list: int64 [M]."""
-        return self._dst(memory).astype(np.int64)
+        """Read the dst list: int64 [M], in slot order."""
+        return (self._dst(memory) & np.uint64(_TOKEN)).astype(np.int64)
 
     def _dst(self, memory: Bytes) -> Words:
         return self.places["DST"].words(memory, DST_WORD_BITS)[: self.job.num_dst]

@@ -19,6 +19,7 @@ from hw.bus.registers import (
     STAGES,
     VERSION,
     counter_member,
+    job_fields,
     job_registers,
     masks,
     offsets,
@@ -56,6 +57,8 @@ class RtlBackend:
         latency: cycles that the memory takes to answer.
         stall: probability that a memory channel holds back in a cycle.
         seed: of the stalls.
+        every_pair: whether the engine computes every pair of every pairing, and keeps no distance
+            from the pairing before. The matches are the same.
         progress: called now and then while a job runs.
 
     Raises:
@@ -70,12 +73,14 @@ class RtlBackend:
         latency: int = 100,
         stall: float = 0.0,
         seed: int = 0,
+        every_pair: bool = False,
         progress: Progress | None = None,
     ):
         require("rtl")
         self.config = config
         self._label = label
         self._latency, self._stall, self._seed = latency, stall, seed
+        self._every_pair = every_pair
         self._progress = progress
         self.simulator: Simulator | None = None
         """The simulation, from the first job on."""
@@ -198,7 +203,7 @@ class RtlBackend:
         self, simulator: Simulator, layout: Layout, reduce: int, options: MatchOptions
     ) -> None:
         """Start a job and wait for its interrupt."""
-        for offset, value in register_writes(layout, reduce, options):
+        for offset, value in register_writes(layout, reduce, options, every_pair=self._every_pair):
             simulator.write_register(offset, value)
         limit, begun = self._limit(layout.job, options.max_iterations), simulator.cycles
         while not simulator.run(_SLICE):
@@ -219,11 +224,12 @@ class RtlBackend:
     def _limit(self, job: JobSizes, pairings: int) -> int:
         """Cycles that no job of its size takes: many times what it should, memory included."""
         config = self.config
-        pairs = job.tokens * job.num_dst // (config.dst_lanes * config.src_lanes) + 1
-        a_pairing = pairs * job.chunks + job.tokens * (self._latency + 4 * job.chunks)
-        quantizing = 8 * job.tokens * (job.channels + self._latency)
+        a_slot = job.row_beats + -(-job.chunks // config.dst_lanes)
+        comparing = -(-job.tokens // config.src_lanes) * job.num_dst * a_slot
+        # Each token is quantised once; in every pairing it is sorted and weighed as a member.
+        each_token = 8 * job.tokens * (job.channels + self._latency)
         slow = 8 / (1 - self._stall) ** 2
-        return int(slow * (pairings * a_pairing + quantizing)) + 1_000_000
+        return int(slow * (pairings * comparing + (pairings + 1) * each_token)) + 1_000_000
 
     def _result(self, simulator: Simulator, layout: Layout, reduce: int) -> ClockedMatch:
         iterations = simulator.read_register(_OFFSETS["PAIRINGS"])
@@ -239,7 +245,7 @@ class RtlBackend:
 
 
 def register_writes(
-    layout: Layout, reduce: int, options: MatchOptions
+    layout: Layout, reduce: int, options: MatchOptions, *, every_pair: bool = False
 ) -> Iterator[tuple[int, int]]:
     """Offsets and values that start a job, in order.
 
@@ -247,6 +253,7 @@ def register_writes(
         layout: its sizes, and where its regions lie.
         reduce: K.
         options: how it starts and when it stops; with ``init``, the DST region holds the list.
+        every_pair: whether every pairing computes every pair.
     """
     job = layout.job
     values = {
@@ -262,11 +269,9 @@ def register_writes(
         value = values[register.name]
         for number, (_, offset) in enumerate(register.word_names):
             yield offset, value >> 32 * number & 0xFFFF_FFFF
-    control = _MASKS["CONTROL.interrupt_enable"] | _MASKS["CONTROL.start"]
-    yield (
-        _OFFSETS["CONTROL"],
-        control | (0 if options.init is None else _MASKS["CONTROL.host_init"]),
-    )
+    chosen = {"host_init": options.init is not None, "every_pair": every_pair}
+    fields = ["start", "interrupt_enable", *(f.name for f in job_fields() if chosen[f.name])]
+    yield _OFFSETS["CONTROL"], sum(_MASKS[f"CONTROL.{field}"] for field in fields)
 
 
 def _counter(simulator: Simulator, counter: str) -> int:

@@ -40,7 +40,7 @@ class Job(ctypes.Structure):
         *((name, ctypes.c_uint32) for name in
           ("tokens", "channels", "num_dst", "reduce", "seed", "epsilon_q16", "max_pairings")),
         *((f"{name}_at", ctypes.c_uint64) for name in
-          ("tokens", "quantized", "packed", "records", "scratch", "dst", "history")),
+          ("tokens", "quantized", "entries", "records", "scratch", "dst", "moved", "history")),
     )  # fmt: skip
 
 
