@@ -32,6 +32,40 @@ class ScratchPort(wiring.Signature):
         )
 
 
+class Bank(wiring.Component):
+    """A single-port memory of `EngineConfig.scratch_depth` words, with a mask bit a level.
+
+    Ports: ``address``, ``write``, ``mask``, ``data`` In and ``entry`` Out, as `ScratchPort` has
+    them of each bank.
+    """
+
+    def __init__(self, config: EngineConfig):
+        self._depth = config.scratch_depth
+        super().__init__(
+            {
+                "address": In(max(1, (config.scratch_depth - 1).bit_length())),
+                "write": In(1),
+                "mask": In(_LEVELS),
+                "data": In(BANK_BITS),
+                "entry": Out(BANK_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=BANK_BITS, depth=self._depth, init=[])
+        read, write = memory.read_port(), memory.write_port(granularity=LEVEL_BITS)
+        m.d.comb += [
+            read.addr.eq(self.address),
+            read.en.eq(~self.write),
+            self.entry.eq(read.data),
+            write.addr.eq(self.address),
+            write.data.eq(self.data),
+            write.en.eq(Mux(self.write, self.mask, 0)),
+        ]
+        return m
+
+
 class Scratchpad(wiring.Component):
     """`EngineConfig.scratch_banks` single-port banks of `EngineConfig.scratch_depth` words.
 
@@ -66,17 +100,10 @@ class Scratchpad(wiring.Component):
                     ]
         m.d.comb += [self.user[index].entry.eq(chosen.entry) for index in range(self._users)]
         for number in range(self._config.scratch_banks):
-            memory = Memory(shape=BANK_BITS, depth=self._config.scratch_depth, init=[])
-            m.submodules[f"bank_{number}"] = memory
-            read, write = memory.read_port(), memory.write_port(granularity=LEVEL_BITS)
-            writes = chosen.write[number]
+            m.submodules[f"bank_{number}"] = bank = Bank(self._config)
             m.d.comb += [
-                read.addr.eq(chosen.address[number]),
-                read.en.eq(~writes),
-                chosen.entry[number].eq(read.data),
-                write.addr.eq(chosen.address[number]),
-                write.data.eq(chosen.data[number]),
-                write.en.eq(Mux(writes, chosen.mask[number], 0)),
+                *(getattr(bank, name).eq(getattr(chosen, name)[number]) for name in asked),
+                chosen.entry[number].eq(bank.entry),
             ]
         return m
 

@@ -4,7 +4,7 @@ Memories of more than `FLIP_FLOP_WORDS` words leave the mapping as black boxes, 
 macros; smaller ones become flip-flops, since a macro's periphery would cost more.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from hw.emit.rtlil import RtlilModule
 from synth.sram import Macro
@@ -36,15 +36,19 @@ FROM_BLACK_BOXES = (f"chtype -set $mem_v2 t:{BLACK_BOX}",)
 def macros(module: RtlilModule) -> tuple[Macro, ...]:
     """The memories of a module that are macros: with a clocked read and a clocked write port.
 
+    Where both have the same address they are one port, which reads or writes.
+
     Raises:
         ValueError: a memory of other ports.
     """
     ports: Counter[tuple[str, str]] = Counter()
+    addresses: dict[str, set[str]] = defaultdict(set)
     for cell in module.cells:
         if cell.kind in ("$memrd_v2", "$memwr_v2"):
             settings = dict(line.split()[1:3] for line in cell.parameters)
             clocked = "clocked" if settings["\\CLK_ENABLE"] == "1" else "unclocked"
             ports[settings["\\MEMID"], f"{cell.kind} {clocked}"] += 1
+            addresses[settings["\\MEMID"]].add(cell.connections["\\ADDR"])
     found = []
     for words in (line.split() for line in module.declarations):
         if words[0] != "memory":
@@ -59,5 +63,5 @@ def macros(module: RtlilModule) -> tuple[Macro, ...]:
                 f"memory {words[-1]} of {module.name} has the ports {mine}; a macro has one clocked"
                 " read port and one clocked write port."
             )
-        found.append(Macro(depth, width, 2))
+        found.append(Macro(depth, width, len(addresses[memory])))
     return tuple(found)

@@ -16,8 +16,10 @@ class ReadShare(wiring.Component):
     client that does not take its own keeps those of the others from them: each must be able to take
     what it asked for without waiting for what another one has asked for later.
 
-    Ports: ``client`` [n] In and ``port`` Out, `ReadClient`. Requests pass in the cycle in which they
-    come, while fewer than ``depth`` have beats to come; so do beats.
+    Ports: ``client`` [n] In and ``port`` Out, `ReadClient`.
+
+    Latency 0, both ways: requests pass in the cycle in which they come while fewer than ``depth``
+    have beats to come, and beats from the second cycle after their request on.
     """
 
     def __init__(self, config: EngineConfig, clients: int, depth: int = 8):

@@ -1,12 +1,13 @@
 """DAU: the array of distance accumulation units, P dst x Q src x C channels a cycle."""
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.pipeline import delay, register, tree_sum
 from hw.config import LEVEL_BITS, EngineConfig
 from hw.words import chunk_word, weight_word
+
 
 def dst_word(config: EngineConfig) -> data.ArrayLayout:
     """One chunk of each of the P dst of a tile: the unit of the packed dst stream."""
@@ -26,7 +27,8 @@ class DistanceElement(wiring.Component):
 
     Ports: ``a``, ``b`` In: a chunk of each token; ``weight`` In: the weights of the chunk a cycle
     before; ``valid`` In: the chunk latency - 1 cycles before counts; ``first`` In: it was the
-    pair's first; ``distance`` Out: the sum so far.
+    pair's first; ``distance`` Out: the sum so far; ``limit`` In, ``beyond`` Out: ``distance`` was
+    above it a cycle before.
 
     What is the same for all pairs comes late, so that it is delayed once for all elements.
     A chunk on cycle 0 is in ``distance`` on cycle `latency`. One chunk a cycle, no back-pressure.
@@ -43,6 +45,8 @@ class DistanceElement(wiring.Component):
                 "valid": In(1),
                 "first": In(1),
                 "distance": Out(config.distance_bits),
+                "limit": In(config.distance_bits),
+                "beyond": Out(1),
             }
         )
 
@@ -58,6 +62,7 @@ class DistanceElement(wiring.Component):
         # A cycle before the last the weighted sum of the chunk is known.
         with m.If(self.valid):
             m.d.sync += self.distance.eq(Mux(self.first, 0, self.distance) + weighted)
+        m.d.sync += self.beyond.eq(self.distance > self.limit)
         return m
 
     def _squares(self, m: Module) -> list[Value]:
@@ -104,6 +109,9 @@ class Dau(wiring.Component):
     lane), ``weight`` (`weight_word`), ``first`` and ``last`` (of the tile's chunks); ``tile`` Out,
     always-ready stream of `distances`, once a tile.
 
+    ``limit`` In, a distance a src lane; ``beyond`` Out, a bit a pair, [src][dst]: what it has
+    summed up so far was above its src's limit a cycle before.
+
     The distances of a tile whose last chunk comes on cycle 0 are valid on cycle `latency`, for
     that cycle. One chunk a cycle, tiles back to back, idle cycles anywhere; no back-pressure.
     """
@@ -123,6 +131,8 @@ class Dau(wiring.Component):
             {
                 "chunk": In(stream.Signature(chunk, always_ready=True)),
                 "tile": Out(stream.Signature(distances(config), always_ready=True)),
+                "limit": In(data.ArrayLayout(config.distance_bits, config.src_lanes)),
+                "beyond": Out(data.ArrayLayout(config.dst_lanes, config.src_lanes)),
             }
         )
 
@@ -152,6 +162,8 @@ class Dau(wiring.Component):
                 element.valid.eq(valid),
                 element.first.eq(first),
                 self.tile.payload[q][p].eq(element.distance),
+                element.limit.eq(self.limit[q]),
+                self.beyond[q][p].eq(element.beyond),
             ]
         last = self.chunk.valid & chunk.last
         m.d.comb += self.tile.valid.eq(delay(m, last, latency, "last"))

@@ -43,8 +43,9 @@ class LeastTwo(wiring.Component):
 
     Ports:
         ``tile`` In, always-ready stream of ``distances`` ([src lane][dst lane]), ``slots`` (of the
-        dst lanes), ``lanes`` (those in use, the first ones), ``base`` (group * Q) and ``first`` (of
-        the src tile's dst tiles); at the earliest `cycles` after the one before.
+        dst lanes), ``lanes`` (those in use, the first ones), ``base`` (group * Q), ``first`` (of
+        the src tile's dst tiles) and ``abandoned`` (no distance counts, only which slots were
+        there); at the earliest `cycles` after the one before.
         ``group_slot`` Out `Lookup`: the slot of the group that a src was in before.
         ``found`` In `nearest_lookup`: no tile may be under way.
 
@@ -61,6 +62,7 @@ class LeastTwo(wiring.Component):
                 "lanes": range(config.dst_lanes + 1),
                 "base": src_index(config),
                 "first": 1,
+                "abandoned": 1,
             }
         )
         super().__init__(
@@ -91,6 +93,7 @@ class LeastTwo(wiring.Component):
         rows = Signal(row_bits * config.src_lanes, reset_less=True)
         slots = Signal.like(tile.slots, reset_less=True)
         used = Signal(config.dst_lanes, reset_less=True)
+        ignored = Signal(config.dst_lanes, reset_less=True)
         first = Signal(reset_less=True)
         left = Signal(range(config.src_lanes + 1))
         index = Signal(src_index(config), reset_less=True)
@@ -102,6 +105,10 @@ class LeastTwo(wiring.Component):
                 rows.eq(tile.distances),
                 slots.eq(tile.slots),
                 *(used[lane].eq(lane < tile.lanes) for lane in range(config.dst_lanes)),
+                *(
+                    ignored[lane].eq((lane >= tile.lanes) | tile.abandoned)
+                    for lane in range(config.dst_lanes)
+                ),
                 first.eq(tile.first),
                 left.eq(config.src_lanes),
                 index.eq(tile.base),
@@ -112,7 +119,7 @@ class LeastTwo(wiring.Component):
         candidates = [
             _Candidate(
                 rows.word_select(lane, config.distance_bits)
-                | (~used[lane]).replicate(config.distance_bits),
+                | ignored[lane].replicate(config.distance_bits),
                 slots[lane],
                 Const((1 << config.distance_bits) - 1, config.distance_bits),
                 used[lane] & (self.group_slot.entry == slots[lane]),

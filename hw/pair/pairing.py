@@ -1,10 +1,11 @@
 """Pairing: src tokens to their nearest dst slots (docs/definition.md, 'Pairing')."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.handshake import Handshake
+from hw.blocks.lookup_mux import LookupMux
 from hw.bus.client import ReadClient, WriteClient
 from hw.bus.read_share import ReadShare
 from hw.bus.word_writer import WordWriter
@@ -13,7 +14,8 @@ from hw.job import Job
 from hw.pair.dau import Dau
 from hw.pair.dst_loader import DstLoader
 from hw.pair.dst_rows import DstRows
-from hw.pair.least_two import LeastTwo
+from hw.pair.least_two import LeastTwo, nearest_lookup
+from hw.pair.limits import Limits, merge_wait
 from hw.pair.settle import Settle
 from hw.pair.src_loader import SrcLoader
 from hw.pair.src_rows import SrcRows, src_index
@@ -80,14 +82,20 @@ class Pairing(wiring.Component):
         m.submodules.dst_rows = dst_rows = DstRows(config)
         m.submodules.dau = dau = Dau(config)
         m.submodules.least_two = least_two = LeastTwo(config)
+        drain = merge_wait(config, Dau.latency(config))
+        m.submodules.limits = limits = Limits(config, drain)
         m.submodules.settle = settle = Settle(config)
+        m.submodules.found_mux = found_mux = LookupMux(nearest_lookup(config), 2)
         m.submodules.words = words = WordWriter(config)
         m.submodules.rows = share = ReadShare(config, 3)
         wiring.connect(m, src.known, settle.known)
         wiring.connect(m, src.part, src_rows.part)
         wiring.connect(m, dst.part, dst_rows.part)
         wiring.connect(m, least_two.group_slot, settle.group_slot)
-        wiring.connect(m, settle.found, least_two.found)
+        wiring.connect(m, settle.found, found_mux.asker[0])
+        wiring.connect(m, limits.found, found_mux.asker[1])
+        wiring.connect(m, found_mux.table, least_two.found)
+        wiring.connect(m, limits.bound, settle.bound)
         wiring.connect(m, src_rows.scratch, wiring.flipped(self.scratch))
         wiring.connect(m, src.read_entries, wiring.flipped(self.read_entries))
         # The dst of a tile are few, and asked for only where there is room: they never wait long.
@@ -118,10 +126,10 @@ class Pairing(wiring.Component):
                 words.word.payload.data.eq(self.loss),
                 words.word.payload.half.eq(1),
             ]
-        compare, compared = self._compare(m, src, src_rows, dst, dst_rows, dau)
+        compare, compared = self._compare(m, src, src_rows, dst, dst_rows, dau, limits)
+        m.d.comb += found_mux.select.eq(compare)
         self._merge(m, dst, dau, least_two, compared)
 
-        drain = Dau.latency(config) + 1 + LeastTwo.cycles(config)
         wait = Signal(range(max(DstLoader.begin_latency, drain) + 1))
         m.d.sync += wait.eq(wait - 1)
         m.d.sync += self.run.done.eq(0)
@@ -171,6 +179,7 @@ class Pairing(wiring.Component):
         dst: DstLoader,
         dst_rows: DstRows,
         dau: Dau,
+        limits: Limits,
     ) -> tuple[Signal, "_Compared"]:
         """Send word after word into the DAU while the returned signal is 1."""
         config, job = self._config, self.job
@@ -180,7 +189,9 @@ class Pairing(wiring.Component):
         group = Signal(range(max(2, config.src_groups)))
         spacing = Signal(range(self.pass_cycles(config)))
         tile = dst.tile.payload
-        last_chunk = chunk == job.chunks - 1
+        abandon = self._abandon(m, dst, dau, limits, compared, chunk != 0)
+        whole = chunk == job.chunks - 1
+        last_chunk = whole | abandon
         last_group = group == src.groups - 1
         take = Signal()
         m.d.comb += [
@@ -209,6 +220,15 @@ class Pairing(wiring.Component):
             ]
         with m.If(compared.tile):
             m.d.sync += compared.first.eq(tile.last)
+        m.d.sync += compared.begun.eq(compared.group | ~compare)
+        m.d.comb += [
+            compared.whole.eq(whole),
+            limits.start.eq(compared.begun),
+            limits.base.eq(compared.base),
+            limits.first.eq(compared.first),
+            limits.moved.eq(self.moved),
+            limits.count.eq(src.count),
+        ]
 
         # On cycle 1 the memories answer.
         m.d.sync += [
@@ -223,6 +243,34 @@ class Pairing(wiring.Component):
         ]
         return compare, compared
 
+    def _abandon(
+        self,
+        m: Module,
+        dst: DstLoader,
+        dau: Dau,
+        limits: Limits,
+        compared: "_Compared",
+        under_way: Value,
+    ) -> Signal:
+        """1 when every pair under way is beyond its src's limit: the rest cannot matter."""
+        config = self._config
+        # A sum counts once the pass's first chunk is in it and has been compared.
+        settle = Dau.latency(config) + 2
+        age = Signal(range(settle + 1))
+        abandon = Signal()
+        unused = [lane >= dst.tile.payload.lanes for lane in range(config.dst_lanes)]
+        beyond = [
+            dau.beyond[q] | Cat(unused) | limits.idle[q].replicate(config.dst_lanes)
+            for q in range(config.src_lanes)
+        ]
+        m.d.comb += dau.limit.eq(limits.limit)
+        m.d.sync += abandon.eq(limits.valid & (age == settle) & Cat(beyond).all() & ~compared.group)
+        with m.If(compared.group):
+            m.d.sync += age.eq(0)
+        with m.Elif(under_way & (age != settle)):
+            m.d.sync += age.eq(age + 1)
+        return abandon
+
     def _merge(
         self, m: Module, dst: DstLoader, dau: Dau, least_two: LeastTwo, compared: "_Compared"
     ) -> None:
@@ -234,6 +282,7 @@ class Pairing(wiring.Component):
                 tile.lanes.eq(dst.tile.payload.lanes),
                 tile.base.eq(compared.base),
                 tile.first.eq(compared.first),
+                tile.abandoned.eq(~compared.whole),
             ]
         m.d.comb += [
             least_two.tile.valid.eq(dau.tile.valid),
@@ -248,5 +297,7 @@ class _Compared:
         self.group = Signal()
         self.tile = Signal()
         self.src_tile = Signal()
+        self.begun = Signal()
+        self.whole = Signal()
         self.base = Signal(src_index(config))
         self.first = Signal(init=1)

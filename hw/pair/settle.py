@@ -10,6 +10,7 @@ from hw.blocks.lookup import Lookup
 from hw.bus.word_writer import written_word
 from hw.config import EngineConfig
 from hw.pair.least_two import nearest, nearest_lookup
+from hw.pair.limits import bound_lookup
 from hw.pair.src_rows import known_src, src_index
 from hw.words import TOKEN_FIELD, entry
 
@@ -31,7 +32,8 @@ class Settle(wiring.Component):
 
     Ports:
         ``known`` In, always-ready stream of `known_src`: kept until it comes again.
-        ``group_slot`` In `Lookup`: the slot of a src as it is kept; not while the unit is run.
+        ``group_slot`` In `Lookup` and ``bound`` In `bound_lookup`: the slot and the bound of a src
+        as they are kept; not while the unit is run.
         ``run`` In `Handshake`: settle src 0 to ``count`` In - 1, at least one; done as ``word``
         takes the last. ``moved`` In, constant meanwhile; ``entries_address`` In.
         ``found`` Out `nearest_lookup`.
@@ -49,6 +51,7 @@ class Settle(wiring.Component):
             {
                 "known": In(stream.Signature(known_src(config), always_ready=True)),
                 "group_slot": In(Lookup(src_index(config), TOKEN_FIELD)),
+                "bound": In(bound_lookup(config)),
                 "run": In(Handshake()),
                 "count": In(range(config.resident_src + 1)),
                 "moved": In(1),
@@ -70,8 +73,9 @@ class Settle(wiring.Component):
                 "bound": config.distance_bits,
             }
         )
-        m.submodules.slots = slots = Memory(shape=TOKEN_FIELD, depth=len(src_index(config)), init=[])
-        m.submodules.rest = rest = Memory(shape=kept, depth=len(src_index(config)), init=[])
+        depth = len(src_index(config))
+        m.submodules.slots = slots = Memory(shape=TOKEN_FIELD, depth=depth, init=[])
+        m.submodules.rest = rest = Memory(shape=kept, depth=depth, init=[])
         known = self.known.payload
         slots_read, rest_read = slots.read_port(), rest.read_port()
         slots_write, rest_write = slots.write_port(), rest.write_port()
@@ -88,7 +92,8 @@ class Settle(wiring.Component):
             rest_write.data.bound.eq(known.entry.bound),
             slots_read.addr.eq(Mux(busy, index, self.group_slot.index)),
             self.group_slot.entry.eq(slots_read.data),
-            rest_read.addr.eq(index),
+            rest_read.addr.eq(Mux(busy, index, self.bound.index)),
+            self.bound.entry.eq(rest_read.data.bound),
             self.found.index.eq(index),
         ]
 

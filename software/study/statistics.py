@@ -25,6 +25,9 @@ from software.study.two_nearest import TwoNearest, two_nearest
 
 LEAST_MEMBERS = 3
 """Members of a group that may move its dst: of two, both are as near to their mean."""
+KEPT_MEMBERS = 128
+"""Members of the largest group whose tokens the engine keeps while it scans (`RING_TOKENS` of
+hw/refine/run_reader.py): the records of a larger one are read again, once for each round."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,19 @@ class UpdateCount:
         groups: groups that are rebuilt: of 3 members or more, not those of the update before.
         members: of these groups, dst included.
         largest: members of the largest of them.
+        moved: slots that move.
+        recounted: other slots whose group has another number of src than at the update before, or
+            any at the first.
+        long: of the rebuilt groups of more than `KEPT_MEMBERS` members, in slot order: members of
+            all groups before it, and its own.
     """
 
     groups: int
     members: int
     largest: int
+    moved: int
+    recounted: int
+    long: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -149,29 +160,57 @@ def in_doubt(known: TwoNearest, found: TwoNearest) -> Tensor:
     return found.distance >= known.second
 
 
+@dataclass(frozen=True)
+class Groups:
+    """The groups of an update, by slot.
+
+    Attributes:
+        members: int64 [M], of each, dst included.
+        rebuilt: bool [M], whether its medoid is found anew.
+        recounted: bool [M], whether its number of members is another than before.
+    """
+
+    members: Tensor
+    rebuilt: Tensor
+    recounted: Tensor
+
+    def count(self, moved: Tensor) -> UpdateCount:
+        """What is reported of them, where the slots ``moved``, bool [M], get another dst."""
+        sizes, first = self.members[self.rebuilt], self.members.cumsum(0) - self.members
+        long = self.rebuilt & (self.members > KEPT_MEMBERS)
+        return UpdateCount(
+            groups=len(sizes),
+            members=int(sizes.sum()),
+            largest=max(sizes.tolist(), default=0),
+            moved=int(moved.sum()),
+            recounted=int((self.recounted & ~moved).sum()),
+            long=tuple(zip(first[long].tolist(), self.members[long].tolist(), strict=True)),
+        )
+
+
 class ChangedGroups:
     """Finds the groups that an update must rebuild: an unchanged one keeps its medoid."""
 
-    def __init__(self, num_tokens: int) -> None:
+    def __init__(self, num_tokens: int, num_dst: int) -> None:
         self._slot = torch.full((num_tokens,), -1)
+        self._members = torch.ones(num_dst, dtype=torch.int64)
 
-    def since_last(self, slot: Tensor, num_dst: int) -> tuple[Tensor, UpdateCount]:
-        """Which slots' groups are rebuilt, bool [M], and their count.
+    def since_last(self, slot: Tensor) -> Groups:
+        """The groups.
 
         Args:
             slot: int64 [N], the slot of each token, dst tokens included.
-            num_dst: M.
         """
+        num_dst = len(self._members)
         went = slot != self._slot
         left = self._slot[went]
         changed = torch.zeros(num_dst, dtype=torch.bool)
         changed[slot[went]] = True
         changed[left[left >= 0]] = True
         self._slot = slot.clone()
-        members = torch.bincount(slot, minlength=num_dst)
-        rebuilt = changed & (members >= LEAST_MEMBERS)
-        sizes = members[rebuilt].tolist()
-        return rebuilt, UpdateCount(len(sizes), sum(sizes), max(sizes, default=0))
+        before, self._members = self._members, torch.bincount(slot, minlength=num_dst)
+        rebuilt = changed & (self._members >= LEAST_MEMBERS)
+        return Groups(self._members, rebuilt, self._members != before)
 
 
 @in_plain_mode
@@ -196,7 +235,7 @@ def count_match(
     begun = time.perf_counter()
     points = Points(tokens)
     dst = _first_dst(points, num_dst, options)
-    incremental, changed = IncrementalPairing(points), ChangedGroups(len(points.tokens))
+    incremental, changed = IncrementalPairing(points), ChangedGroups(len(points.tokens), num_dst)
     history: list[int] = []
     pairings: list[PairingCount] = []
     updates: list[UpdateCount] = []
@@ -212,10 +251,10 @@ def count_match(
             history[-2], history[-1], options.epsilon_q16
         ):
             break
-        rebuilt, count = changed.since_last(plain.slot, num_dst)
-        updates.append(count)
+        groups = changed.since_last(plain.slot)
         after = update(points, plain.slot, dst)
-        _check_skipped(dst, after, rebuilt)
+        updates.append(groups.count(after != dst))
+        _check_skipped(dst, after, groups.rebuilt)
         if torch.equal(after, dst):
             break
         dst = after

@@ -77,7 +77,9 @@ class Rig:
         )
         numbers = range(self.clients)
         self.requests = [
-            Source(self.bench, f"client__{number}__request", Request(CONFIG), stall=stall, seed=seed)
+            Source(
+                self.bench, f"client__{number}__request", Request(CONFIG), stall=stall, seed=seed
+            )
             for number in numbers
         ]
         self.beats = [

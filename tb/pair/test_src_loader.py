@@ -149,7 +149,7 @@ class Rig:
         await self.start(moved=moved, every_pair=every_pair)
         wanted = [
             token for token, each in enumerate(entries)
-            if not each["is_dst"] and (every_pair and not moved or each["full"] != moved)
+            if not each["is_dst"] and ((every_pair and not moved) or each["full"] != moved)
         ]  # fmt: skip
         tiles, config = [], self.config
         for base in range(0, len(wanted) + 1, config.resident_src):

@@ -76,7 +76,7 @@ async def random_records(dut: Any) -> None:
 
 @cocotb.test()
 async def reset_within_the_network(dut: Any) -> None:
-    """A reset drops every chunk under way."""
+    """A reset drops every chunk under way; a network of one stage has none by then."""
     sorter, width = given_sorter()
     bench = Bench(dut)
     source = Source(bench, "chunk", records_layout(width))
@@ -87,10 +87,11 @@ async def reset_within_the_network(dut: Any) -> None:
     await source.drain()
     await bench.reset(1)
     await bench.cycles(sorter.latency + 2)
-    assert not sink.taken
+    before = int(sorter.latency == 1)
+    assert len(sink.taken) == before
     source.put([chunk])
-    await sink.wait(1, limit=sorter.latency + 5)
-    assert sink.values == [sorted(chunk)]
+    await sink.wait(before + 1, limit=sorter.latency + 5)
+    assert sink.values == [sorted(chunk)] * (before + 1)
 
 
 @pytest.mark.parametrize("width", [2, 4, 8, 16])

@@ -1,6 +1,7 @@
 """The incremental engine in plain Python, a src at a time, on sets and lists: nothing of torch."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 Token = list[int]
 INFINITE = 1 << 62
@@ -16,6 +17,9 @@ class SlowEngine:
         dst: the token of each slot.
         known: of each src, its least distance, that slot, and the bound on all other slots.
         group: of each token, its slot at the last pairing; None before the first.
+        built: the groups of the last update.
+        most_kept: members of the largest group that is not read again.
+        moved: slots that the last update moved.
     """
 
     tokens: list[Token]
@@ -24,6 +28,7 @@ class SlowEngine:
     known: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     group: dict[int, int | None] = field(default_factory=dict)
     built: list[frozenset[int]] = field(default_factory=list)
+    most_kept: int = 128
     moved: list[int] = field(default_factory=list)
 
     def distance(self, one: int, other: int) -> int:
@@ -72,7 +77,7 @@ class SlowEngine:
             return least_moved, slot_moved, min(bound, second_moved)
         return None
 
-    def update(self) -> dict[str, int]:
+    def update(self) -> dict[str, Any]:
         """Move slots to their medoids; what was rebuilt, by name."""
         groups = [
             frozenset(token for token, slot in self.group.items() if slot == wanted)
@@ -82,6 +87,7 @@ class SlowEngine:
             slot for slot, group in enumerate(groups)
             if len(group) >= 3 and (not self.built or group != self.built[slot])
         ]  # fmt: skip
+        before = self.built or [frozenset([token]) for token in self.dst]
         self.built, self.moved = groups, []
         for slot in rebuilt:
             cost = {
@@ -92,4 +98,15 @@ class SlowEngine:
                 self.dst[slot] = min(cost, key=lambda token: (cost[token], token))
                 self.moved.append(slot)
         sizes = [len(groups[slot]) for slot in rebuilt]
-        return {"groups": len(sizes), "members": sum(sizes), "largest": max(sizes, default=0)}
+        recounted = [
+            slot for slot, group in enumerate(groups)
+            if len(group) != len(before[slot]) and slot not in self.moved
+        ]  # fmt: skip
+        long = [
+            (sum(len(group) for group in groups[:slot]), len(groups[slot]))
+            for slot in rebuilt if len(groups[slot]) > self.most_kept
+        ]  # fmt: skip
+        return {
+            "groups": len(sizes), "members": sum(sizes), "largest": max(sizes, default=0),
+            "moved": len(self.moved), "recounted": len(recounted), "long": tuple(long),
+        }  # fmt: skip

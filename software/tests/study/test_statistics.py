@@ -92,6 +92,18 @@ def test_the_counts_are_those_of_an_engine_in_plain_python(name: str) -> None:
         assert not slow.moved
 
 
+def test_groups_that_are_too_long_to_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "KEPT_MEMBERS", 9)
+    tokens, num_dst, options = CASES["uniform"]
+    found = count_match(tokens, num_dst, options)
+    slow = SlowEngine(tokens.q.tolist(), tokens.weight.tolist(), first_dst(*CASES["uniform"]))
+    slow.most_kept = 9
+    for update in found.updates:
+        slow.pair()
+        assert slow.update()["long"] == update.long
+    assert sum(len(update.long) for update in found.updates) > 1
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_match_is_goldens(name: str) -> None:
     tokens, num_dst, options = CASES[name]
@@ -109,6 +121,7 @@ def test_the_cases_reach_every_branch() -> None:
     assert any(each.full == each.moved for each in later)
     assert all(each.full >= each.moved > 0 for each in later)
     assert any(update.groups < match.num_dst // 2 for match in found for update in match.updates)
+    assert any(update.recounted > update.moved > 0 for match in found for update in match.updates)
     assert any(len(match.updates) == len(match.pairings) > 3 for match in found)
     assert any(len(match.updates) < len(match.pairings) for match in found)
 
@@ -190,7 +203,7 @@ def test_the_dict_is_json_and_progress_is_told() -> None:
     content = json.loads(json.dumps(found.as_dict()))
     assert content["iterations"] == len(content["loss_history"]) == len(content["pairings"])
     assert content["pairings"][1] == asdict(found.pairings[1])
-    assert content["updates"][0] == asdict(found.updates[0])
+    assert content["updates"][0] == asdict(found.updates[0]) | {"long": []}
     assert told == [f"{each.moved} slots moved" for each in found.pairings]
 
 
