@@ -114,15 +114,6 @@ class EngineConfig:
                 f"max_channels is {self.max_channels}, but must be a multiple of the"
                 f" {self.levels_per_beat} quantised channels of a beat"
             )
-        for what, beats in (
-            ("the list of entries", self.beats_of(self.max_tokens, ENTRY_BITS)),
-            ("the longest list of records", self.list_beats),
-        ):
-            if beats > MAX_REQUEST_BEATS:
-                raise ValueError(
-                    f"{what} has {beats} beats, but a request holds {MAX_REQUEST_BEATS}: raise"
-                    " bus_bytes or lower max_tokens, max_channels or max_pairings"
-                )
         if self.distance_bits > RECORD_FIELDS["loss"]:
             raise ValueError(
                 f"a distance needs {self.distance_bits} bits, but a record holds"
@@ -265,7 +256,6 @@ class EngineConfig:
             channel_words // self.quantize_lanes,
             channel_words // self.update_lanes,
             -(-self.max_channels * LEVEL_BITS // BANK_BITS),
-            self.max_chunks,
         )
 
     # Identity.
@@ -296,8 +286,8 @@ PRESETS: dict[str, EngineConfig] = {
         fifo_beats=128,
     ),
     "paper": EngineConfig(
-        max_tokens=67_584, max_channels=3_072, max_dst=33_792, dst_lanes=4, src_lanes=8,
-        channel_lanes=16, src_groups=9, bus_bytes=16, scale_group=16, quantize_lanes=4,
+        max_tokens=67_584, max_channels=3_072, max_dst=33_792, dst_lanes=4, src_lanes=9,
+        channel_lanes=16, src_groups=8, bus_bytes=16, scale_group=16, quantize_lanes=2,
         update_lanes=8, sorter_width=2, burst_beats=8, fifo_beats=16,
     ),
 }  # fmt: skip

@@ -9,7 +9,7 @@ from hw.config import REQUEST_BITS, EngineConfig
 class Request(data.StructLayout):
     """A run of consecutive beats in memory.
 
-    Members: ``address`` in bytes, aligned to a beat; ``beats``, 1 to 2^16 - 1.
+    Members: ``address`` in bytes, aligned to a beat; ``beats``, 1 to 2^20 - 1.
     """
 
     def __init__(self, config: EngineConfig):

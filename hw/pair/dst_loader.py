@@ -38,7 +38,8 @@ class DstLoader(wiring.Component):
 
     Ports:
         ``job`` In; ``address`` In, of the list; ``length`` In, its words, at least 1; constant from
-        ``begin`` on. ``begin`` In pulse: another list, or another length of rows, comes.
+        ``begin`` on. ``begin`` In pulse: another list, or another length of rows, comes; not before
+        every tile is freed.
         ``start`` In pulse: fetch the list once more; at the earliest `begin_latency` cycles after
         ``begin``, and after the last tile of the run before was offered.
         ``tile`` Out stream of `dst_tile`: its rows are in the ring; they stay until ``free`` In
@@ -48,7 +49,7 @@ class DstLoader(wiring.Component):
 
     Rows are requested as soon as the ring has room for their tile: it holds as many tiles as fit
     `ring_words`, at least 2 and at most `MOST_TILES`. A row takes ceil(chunks / W) cycles
-    (`dst_skew`), or row_beats where these are more.
+    (`dst_skew`).
     """
 
     begin_latency = MOST_TILES + 2

@@ -18,10 +18,12 @@ class SrcLoader(wiring.Component):
     """Loads tiles of up to R * Q src, in token order, lane after lane and group after group.
 
     Ports:
-        ``job`` In, constant from ``start`` on. ``start`` In pulse: a pass over all tokens begins.
+        ``job`` In, constant from ``start`` on. ``start`` In pulse: a pass over all tokens begins;
+        not before the last tile of the one before.
         ``moved`` In, constant meanwhile: the pass takes the src that are not ``full``, else those
         that are, or all src where ``every_pair`` In is 1.
-        ``next`` In pulse: load the next tile; not while one is loaded. ``found`` Out pulse: it
+        ``next`` In pulse, after ``start``: load the next tile; not while one is loaded. ``found``
+        Out pulse: it
         has a src. ``loaded`` Out pulse: all its rows have left ``part``. ``count`` Out, from then
         to the next ``next``: its src, 0 after the last tile; ``groups`` Out: the groups that they
         fill, at least in part.

@@ -33,6 +33,7 @@ async def sums(dut: object) -> None:
     """Random terms, and those whose carry runs from any bit to any other."""
     width = parameters()["width"]
     bench = Bench(dut)
+    await bench.reset()
     rng = random.Random(width)
     most = (1 << width) - 1
     pairs = [(rng.getrandbits(width), rng.getrandbits(width)) for _ in range(300)]

@@ -73,6 +73,7 @@ class Rig:
         self.source = Source(self.bench, "fill", shape, stall=stall_in, seed=1)
         self.sink = Sink(self.bench, "word", WORD, stall=stall_out, seed=2)
         self.drained = Watch(self.bench, "drained")
+        self.clears = Watch(self.bench, "clear")
 
     def stop(self) -> None:
         """Before a reset."""
@@ -86,7 +87,7 @@ class Rig:
         self.dut.clear.value = 1
         await self.bench.cycles()
         self.dut.clear.value = 0
-        await self.bench.cycles(RowBuffer.clear_cycles(words) - 2)
+        await self.bench.cycles(RowBuffer.clear_cycles(words) - 1)
 
     def fill(self, levels: list[int], positions: list[int]) -> None:
         """Queue a row, in channel order."""
@@ -105,8 +106,9 @@ class Rig:
         rng = np.random.default_rng(seed)
         positions = rng.permutation(channels).tolist()
         words = channels // LEVELS_PER_WORD
+        self.source.sent.clear()
         await self.clear(channels)
-        for _ in range(ROWS):
+        for row in range(ROWS):
             self.sink.taken.clear()
             self.drained.cycles.clear()
             levels = rng.integers(0, LARGEST_LEVEL + 1, channels).tolist()
@@ -116,6 +118,9 @@ class Rig:
             for level, position in zip(levels, positions, strict=True):
                 expected[position] = level
             assert [level for word in self.sink.values for level in word] == expected
+            if row == 0 and self.free:
+                cleared = self.clears.cycles[-1] + RowBuffer.clear_cycles(words)
+                assert self.source.sent[0][0] == cleared
             await self.bench.cycles()
             cycles = [cycle for cycle, _ in self.sink.taken]
             assert self.drained.cycles == [cycles[-1]]

@@ -6,15 +6,16 @@ from typing import Any
 
 import cocotb
 import pytest
-from amaranth.lib import data
+from amaranth.hdl import Module
+from amaranth.lib import data, wiring
 
 from hw.config import BANK_BITS, LEVEL_BITS, PRESETS, VALUE_BITS, EngineConfig
 from hw.quantize.fixed_point import SPAN_BITS
 from hw.quantize.lanes import bounds_word, max_words, revisit_word, values_of
 from hw.quantize.tables import LEVELS_PER_WORD, Tables, group_span
+from hw.scratchpad import with_scratchpad
 from tb.layouts import decode, encode
 from tb.runner import parameters, simulate
-from tb.scratched import Scratched
 from tb.streams import Bench, set_value
 
 TINY = PRESETS["tiny"]
@@ -26,6 +27,31 @@ CONFIGS = {
     ),
 }
 CYCLES = 3000
+
+
+class TablesWithScratchpad(wiring.Component):
+    """The tables between their other ports."""
+
+    def __init__(self, config: EngineConfig):
+        self._config = config
+        self._tables = Tables(config)
+        members = dict(self._tables.signature.members.items())
+        del members["scratch"]
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.tables = tables = self._tables
+        with_scratchpad(m, self._config, tables.scratch)
+        wiring.connect(m, wiring.flipped(self.bounds), tables.bounds)
+        wiring.connect(m, wiring.flipped(self.revisit), tables.revisit)
+        m.d.comb += self.positions.eq(tables.positions)
+        if self._config.scale_group > 1:
+            wiring.connect(m, wiring.flipped(self.group), tables.group)
+            wiring.connect(m, wiring.flipped(self.row), tables.row)
+            for outer, inner in zip(self.groups, tables.groups, strict=True):
+                wiring.connect(m, wiring.flipped(outer), inner)
+        return m
 
 
 async def start(dut: Any) -> tuple[Bench, EngineConfig, random.Random]:
@@ -158,6 +184,6 @@ async def access_row(
 def test_tables(name: str) -> None:
     config = CONFIGS[name]
     simulate(
-        Scratched(config, Tables(config)), __name__, f"tables_{name.replace('-', '_')}",
+        TablesWithScratchpad(config), __name__, f"tables_{name.replace('-', '_')}",
         given=config.as_dict(),
     )  # fmt: skip

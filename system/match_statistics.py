@@ -1,0 +1,155 @@
+"""What a match does to the engine, counted: as ``orbis statistics`` writes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PairingCount:
+    """A pairing: ``moved`` slots, ``compared`` src with them, ``full`` src with all slots."""
+
+    moved: int
+    compared: int
+    full: int
+
+
+@dataclass(frozen=True)
+class UpdateCount:
+    """An update.
+
+    Attributes:
+        groups: groups that are rebuilt, and ``members`` of all of them, dst included.
+        moved: slots whose dst moves; ``recounted``: others whose number of members has changed.
+        long: of each group whose records are read again, the first record, and how many.
+    """
+
+    groups: int
+    members: int
+    moved: int
+    recounted: int
+    long: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class MatchStatistics:
+    """A match: N ``tokens``, D ``channels``, M ``num_dst``, its pairings and updates in order.
+
+    Attributes:
+        scale_group: channels that share a scale.
+    """
+
+    tokens: int
+    channels: int
+    num_dst: int
+    pairings: tuple[PairingCount, ...]
+    updates: tuple[UpdateCount, ...]
+    scale_group: int = 1
+
+    @property
+    def num_src(self) -> int:
+        """N - M."""
+        return self.tokens - self.num_dst
+
+    @classmethod
+    def from_dict(cls, content: Any) -> "MatchStatistics":
+        """Read what ``orbis statistics`` wrote.
+
+        Raises:
+            ValueError: something else.
+        """
+        try:
+            return cls(
+                tokens=_count(content, "tokens"),
+                channels=_count(content, "channels"),
+                num_dst=_count(content, "num_dst"),
+                pairings=tuple(
+                    PairingCount(**{name: _count(each, name) for name in _PAIRING})
+                    for each in content["pairings"]
+                ),
+                updates=tuple(
+                    UpdateCount(
+                        **{name: _count(each, name) for name in _UPDATE},
+                        long=tuple((int(first), int(size)) for first, size in each["long"]),
+                    )
+                    for each in content["updates"]
+                ),
+                scale_group=_count(content, "scale_group") if "scale_group" in content else 1,
+            ).checked()
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                "the statistics are not those that orbis statistics writes:"
+                f" {_what(error)}."
+            ) from error
+
+    def checked(self) -> "MatchStatistics":
+        """The same, if its numbers can be those of a match.
+
+        Raises:
+            ValueError: they cannot.
+        """
+        if not 1 <= self.num_dst < self.tokens:
+            raise ValueError(f"the statistics have M {self.num_dst} of N {self.tokens} tokens.")
+        if not self.pairings:
+            raise ValueError("the statistics hold no pairing.")
+        if len(self.updates) not in (len(self.pairings), len(self.pairings) - 1):
+            raise ValueError(
+                f"the statistics hold {len(self.updates)} updates of {len(self.pairings)} pairings."
+            )
+        for each in self.pairings:
+            if each.moved > self.num_dst or max(each.compared, each.full) > self.num_src:
+                raise ValueError("the statistics hold a pairing of more src or slots than there are.")
+        return self
+
+    def scaled(self, tokens: int, channels: int, num_dst: int) -> "MatchStatistics":
+        """Those of a job of other sizes, in which all shares are the same.
+
+        Src are shares of N - M, slots and groups of M, members of N. A group that is read again
+        stays one, as large in tokens as before or larger with M / N.
+        """
+        src, slots = (tokens - num_dst) / self.num_src, num_dst / self.num_dst
+        members = tokens / self.tokens
+        pairings = tuple(
+            PairingCount(
+                min(num_dst, _share(each.moved, slots)), round(each.compared * src),
+                _share(each.full, src),
+            )
+            for each in self.pairings
+        )  # fmt: skip
+        updates = tuple(
+            UpdateCount(
+                round(each.groups * slots), round(each.members * members),
+                _share(each.moved, slots), round(each.recounted * slots),
+                tuple((round(f * members), round(n * members / slots)) for f, n in each.long),
+            )
+            for each in self.updates
+        )  # fmt: skip
+        return replace(
+            self, tokens=tokens, channels=channels, num_dst=num_dst, pairings=pairings,
+            updates=updates,
+        )  # fmt: skip
+
+    def every_pair(self) -> "MatchStatistics":
+        """Those of an engine that keeps no distance: every pairing compares all with all."""
+        whole = tuple(PairingCount(0, 0, self.num_src) for _ in self.pairings)
+        return replace(self, pairings=whole)
+
+
+_PAIRING = ("moved", "compared", "full")
+_UPDATE = ("groups", "members", "moved", "recounted")
+
+
+def _share(count: int, by: float) -> int:
+    """A count of things that stay if there were any."""
+    return max(1, round(count * by)) if count else 0
+
+
+def _count(content: Mapping[str, Any], name: str) -> int:
+    value = content[name]
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name} of the statistics is {value!r}; it must be a whole number.")
+    return value
+
+
+def _what(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
