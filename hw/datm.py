@@ -106,7 +106,7 @@ class Datm(wiring.Component):
                 Phase.RESOLVE: (resolve.read_records, resolve.read_dst, resolve.write),
             },
         )
-        tables = {
+        tables: dict[Any, Any] = {
             Phase.QUANTIZE: qe,
             Phase.PAIR_MOVED: pairing,
             Phase.PAIR_FULL: pairing,

@@ -1,12 +1,16 @@
 """Whole jobs on the memory ports against `golden.datm.match`: pairs, medoids, losses, history."""
 
+import random
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import cocotb
 import pytest
 import torch
+from cocotb.triggers import RisingEdge
 
+from golden.options import MatchOptions
 from hw.config import PRESETS, EngineConfig
 from hw.datm import Datm
 from hw.job import Order
@@ -20,23 +24,50 @@ from tb.streams import Bench, set_value
 CONFIGS = {
     "tiny": PRESETS["tiny"],
     "tiny-shared": replace(PRESETS["tiny"], scale_group=4),
-    "tiny-bf16": replace(PRESETS["tiny"], token_format="bf16"),
-}
+    "odd-bf16": replace(
+        PRESETS["tiny"], max_channels=128, dst_lanes=3, src_lanes=6, channel_lanes=16,
+        src_groups=3, bus_bytes=32, update_lanes=4, token_format="bf16",
+    ),
+}  # fmt: skip
 
-PHASES: list[Any] = list(Phase)
+PHASES: tuple[Any, ...] = tuple(Phase)
 
 
 class DatmBench:
-    """A `Datm` on a memory played by Python."""
+    """A `Datm` on a memory played by Python, which counts its cycles and the DAU's by phase."""
 
     def __init__(self, dut: Any, *, stall: float = 0.0, latency: int = 100):
         self.config = EngineConfig(**parameters())
         self.bench = Bench(dut)
-        self.dut = self.bench.dut
+        self.dut = dut
         self.memory = Memory(MEMORY_BYTES)
-        self.dut.run__start.value = 0
-        self.clients = [
-            kind(self.bench, name, self.config, self.memory, latency=latency, stall=stall)
+        self.cycles: Counter[Any] = Counter()
+        self.dau_cycles: Counter[Any] = Counter()
+        self._memory_is = {"latency": latency, "stall": stall}
+        self._clients: list[ReadMemory | WriteMemory] = []
+        dut.run__start.value = 0
+        cocotb.start_soon(self._count())
+
+    async def _count(self) -> None:
+        while True:
+            await RisingEdge(self.dut.clk)
+            if not self.dut.rst.value and self.dut.phase.value.is_resolvable:
+                self.cycles[self.phase] += 1
+                self.dau_cycles[self.phase] += int(self.dut.dau_busy.value)
+
+    @property
+    def phase(self) -> Any:
+        """What the job is doing."""
+        return Phase(self.dut.phase.value.to_unsigned())
+
+    async def reset(self) -> None:
+        """Reset the component and its memory, wherever they are."""
+        self.dut.rst.value = 1
+        for client in self._clients:
+            client.stop()
+        await self.bench.reset()
+        self._clients = [
+            kind(self.bench, name, self.config, self.memory, **self._memory_is)
             for kind, name in (
                 (ReadMemory, "read_a"), (ReadMemory, "read_b"), (WriteMemory, "write"),
             )
@@ -45,6 +76,8 @@ class DatmBench:
     async def start(self, fields: dict[str, int]) -> None:
         """Begin a job."""
         set_value(self.dut.order, encode(Order(self.config), fields))
+        self.cycles.clear()
+        self.dau_cycles.clear()
         await self.bench.start()
 
     async def finish(self) -> None:
@@ -52,7 +85,7 @@ class DatmBench:
         began = self.bench.cycle
         while not self.dut.run__done.value:
             await self.bench.cycles()
-            assert self.bench.cycle - began < 200_000, f"stuck in phase {self.dut.phase.value}"
+            assert self.bench.cycle - began < 200_000, f"stuck in phase {self.phase}"
 
     async def run(self, case: MatchCase) -> None:
         """Run a job and compare its results."""
@@ -64,17 +97,18 @@ class DatmBench:
         case.compare(self.memory.read, int(self.dut.pairings.value.to_unsigned()))
         await self.bench.cycles()
 
-    def stop(self) -> None:
-        """Stop the memory, as on a reset."""
-        for client in self.clients:
-            client.stop()
+
+def refined_case(config: EngineConfig, **rest: Any) -> MatchCase:
+    """A job whose slots move in several updates, and by the last hardly any."""
+    tokens = random_tokens(config, 45, config.max_channels - 1, 11)
+    return MatchCase(config, tokens, 10, 20, MatchOptions(seed=3, epsilon=0), **rest)
 
 
 @cocotb.test()
 async def exact(dut: Any) -> None:
     """Every case, one job after another on one engine."""
     rig = DatmBench(dut)
-    await rig.bench.reset()
+    await rig.reset()
     for case in match_cases(rig.config, 40):
         await rig.run(case)
 
@@ -83,16 +117,56 @@ async def exact(dut: Any) -> None:
 async def exact_with_stalls(dut: Any) -> None:
     """Random stalls of the memory never change a result."""
     rig = DatmBench(dut, stall=0.4, latency=7)
-    await rig.bench.reset()
-    for case in match_cases(rig.config, 28):
+    await rig.reset()
+    for case in match_cases(rig.config, 27):
         await rig.run(case)
+
+
+@cocotb.test()
+async def spares_what_cannot_matter(dut: Any) -> None:
+    """Later pairings compare with the moved slots first; with every_pair each does all work."""
+    rig = DatmBench(dut)
+    await rig.reset()
+    config = rig.config
+    case = refined_case(config)
+    await rig.run(case)
+    pairings = len(case.expect().loss_history)
+    assert pairings > 3
+    spared, phases = rig.dau_cycles.copy(), rig.cycles.copy()
+    unused = {Phase.SORT_CHANNELS} if config.scale_group == 1 else set()
+    assert set(phases) == set(PHASES) - unused
+    assert spared[Phase.PAIR_MOVED]
+    assert set(spared.keys()) - {Phase.PAIR_MOVED, Phase.PAIR_FULL} <= {
+        phase for phase in PHASES if not spared[phase]
+    }
+
+    await rig.run(replace(case, every_pair=True))
+    assert rig.cycles[Phase.PAIR_MOVED] == 0
+    sizes = case.sizes
+    tiles = -(-sizes.num_src // config.src_lanes) * -(-sizes.num_dst // config.dst_lanes)
+    whole = pairings * tiles * sizes.chunks
+    assert sum(spared.values()) < rig.dau_cycles[Phase.PAIR_FULL] <= whole
+
+
+@cocotb.test()
+async def first_tile_is_compared_whole(dut: Any) -> None:
+    """Where nothing is known of any src, every chunk counts: the DAU's cycles to the number."""
+    rig = DatmBench(dut)
+    await rig.reset()
+    config = rig.config
+    options = MatchOptions(seed=1, max_iterations=1)
+    tokens = random_tokens(config, 31, config.max_channels, 4)
+    case = MatchCase(config, tokens, config.dst_lanes, 7, options)
+    await rig.run(case)
+    groups = -(-case.sizes.num_src // config.src_lanes)
+    assert rig.dau_cycles[Phase.PAIR_FULL] == groups * case.sizes.chunks
 
 
 @cocotb.test()
 async def refuses_bad_jobs(dut: Any) -> None:
     """A job that the config or the algorithm does not allow ends at once and writes nothing."""
     rig = DatmBench(dut)
-    await rig.bench.reset()
+    await rig.reset()
     config = rig.config
     good = MatchCase(config, random_tokens(config, 12, 4, 1), 3, 4)
     wrong = [
@@ -115,7 +189,7 @@ async def refuses_bad_jobs(dut: Any) -> None:
 async def flags_values_that_are_not_finite(dut: Any) -> None:
     """NaN and infinity raise the flag and end the job; the next job is right."""
     rig = DatmBench(dut)
-    await rig.bench.reset()
+    await rig.reset()
     config = rig.config
     for value in (float("nan"), float("inf"), -float("inf")):
         tokens = random_tokens(config, 12, 5, 1)
@@ -131,26 +205,24 @@ async def flags_values_that_are_not_finite(dut: Any) -> None:
 
 @cocotb.test()
 async def reset_in_mid_run(dut: Any) -> None:
-    """A reset in any phase leaves nothing behind."""
-    config = EngineConfig(**parameters())
-    case = MatchCase(config, random_tokens(config, 30, config.max_channels, 9), 8, 10)
+    """A reset in any phase, at some cycle of it, leaves nothing behind."""
+    rig = DatmBench(dut, stall=0.2, latency=20)
+    await rig.reset()
+    case = refined_case(rig.config)
+    await rig.run(case)
+    lengths = rig.cycles.copy()
+    assert lengths[Phase.PAIR_MOVED]
+    chance = random.Random(5)
     for phase in PHASES[1:-1]:
-        if phase.name == "SORT_CHANNELS" and config.scale_group == 1:
+        if not lengths[phase]:
             continue
-        rig = DatmBench(dut)
-        await rig.bench.reset()
         case.load(rig.memory.load)
         await rig.start(case.order())
-        for _ in range(20_000):
-            if int(dut.phase.value) == phase.value:
-                break
+        left = chance.randrange(min(lengths[phase], 300))
+        while rig.cycles[phase] <= left:
             await rig.bench.cycles()
-        else:
-            raise AssertionError(f"no phase {phase.name}")
-        await rig.bench.cycles(20)
-        rig.stop()
-    rig = DatmBench(dut)
-    await rig.bench.reset()
+            assert rig.phase != Phase.DONE, f"{phase} was over before its cycle {left}"
+        await rig.reset()
     await rig.run(case)
 
 

@@ -28,7 +28,8 @@ class Pairing(wiring.Component):
 
     A src tile's R groups of Q rows stay in the scratchpad while every dst of the list is compared
     with them, P dst, Q src and C channels a cycle; a tile of P dst serves the R groups one after
-    another, so that a dst row is read once for R * Q src.
+    another, so that a dst row is read once for R * Q src. A group is done with a dst tile early,
+    once each of the P * Q distances is beyond what can change its src (`Limits`).
 
     Ports:
         ``run`` In `Handshake`: after start ``job`` In stays as it is, and done comes after the
@@ -43,8 +44,8 @@ class Pairing(wiring.Component):
         ``read_entries``, ``read_rows`` Out `ReadClient`; ``write`` Out `WriteClient`.
         ``busy`` Out: the DAU takes a chunk.
 
-    Where memory keeps up, a src tile's groups take max(chunks, `pass_cycles`) cycles each for every
-    dst tile; before that its rows are loaded, and afterwards its src are settled.
+    Where memory keeps up, a src tile's groups take at most max(chunks, `pass_cycles`) cycles each
+    for every dst tile; before that its rows are loaded, and afterwards its src are settled.
     """
 
     def __init__(self, config: EngineConfig):

@@ -23,10 +23,9 @@ class SrcLoader(wiring.Component):
         ``moved`` In, constant meanwhile: the pass takes the src that are not ``full``, else those
         that are, or all src where ``every_pair`` In is 1.
         ``next`` In pulse, after ``start``: load the next tile; not while one is loaded. ``found``
-        Out pulse: it
-        has a src. ``loaded`` Out pulse: all its rows have left ``part``. ``count`` Out, from then
-        to the next ``next``: its src, 0 after the last tile; ``groups`` Out: the groups that they
-        fill, at least in part.
+        Out pulse: it has a src. ``loaded`` Out pulse: all its rows have left ``part``. ``count``
+        Out, from then to the next ``next``: its src, 0 after the last tile; ``groups`` Out: the
+        groups that they fill, at least in part.
         ``known`` Out, always-ready stream of `known_src`, one for each src of the tile, before
         ``loaded``.
         ``part`` Out, always-ready stream of `row_part`, not before the cycle after ``next``.

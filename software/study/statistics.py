@@ -21,6 +21,7 @@ from golden.options import MatchOptions
 from golden.qe import Quantized
 from golden.spread import farthest_first
 from golden.update import update
+from software.study.chunks import Lanes, chunks_needed
 from software.study.two_nearest import TwoNearest, two_nearest
 
 LEAST_MEMBERS = 3
@@ -40,12 +41,16 @@ class PairingCount:
         full: src that were compared with all slots: at first all of them, then those that were dst
             before and those that the moved slots leave in doubt.
         joined: src whose slot is another than before, at first all.
+        moved_chunks: where lanes are given, `chunks_needed` of the pass over the slots that moved.
+        full_chunks: of the pass over all slots.
     """
 
     moved: int
     compared: int
     full: int
     joined: int
+    moved_chunks: tuple[int, ...] = ()
+    full_chunks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,13 +119,20 @@ class Statistics:
 class IncrementalPairing:
     """Pairs src anew by what is known of them from the pairing before.
 
+    Args:
+        points: the token set.
+        lanes: how src and slots meet in the engine; None where it is not of interest.
+        every_pair: forget all that is known before each pairing.
+
     Attributes:
         known: of each token [N], its least distance (less its own squared norm), the slot that has
             it, and a bound from below on the distance to every other slot; of a dst, its slot.
     """
 
-    def __init__(self, points: Points) -> None:
-        self._points = points
+    def __init__(
+        self, points: Points, lanes: Lanes | None = None, *, every_pair: bool = False
+    ) -> None:
+        self._points, self._lanes, self._every_pair = points, lanes, every_pair
         self._dst: Tensor | None = None
         self.known = TwoNearest.none(len(points.tokens))
 
@@ -134,15 +146,26 @@ class IncrementalPairing:
         before, slots = self.known.slot.clone(), torch.arange(len(dst))
         moved, seen = slots[:0], src[:0]
         full = src
-        if self._dst is not None:
+        moved_chunks: tuple[int, ...] = ()
+        if self._dst is not None and not self._every_pair:
             moved, seen = slots[dst != self._dst], src[~torch.isin(src, self._dst)]
+            bound = self.known.second[seen] + self._points.norm[seen]
+            moved_chunks = self._chunks(seen, dst[moved], bound)
             doubtful = self._compare_with_moved(seen, dst, moved)
-            full = torch.cat([self._dst[moved], doubtful])
+            full = torch.cat([self._dst[moved], doubtful]).sort().values
+        full_chunks = self._chunks(full, dst)
         self.known.put(full, two_nearest(self._points, full, dst, slots))
         self.known.slot[dst] = slots
         self._dst = dst
         joined = int((self.known.slot[src] != before[src]).sum())
-        return PairingCount(len(moved), len(seen), len(full), joined)
+        return PairingCount(
+            len(moved), len(seen), len(full), joined, moved_chunks, full_chunks
+        )
+
+    def _chunks(self, src: Tensor, dst: Tensor, bound: Tensor | None = None) -> tuple[int, ...]:
+        if self._lanes is None:
+            return ()
+        return chunks_needed(self._points, src, dst, self._lanes, bound)
 
     def _compare_with_moved(self, src: Tensor, dst: Tensor, moved: Tensor) -> Tensor:
         """Compare src with the moved slots; returns those that this leaves in doubt."""
@@ -219,6 +242,9 @@ def count_match(
     num_dst: int,
     options: MatchOptions = MatchOptions(),
     progress: Callable[[str], None] = lambda _: None,
+    *,
+    lanes: Lanes | None = None,
+    every_pair: bool = False,
 ) -> Statistics:
     """Match tokens as golden.datm does, and count what the incremental engine would do.
 
@@ -227,6 +253,8 @@ def count_match(
         num_dst: M, 1..N - 1.
         options: how to start and when to stop.
         progress: called with what was done, after each pairing.
+        lanes: count how far the engine's comparisons go, too.
+        every_pair: count an engine that keeps no distance from the pairing before.
 
     Raises:
         ValueError: any of the above out of its range.
@@ -235,7 +263,8 @@ def count_match(
     begun = time.perf_counter()
     points = Points(tokens)
     dst = _first_dst(points, num_dst, options)
-    incremental, changed = IncrementalPairing(points), ChangedGroups(len(points.tokens), num_dst)
+    incremental = IncrementalPairing(points, lanes, every_pair=every_pair)
+    changed = ChangedGroups(len(points.tokens), num_dst)
     history: list[int] = []
     pairings: list[PairingCount] = []
     updates: list[UpdateCount] = []

@@ -91,8 +91,11 @@ class Rig:
 
     def stop(self) -> None:
         """Stop every neighbour, as on a reset."""
-        for each in (self.reader, *self.requests, *self.beats, self.rules):
-            each.stop()
+        self.reader.stop()
+        self.rules.stop()
+        for source, sink in zip(self.requests, self.beats, strict=True):
+            source.stop()
+            sink.stop()
 
     def ask(self, count: int, least_beats: int, most_beats: int) -> list[list[tuple[int, int]]]:
         """Queue ``count`` requests of each client: their (address, beats)."""
@@ -108,10 +111,10 @@ class Rig:
 
     async def run(self, count: int, least_beats: int, most_beats: int) -> None:
         """Compare what each client gets, and that requests and beats pass in their cycle."""
-        for each in (*self.requests, self.reader):
-            each.sent.clear()
-        for sink in self.beats:
+        for source, sink in zip(self.requests, self.beats, strict=True):
+            source.sent.clear()
             sink.taken.clear()
+        self.reader.sent.clear()
         self.reader.requests.clear()
         asked = self.ask(count, least_beats, most_beats)
         for own, sink in zip(asked, self.beats, strict=True):

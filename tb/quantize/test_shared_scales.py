@@ -172,7 +172,8 @@ class Rig:
             group = max(weigher.latency + 1, config.scale_group + 1)
             assert set(np.diff(weights)) == {group}
             first = weights[0] - fetch
-            assert first <= weigher.load_latency + weigher.latency + ChunkWeights.latency + 1
+            # The first beat is offered 2 cycles after it was asked for.
+            assert first <= 2 + weigher.load_latency + weigher.latency + ChunkWeights.latency
             assert set(np.diff(groups, axis=1).flatten()) == {1}
 
 

@@ -12,7 +12,11 @@ class ClockedMatch(Match):
     Attributes:
         cycles: clock cycles from start to done.
         stage_cycles: of them, those of each stage, by name.
+        busy_cycles: those in which the DAU took a chunk.
+        beats: beats that were read from memory, and written to it.
     """
 
     cycles: int
     stage_cycles: dict[str, int]
+    busy_cycles: int
+    beats: tuple[int, int]

@@ -151,8 +151,9 @@ class RtlBackend:
                 layout.put_tokens(simulator.memory, bits)
                 if first is not None:
                     layout.put_dst(simulator.memory, first)
+                before = simulator.beats
                 self._run(simulator, layout, reduce, options)
-                return self._result(simulator, layout, reduce)
+                return self._result(simulator, layout, reduce, before)
             except BaseException:
                 # An interrupt, too, may leave a job under way, whose registers take no other.
                 self.close()
@@ -231,7 +232,9 @@ class RtlBackend:
         slow = 8 / (1 - self._stall) ** 2
         return int(slow * (pairings * comparing + (pairings + 1) * each_token)) + 1_000_000
 
-    def _result(self, simulator: Simulator, layout: Layout, reduce: int) -> ClockedMatch:
+    def _result(
+        self, simulator: Simulator, layout: Layout, reduce: int, before: tuple[int, int]
+    ) -> ClockedMatch:
         iterations = simulator.read_register(_OFFSETS["PAIRINGS"])
         records = layout.records(simulator.memory, reduce)
         return ClockedMatch(
@@ -241,6 +244,8 @@ class RtlBackend:
             iterations=iterations,
             cycles=_counter(simulator, "total"),
             stage_cycles={stage: _counter(simulator, stage) for stage in STAGES},
+            busy_cycles=_counter(simulator, "dau"),
+            beats=(simulator.beats[0] - before[0], simulator.beats[1] - before[1]),
         )
 
 

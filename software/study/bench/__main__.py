@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from software.library.files import check_outputs, write_json
-from software.study.bench import attention, pairing, simulators
+from software.study.bench import attention, pairing, savings, simulators
 
 _PRESETS = ("tiny", "demo")
 
@@ -16,6 +16,7 @@ _PRESETS = ("tiny", "demo")
 SUBJECTS: dict[str, tuple[str, Callable[[], Any], Callable[[Any], None]]] = {
     "simulators": ("cycles_per_second", lambda: simulators.measure(_PRESETS), simulators.show),
     "pairing": ("pairing", pairing.measure_all, pairing.show),
+    "savings": ("savings", savings.measure, savings.show),
     "attention": ("attention", attention.measure, attention.show),
 }
 
