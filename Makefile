@@ -9,7 +9,7 @@ DEMO_STEPS := 12
 SEED := 0
 CLASS := carphone
 LAYER := software/demo/weights/tokens.npy --num-dst 128 --reduce 195 --backend rtl --preset demo
-GATE_TESTS := tb/pair/test_dau.py tb/pair/test_min_tree.py tb/sort/test_topk.py
+GATE_TESTS := tb/pair/test_dau.py tb/pair/test_least_two.py tb/sort/test_topk.py
 
 .DEFAULT_GOAL := demo
 .PHONY: demo setup test lint style types lint-verilog verilog bench gatesim figures evaluation clean help
@@ -53,7 +53,7 @@ verilog: setup ## Write the demo engine's Verilog and its description to build/v
 bench: setup ## Speed: simulators against Amaranth's, the matcher and attention against their bounds
 	$(BIN)/python -m software.study.bench
 
-gatesim: setup ## Run the DAU's, min tree's and top-k's testbenches on netlists of library cells
+gatesim: setup ## Run the testbenches of the DAU, least two and top-k on netlists of library cells
 	GATES=$(or $(GATES),1) $(BIN)/python -m pytest -n 2 $(GATE_TESTS)
 
 figures: demo ## Measure again and refresh README and docs; LIBRARIES="F ..." adds cell libraries

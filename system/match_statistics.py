@@ -7,11 +7,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class PairingCount:
-    """A pairing: ``moved`` slots, ``compared`` src with them, ``full`` src with all slots."""
+    """A pairing: ``moved`` slots, ``compared`` src with them, ``full`` src with all slots.
+
+    Attributes:
+        moved_chunks: of a sample of the comparisons of a group of src with a tile of the slots that
+            moved, how many are decided by 1, 2, ... chunks, and, lastly, by none; () is unknown.
+        full_chunks: of those with all slots.
+    """
 
     moved: int
     compared: int
     full: int
+    moved_chunks: tuple[int, ...] = ()
+    full_chunks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,10 @@ class MatchStatistics:
                 channels=_count(content, "channels"),
                 num_dst=_count(content, "num_dst"),
                 pairings=tuple(
-                    PairingCount(**{name: _count(each, name) for name in _PAIRING})
+                    PairingCount(
+                        **{name: _count(each, name) for name in _PAIRING},
+                        **{name: tuple(map(int, each.get(name, ()))) for name in _CHUNKS},
+                    )
                     for each in content["pairings"]
                 ),
                 updates=tuple(
@@ -112,7 +123,7 @@ class MatchStatistics:
         pairings = tuple(
             PairingCount(
                 min(num_dst, _share(each.moved, slots)), round(each.compared * src),
-                _share(each.full, src),
+                _share(each.full, src), each.moved_chunks, each.full_chunks,
             )
             for each in self.pairings
         )  # fmt: skip
@@ -129,13 +140,9 @@ class MatchStatistics:
             updates=updates,
         )  # fmt: skip
 
-    def every_pair(self) -> "MatchStatistics":
-        """Those of an engine that keeps no distance: every pairing compares all with all."""
-        whole = tuple(PairingCount(0, 0, self.num_src) for _ in self.pairings)
-        return replace(self, pairings=whole)
-
 
 _PAIRING = ("moved", "compared", "full")
+_CHUNKS = ("moved_chunks", "full_chunks")
 _UPDATE = ("groups", "members", "moved", "recounted")
 
 

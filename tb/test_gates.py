@@ -3,12 +3,13 @@
 import pytest
 
 from hw.config import PRESETS
-from hw.pair.min_tree import MinTree
+from hw.pair.least_two import LeastTwo
 from tb.runner import BUILD, simulate
 
 
-def test_the_min_tree_passes_its_testbench_as_gates(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_least_two_passes_its_testbench_as_gates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATES", "1")
     config = PRESETS["tiny"]
-    simulate(MinTree(config), "tb.pair.test_min_tree", "min_tree_tiny", given=config.as_dict())
-    assert "NAND2_X1 " in (BUILD / "min_tree_tiny-gates" / "min_tree_tiny.v").read_text()
+    name = "least_two_tiny"
+    simulate(LeastTwo(config), "tb.pair.test_least_two", name, given=config.as_dict())
+    assert "NAND2_X1 " in (BUILD / f"{name}-gates" / f"{name}.v").read_text()

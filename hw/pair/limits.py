@@ -79,9 +79,10 @@ class Limits(wiring.Component):
             with m.If(lane == config.src_lanes - 1):
                 m.d.sync += asking.eq(0)
 
-        # On cycle 1 the tables answer; the lanes move up, so that lane 0 ends up lowest.
-        answered = delay(m, asking, 1, "answered")
-        last = delay(m, asking & (lane == config.src_lanes - 1), 1, "last")
+        # On cycle 1 the tables answer; the lanes move up, so that lane 0 ends up lowest. What a
+        # start cuts short gets no answer.
+        answered = delay(m, asking & ~self.start, 1, "answered")
+        last = delay(m, lane == config.src_lanes - 1, 1, "last")
         idle = delay(m, index >= self.count, 1, "idle")
         second, bound = self.found.entry.second, self.bound.entry
         bounded = self.moved & (self.first | (bound < second))

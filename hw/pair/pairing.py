@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.blocks.handshake import Handshake
 from hw.blocks.lookup_mux import LookupMux
+from hw.blocks.pipeline import delay
 from hw.bus.client import ReadClient, WriteClient
 from hw.bus.read_share import ReadShare
 from hw.bus.word_writer import WordWriter
@@ -265,7 +266,9 @@ class Pairing(wiring.Component):
             for q in range(config.src_lanes)
         ]
         m.d.comb += dau.limit.eq(limits.limit)
-        m.d.sync += abandon.eq(limits.valid & (age == settle) & Cat(beyond).all() & ~compared.group)
+        # What is beyond was compared with the limits of a cycle before.
+        valid = limits.valid & delay(m, limits.valid, 1, "limits_valid")
+        m.d.sync += abandon.eq(valid & (age == settle) & Cat(beyond).all() & ~compared.group)
         with m.If(compared.group):
             m.d.sync += age.eq(0)
         with m.Elif(under_way & (age != settle)):

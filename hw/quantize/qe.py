@@ -48,7 +48,7 @@ class QuantizationEngine(wiring.Component):
     for each walk over them.
     """
 
-    overhead = 110
+    overhead = 80
     """Cycles to load the weight unit, to make the first requests, and to fill the pipelines."""
 
     def __init__(self, config: EngineConfig):

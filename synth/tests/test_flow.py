@@ -10,11 +10,13 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.config import PRESETS
+from hw.config import BANK_BITS, PRESETS
 from hw.emit.verilog import modules_of
 from hw.pair.dau import Dau
-from hw.refine.links import Links
+from hw.pair.settle import Settle
 from hw.refine.nearest_member import NearestMember
+from hw.scratchpad import Scratchpad
+from hw.words import TOKEN_FIELD
 from synth.builtin import write_builtin
 from synth.flow import TOP, find_unit, map_design
 from synth.liberty import Library, read_library
@@ -37,18 +39,20 @@ def mapped(component: wiring.Component, library: Library, flow: Flow | None = No
 
 
 class Storage(wiring.Component):
-    """A memory, read and written at one address."""
+    """A memory, written at one address and read at the same or, with 2 ``ports``, at another."""
 
-    def __init__(self, depth: int, width: int):
-        self._depth, self._width = depth, width
-        super().__init__({"a": In(range(depth)), "d": In(width), "w": In(1), "q": Out(width)})
+    def __init__(self, depth: int, width: int, ports: int = 1):
+        self._depth, self._width, self._ports = depth, width, ports
+        address, word = In(range(depth)), In(width)
+        super().__init__({"a": address, "b": address, "d": word, "w": In(1), "q": Out(width)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.memory = memory = Memory(shape=self._width, depth=self._depth, init=[])
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [write.addr.eq(self.a), write.data.eq(self.d), write.en.eq(self.w),
-                     read.addr.eq(self.a), self.q.eq(read.data)]  # fmt: skip
+                     read.addr.eq(self.a if self._ports == 1 else self.b),
+                     self.q.eq(read.data)]  # fmt: skip
         return m
 
 
@@ -101,28 +105,35 @@ def test_a_longer_path_takes_longer(builtin: Library) -> None:
         assert re.fullmatch(r"synth/tests/test_flow\.py:\d+", path.start.source)
 
 
+@pytest.mark.parametrize("ports", [1, 2])
 @pytest.mark.parametrize("depth", [FLIP_FLOP_WORDS, FLIP_FLOP_WORDS + 1])
 def test_memories_are_flip_flops_up_to_the_rule_and_sram_beyond(
-    builtin: Library, depth: int
+    builtin: Library, depth: int, ports: int
 ) -> None:
-    design = mapped(Storage(depth, 5), builtin)
+    design = mapped(Storage(depth, 5, ports), builtin)
     if depth <= FLIP_FLOP_WORDS:
         assert not design.macros
         assert design.flip_flops >= depth * 5
     else:
-        assert design.macros == {Macro(depth, 5, 2): 1}
+        assert design.macros == {Macro(depth, 5, ports): 1}
         assert design.flip_flops < 5
     assert summarise(design).sram_bits == sum(m.bits * n for m, n in design.macros.items())
 
 
-def test_the_tables_of_links_are_two_macros(builtin: Library) -> None:
-    config = PRESETS["tiny"]
-    design = mapped(Links(config), builtin)
-    group = config.token_bits + config.count_bits
+def test_what_is_known_of_a_tiles_src_is_two_macros(builtin: Library) -> None:
+    config = PRESETS["demo"]
+    design = mapped(Settle(config), builtin)
     assert design.macros == {
-        Macro(config.max_dst, group, 2): 1,
-        Macro(config.max_tokens, config.token_bits, 2): 1,
+        Macro(config.resident_src, TOKEN_FIELD, 2): 1,
+        Macro(config.resident_src, config.token_bits + 2 * config.distance_bits, 2): 1,
     }
+
+
+def test_the_scratchpads_banks_are_single_port_macros(builtin: Library) -> None:
+    """A bank that is written and read at one address has one port, and costs less than with two."""
+    config = PRESETS["tiny"]
+    design = mapped(Scratchpad(config, 2), builtin)
+    assert design.macros == {Macro(config.scratch_depth, BANK_BITS): config.scratch_banks}
 
 
 def test_each_distance_element_is_mapped_once_and_counted_sixteen_times(builtin: Library) -> None:
@@ -144,7 +155,7 @@ def test_each_distance_element_is_mapped_once_and_counted_sixteen_times(builtin:
 
 
 def test_a_report_is_whole(builtin: Library, tmp_path: Path) -> None:
-    design = mapped(Links(PRESETS["tiny"]), builtin)
+    design = mapped(Settle(PRESETS["demo"]), builtin)
     summary, found = summarise(design), as_json(design)
     assert summary.sram is not None
     assert summary.scaled_mm2[45] == pytest.approx((summary.logic + summary.sram) / 1e6)
@@ -250,7 +261,7 @@ def test_a_period_must_be_above_zero(period: float) -> None:
 
 def test_flattened_the_modules_add_up_to_nearly_the_same(builtin: Library) -> None:
     apart, flat = (
-        mapped(Links(PRESETS["tiny"]), builtin, Flow(flat=flat)) for flat in (False, True)
+        mapped(Settle(PRESETS["demo"]), builtin, Flow(flat=flat)) for flat in (False, True)
     )
     assert set(flat.modules) == {"top"}
     assert flat.macros == apart.macros

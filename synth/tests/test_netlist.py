@@ -6,8 +6,8 @@ from pathlib import Path
 
 from hw.config import PRESETS
 from hw.emit.toolchain import verilator_environment
-from hw.pair.min_tree import MinTree
-from hw.refine.links import Links
+from hw.pair.least_two import LeastTwo
+from hw.pair.settle import Settle
 from synth.builtin import builtin_library
 from synth.mapping import Flow
 from synth.netlist import netlist
@@ -17,7 +17,7 @@ _INSTANCE = re.compile(r"^  (\w+) \S+ \($", re.MULTILINE)
 
 def test_a_netlist_instantiates_cells_and_keeps_memories(tmp_path: Path) -> None:
     library = builtin_library()
-    text = netlist(MinTree(PRESETS["tiny"]), "min_tree", library, Flow())
+    text = netlist(LeastTwo(PRESETS["tiny"]), "least_two", library, Flow())
     body = text[: text.index("module AND2_X1")]
     kinds = set(_INSTANCE.findall(body))
     assert kinds
@@ -25,7 +25,7 @@ def test_a_netlist_instantiates_cells_and_keeps_memories(tmp_path: Path) -> None
     assert "always" not in body
 
     source = tmp_path / "top.v"
-    source.write_text(netlist(Links(PRESETS["tiny"]), "top", library, Flow()))
+    source.write_text(netlist(Settle(PRESETS["demo"]), "top", library, Flow()))
     assert re.search(r"reg \[\d+:0\] \S+ \[\d+:0\];", source.read_text())
     subprocess.run(
         ["verilator", "--lint-only", "-Wno-fatal", "--top-module", "top", source],

@@ -4,11 +4,12 @@ from functools import cache
 
 from system.cost import Cost
 from system.engine_shape import JobShape, divide_up
-from system.memory import Memory
-from system.stages.src_tile import SrcTile, dau_latency, merge_cycles
+from system.memory import REQUEST, Memory
+from system.stages.comparison import Comparison
+from system.stages.src_tile import SrcTile
 
-_SETTLE = 5
-"""Cycles of a src that is settled."""
+_SETTLE = 5 + REQUEST
+"""Cycles of a src that is settled: its entry's bytes wait until its address is on the bus."""
 _BEGIN = 14
 """Cycles of a pass until its first src is looked for; its entries are asked for `_ASK` after it."""
 _ASK = 2
@@ -18,7 +19,15 @@ _END = 3
 """Cycles to end a pass, besides the last write's way to memory."""
 
 
-def pairing_pass(job: JobShape, memory: Memory, src: int, slots: int, *, moved: bool) -> Cost:
+def pairing_pass(
+    job: JobShape,
+    memory: Memory,
+    src: int,
+    slots: int,
+    needed: tuple[int, ...] = (),
+    *,
+    moved: bool = False,
+) -> Cost:
     """A pass that compares so many src with so many slots; ``moved``: those that moved.
 
     Cycles: for each tile of R * Q src `SrcTile.cycles`, then the pipeline is drained, and its src
@@ -28,39 +37,45 @@ def pairing_pass(job: JobShape, memory: Memory, src: int, slots: int, *, moved: 
 
     Reads: all entries; a row a src; for each src tile the list and a row a slot. Writes: an entry a
     src, and L where all slots are compared.
+
+    Args:
+        job: its sizes.
+        memory: what answers.
+        src: that are compared.
+        slots: that they are compared with.
+        needed: see `Comparison.taken`.
+        moved: whether these are the slots that moved.
     """
     engine = job.engine
     tiles, rest = divmod(src, engine.resident_src)
     sizes = [engine.resident_src] * tiles + [rest] * (rest > 0)
     spacing = job.tokens / max(1, src)
-    first = memory.answer + _ASK - _BEGIN
-    cycles, before = float(_BEGIN), 0.0
+    first = max(0, memory.answer + _ASK - _BEGIN)
+    cycles, chunks = float(_BEGIN), 0.0
     for number, size in enumerate(sizes):
-        cycles += _tile(job, memory, slots, size, spacing, max(0, first) if not number else 0.0)
-    left = SrcTile(job, memory, slots, 1, spacing).entry_cycle(job.tokens - src * spacing)
+        tile = SrcTile(job, memory, slots, size, needed, spacing, 0 if number else first)
+        walked, taken = _walk(tile)
+        cycles += walked + Comparison(job).drain + _TURN + memory.words_written(size, _SETTLE)
+        chunks += taken
     if not sizes:
-        left = SrcTile(job, memory, slots, 1, 1.0, first).entry_cycle(job.tokens)
-    cycles += left + _END + memory.landing + before
-    groups = sum(divide_up(size, engine.src_lanes) for size in sizes)
-    dst_tiles = divide_up(slots, engine.dst_lanes)
+        cycles += SrcTile(job, memory, slots, 1, (), 1.0, first).entry_cycle(job.tokens)
+    cycles += _END + memory.landing
+    whole = sum(divide_up(size, engine.src_lanes) for size in sizes)
+    whole *= divide_up(slots, engine.dst_lanes) * job.chunks
     read = job.entry_beats + src * job.row_beats
     read += len(sizes) * (job.list_beats(slots) + slots * job.row_beats)
     return Cost(
         cycles,
         read,
         src + (not moved),
-        busy=groups * dst_tiles * job.chunks,
-        useful=src * slots * job.channels,
+        busy=round(chunks),
+        useful=round(src * slots * job.channels * chunks / whole) if whole else 0,
     )
 
 
 @cache
-def _tile(
-    job: JobShape, memory: Memory, slots: int, count: int, spacing: float, entries_from: float
-) -> float:
-    compared = SrcTile(job, memory, slots, count, spacing, entries_from).cycles()
-    drain = dau_latency(job) + 1 + merge_cycles(job)
-    return compared + drain + _TURN + memory.words_written(count, _SETTLE)
+def _walk(tile: SrcTile) -> tuple[float, float]:
+    return tile.walk()
 
 
 def convergence(job: JobShape) -> Cost:

@@ -6,6 +6,7 @@ from math import inf
 
 from system.engine_shape import JobShape, divide_up
 from system.memory import Memory
+from system.stages.comparison import Comparison
 
 _REQUESTS = 8
 """Requests of rows and of the dst list that are under way at once."""
@@ -42,14 +43,15 @@ class SrcTile:
     * The list is read from the first src on, as far ahead as its queue has room; a dst tile's rows
       are asked for when the ring has room for the tile, that is when the one so many tiles before
       it has been compared.
-    * A dst tile is compared when all its rows and all src rows are there: max(chunks,
-      `pass_cycles`) cycles for each group of Q src.
+    * A dst tile is compared when all its rows and all src rows are there, group of Q src by group,
+      in the mean cycles of a `Comparison` of which ``needed`` tells.
     """
 
     job: JobShape
     memory: Memory
     slots: int
     count: int
+    needed: tuple[int, ...] = ()
     spacing: float = 1.0
     entries_from: float = 0.0
 
@@ -62,11 +64,6 @@ class SrcTile:
     def dst_tiles(self) -> int:
         """Tiles of P dst."""
         return divide_up(self.slots, self.job.engine.dst_lanes)
-
-    @property
-    def compare_cycles(self) -> int:
-        """Cycles of a dst tile."""
-        return self.groups * max(self.job.chunks, pass_cycles(self.job))
 
     @property
     def ring_tiles(self) -> int:
@@ -89,8 +86,8 @@ class SrcTile:
         parts = divide_up(self.job.chunks, skew_width(lanes, most))
         return max(parts, self.memory.row_cycles(self.job.engine, self.job.row_beats))
 
-    def cycles(self) -> float:
-        """From the search's begin to the last comparison."""
+    def walk(self) -> tuple[float, float]:
+        """Cycles from the search's begin to the last comparison, and chunks that are compared."""
         engine = self.job.engine
         whole_banks = engine.channel_lanes % 16 == 0
         src_row = self.row_cycles(engine.src_lanes, engine.chunks_per_beat if whole_banks else 1)
@@ -122,22 +119,6 @@ class SrcTile:
         return max(self.entry_cycle((src + 0.5) * self.spacing), before + 1, entered[0])
 
 
-def pass_cycles(job: JobShape) -> int:
-    """Least cycles of Q src with P dst."""
-    return max(merge_cycles(job), dau_latency(job) + 2)
-
-
-def merge_cycles(job: JobShape) -> int:
-    """Cycles in which the distances of Q src are merged with what was found before."""
-    engine = job.engine
-    return engine.src_lanes + (engine.dst_lanes - 1).bit_length() + 3
-
-
-def dau_latency(job: JobShape) -> int:
-    """Cycles from a tile's last chunk to its distances."""
-    return 3 if job.engine.shared_scale else 4
-
-
 class _Port:
     """The read port of rows: so many requests under way, answered in their order."""
 
@@ -167,27 +148,33 @@ class _DstWalk:
         self._tiles, self._ring = tiles, tile.ring_tiles
         self._slots = min(tile.slots, tiles * engine.dst_lanes)
         self._depth = 2 * max(self._per_beat, self._lanes)
-        self._compare = tile.compare_cycles
+        self._comparison, self._needed, self._groups = Comparison(tile.job), tile.needed, tile.groups
+        self._chunks: list[float] = []
+        self._durations: dict[int, tuple[float, float]] = {}
         self._start = inf
         self._listed: list[float] = []
         self._taken: list[float] = []
-        self._entered: deque[float] = deque([-inf] * _FETCH, _FETCH)
+        self._entered: list[float] = []
         self._landed: list[float] = []
         self._ends: list[float] = []
 
     def begin(self, at: float) -> None:
+        """The list is asked for from now on."""
         self._start = at
 
     @property
     def asked_all(self) -> bool:
-        return len(self._taken) == self._slots
+        """Whether all rows have been asked for."""
+        return len(self._entered) == self._slots
 
     @property
     def list_words(self) -> int:
+        """Words of the list's next beat."""
         return min(self._per_beat, self._slots - len(self._listed))
 
     @property
     def list_ready(self) -> float:
+        """When the next beat of the list is asked for: when there is room for its words."""
         if len(self._listed) >= self._slots:
             return inf
         freed = len(self._listed) + self._per_beat - self._depth
@@ -195,43 +182,69 @@ class _DstWalk:
             return self._start
         return self._taken[freed - 1] + 1 if freed <= len(self._taken) else inf
 
-    def list_asked(self, back: float) -> None:
-        words = self.list_words
-        self._listed += [back - words + 1 + word + _LISTED for word in range(words)]
-
     @property
     def row_ready(self) -> float:
-        return self._take_at() + _FETCH
+        """When the next row is asked for."""
+        asked = len(self._entered)
+        return self._taken[asked] + _FETCH if asked < len(self._taken) else inf
 
-    def _take_at(self) -> float:
-        word = len(self._taken)
-        if word >= len(self._listed):
-            return inf
-        at = max(self._listed[word], self._entered[0])
-        tile, lane = divmod(word, self._lanes)
-        if lane == 0 and tile >= self._ring:
-            before = tile - self._ring
-            at = max(at, self._ends[before] + 2) if before < len(self._ends) else inf
-        return max(at, self._taken[-1] + 1) if self._taken else at
+    def list_asked(self, back: float) -> None:
+        """The list's next beat will have been cut into words at that time."""
+        words = self.list_words
+        self._listed += [back - words + 1 + word + _LISTED for word in range(words)]
+        self._take()
 
     def row_asked(self, at: float, back: float, loaded: float) -> None:
-        self._taken.append(self._take_at())
+        """The next row has been asked for and will be there at that time."""
         self._entered.append(at)
-        if len(self._taken) % self._lanes == 0 or len(self._taken) == self._slots:
+        if len(self._entered) % self._lanes == 0 or len(self._entered) == self._slots:
             self._landed.append(back)
             if loaded < inf:
                 self.compare_up_to(loaded)
+        self._take()
+
+    def _take(self) -> None:
+        """Take words to be fetched: 2 ahead of what is asked for, tiles where there is room."""
+        while len(self._taken) < min(len(self._listed), len(self._entered) + _FETCH):
+            word = len(self._taken)
+            at = self._listed[word]
+            if word >= _FETCH:
+                at = max(at, self._taken[-1] + 1, self._entered[word - _FETCH])
+            tile, lane = divmod(word, self._lanes)
+            if lane == 0 and tile >= self._ring:
+                if tile - self._ring >= len(self._ends):
+                    break
+                at = max(at, self._ends[tile - self._ring] + 2)
+            self._taken.append(at)
 
     def compare_up_to(self, loaded: float) -> None:
         """Compare the tiles that have been asked for."""
         for landed in self._landed[len(self._ends) :]:
-            begun = max(loaded + 1, landed + _COMPLETE, self._ends[-1] + 1 if self._ends else 0)
-            self._ends.append(begun + self._compare - 1)
+            before = self._ends[-1] if self._ends else inf
+            begun = max(loaded + 1, landed + _COMPLETE, before + 1 if self._ends else 0)
+            cycles, chunks = self._compared(max(0, round(begun - before - 1)))
+            self._ends.append(begun + cycles - 1)
+            self._chunks.append(chunks)
+        self._take()
 
-    def end(self, tiles: int) -> float:
-        """The end of the last of so many tiles, those beyond the followed ones at their pace."""
-        ends = self._ends
-        if tiles == len(ends):
-            return ends[-1]
-        half = len(ends) // 2
-        return ends[-1] + (tiles - len(ends)) * (ends[-1] - ends[half - 1]) / (len(ends) - half)
+    def _compared(self, waited: int) -> tuple[float, float]:
+        """Cycles and chunks of a tile that came so long after the one before was compared."""
+        if waited not in self._durations:
+            of, needed, more = self._comparison, self._needed, self._groups - 1
+            self._durations[waited] = (
+                of.cycles(needed, waited) + more * of.cycles(needed),
+                of.taken(needed, waited) + more * of.taken(needed),
+            )
+        return self._durations[waited]
+
+    def end(self, tiles: int) -> tuple[float, float]:
+        """The end of so many tiles and their chunks, those beyond the followed ones as the later."""
+        ends, followed = self._ends, len(self._ends)
+        chunks, half = sum(self._chunks), followed // 2
+        if tiles == followed:
+            return ends[-1], chunks
+        more = (tiles - followed) / (followed - half)
+        return (
+            ends[-1] + more * (ends[-1] - ends[half - 1]),
+            chunks + more * sum(self._chunks[half:]),
+        )

@@ -13,7 +13,7 @@ from hw.config import PRESETS
 from hw.emit.plain import write_plainly
 from hw.emit.rtlil import Process, RtlilModule, to_text
 from hw.emit.verilog import modules_of, to_verilog
-from hw.pair.min_tree import MinTree
+from hw.pair.least_two import LeastTwo
 from synth import yosys
 
 
@@ -122,14 +122,14 @@ def test_every_switch_has_a_last_branch_and_if_is_one_condition() -> None:
 
 
 def test_wires_that_nobody_reads_are_left_out() -> None:
-    text = to_verilog(MinTree(PRESETS["tiny"]), "min_tree")
+    text = to_verilog(LeastTwo(PRESETS["tiny"]), "least_two")
     assert "[-1:0]" not in text
-    (module,) = modules_of(MinTree(PRESETS["tiny"]), "min_tree")
+    (module,) = modules_of(LeastTwo(PRESETS["tiny"]), "least_two")
     wires = len(module.wires)
     write_plainly(module)
     assert len(module.wires) < wires
     assert {wire.name for wire in module.ports} == {
-        wire.name for wire in modules_of(MinTree(PRESETS["tiny"]), "min_tree")[0].ports
+        wire.name for wire in modules_of(LeastTwo(PRESETS["tiny"]), "least_two")[0].ports
     }
 
 

@@ -1,18 +1,21 @@
 """The DAU against golden distances: every tile's values, and the cycle in which they appear."""
 
+import random
 from dataclasses import replace
 from typing import Any
 
 import cocotb
 import pytest
 import torch
+from cocotb.triggers import RisingEdge
 
 from golden.dau import distances
 from golden.qe import Quantized
 from hw.config import PRESETS, EngineConfig
 from hw.pair.dau import Dau
+from tb.layouts import decode, encode
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, Source
+from tb.streams import Bench, Sink, Source, set_value, unsigned
 
 TILES = 60
 CONFIGS = {
@@ -93,7 +96,9 @@ async def check(dut: object, stall: float) -> None:
 
     ends = lengths.cumsum(0) - 1
     last_cycles = [source.sent[int(end)][0] for end in ends]
-    assert [cycle for cycle, _ in sink.taken] == [cycle + Dau.latency(config) for cycle in last_cycles]
+    assert [cycle for cycle, _ in sink.taken] == [
+        cycle + Dau.latency(config) for cycle in last_cycles
+    ]
 
 
 @cocotb.test()
@@ -106,6 +111,72 @@ async def back_to_back(dut: object) -> None:
 async def with_gaps(dut: object) -> None:
     """Idle cycles anywhere."""
     await check(dut, stall=0.4)
+
+
+def sums_of(chunks: list[dict[str, Any]]) -> list[list[list[int]]]:
+    """After each chunk the sum of every pair so far, [src][dst]."""
+    sums: list[list[list[int]]] = []
+    for chunk in chunks:
+        weights = chunk["weight"] * (len(chunk["dst"][0]) // len(chunk["weight"]))
+        added = [
+            [
+                sum(w * (a - b) ** 2 for w, a, b in zip(weights, src, dst, strict=True))
+                for dst in chunk["dst"]
+            ]
+            for src in chunk["src"]
+        ]
+        if not chunk["first"]:
+            added = [
+                [new + old for new, old in zip(*rows, strict=True)]
+                for rows in zip(added, sums[-1], strict=True)
+            ]
+        sums.append(added)
+    return sums
+
+
+@cocotb.test()
+async def tells_what_is_beyond_its_limit(dut: Any) -> None:
+    """In every cycle of every pair: whether its sum was above its src's limit a cycle before."""
+    config = EngineConfig(**parameters())
+    generator = torch.Generator().manual_seed(9)
+    chance = random.Random(9)
+    bench = Bench(dut)
+    source, _ = connect(bench, config, stall=0.3, seed=4)
+    dau = Dau(config)
+    await bench.reset()
+    lengths = torch.randint(1, 7, (TILES // 2,), generator=generator)
+    tiles = [random_tile(config, int(n), generator) for n in lengths]
+    chunks = [chunk for tile in tiles for chunk in chunks_of(config, tile)]
+    source.put(chunks)
+    sums = sums_of(chunks)
+    # Limits as large as some sum, or off by one: ties and near misses.
+    near = [each for rows in sums for row in rows for each in row]
+    largest = (1 << config.distance_bits) - 1
+    limits: dict[int, list[int]] = {}
+    told: dict[int, list[int]] = {}
+    while len(source.sent) < len(chunks) or bench.cycle <= source.sent[-1][0] + 9:
+        drawn = [
+            min(max(chance.choice(near) + chance.randint(-1, 1), 0), largest)
+            for _ in range(config.src_lanes)
+        ]
+        set_value(dut.limit, encode(dau.limit.shape(), drawn))
+        await RisingEdge(dut.clk)
+        limits[bench.cycle] = drawn
+        told[bench.cycle] = decode(dau.beyond.shape(), unsigned(dut.beyond.value))
+
+    landed = {cycle + Dau.latency(config): place for place, (cycle, _) in enumerate(source.sent)}
+    at = None
+    seen = []
+    for cycle in sorted(limits)[:-1]:
+        at = landed.get(cycle, at)
+        if at is not None:
+            pairs = zip(sums[at], limits[cycle], strict=True)
+            beyond = [[int(each > limit) for each in row] for row, limit in pairs]
+            assert told[cycle + 1] == [
+                sum(bit << lane for lane, bit in enumerate(row)) for row in beyond
+            ], f"cycle {cycle}"
+            seen += [bit for row in beyond for bit in row]
+    assert 0.1 < sum(seen) / len(seen) < 0.9
 
 
 @cocotb.test()

@@ -24,7 +24,7 @@ CONFIGS = {
     "one": replace(TINY, dst_lanes=1, channel_lanes=16),
     "two": replace(TINY, max_channels=128),
     "three": replace(TINY, dst_lanes=3, channel_lanes=32, bus_bytes=32, max_channels=192),
-    "four": replace(TINY, dst_lanes=4, channel_lanes=16, bus_bytes=32, max_channels=192),
+    "four": replace(TINY, dst_lanes=4, channel_lanes=16, bus_bytes=32, max_channels=256),
 }
 
 
@@ -44,6 +44,12 @@ class List:
         lanes = self.sizes.config.dst_lanes
         places = list(range(len(self.slots)))
         return [places[first : first + lanes] for first in range(0, len(places), lanes)]
+
+
+def stride(config: EngineConfig, chunks: int) -> int:
+    """Words of a tile in the ring: whole parts."""
+    width = dst_skew(config).width
+    return -(-chunks // width) * width
 
 
 class Rig:
@@ -100,13 +106,12 @@ class Rig:
         tokens = random_quantized(sizes, torch.Generator().manual_seed(sizes.channels))
         self.memory.load(ADDRESS["QUANTIZED"], row_bytes(sizes, tokens.q))
         self._levels = [row + [0] * self.config.max_channels for row in tokens.q.tolist()]
-        stride = -(-sizes.chunks // self.width) * self.width
         new = List(
             sizes,
             sorted(self.random.sample(range(self.config.max_dst), length)),
             self.random.sample(range(sizes.tokens), length),
             ADDRESS[region] + self.config.bus_bytes * self.random.randrange(9),
-            min(MOST_TILES, ring_words(self.config) // stride),
+            min(MOST_TILES, ring_words(self.config) // stride(self.config, sizes.chunks)),
         )
         words = [
             {"token": token, "slot": slot, "zero": 0, "zero_too": 0}
@@ -183,11 +188,13 @@ def sizes_of(config: EngineConfig) -> list[tuple[Sizes, list[int]]]:
     """Rows of every length, and lists round the length of tiles and beats."""
     lanes, most, chunk = config.dst_lanes, config.max_channels, config.channel_lanes
     tokens, slots = config.max_tokens, config.max_dst
+    # The longest rows whose tiles do not fill the ring.
+    odd = max(n for n in range(config.max_chunks) if n and ring_words(config) % stride(config, n))
     return [
         (Sizes(config, tokens, 1, slots), [1, slots]),
         (Sizes(config, tokens, chunk + 1, slots), [2, 2 * lanes + 1]),
         (Sizes(config, tokens, most, slots), [1, lanes, lanes + 1, slots - 1]),
-        (Sizes(config, tokens, 3 * chunk, slots), [3 * lanes, slots - 1]),
+        (Sizes(config, tokens, odd * chunk, slots), [3 * lanes, slots - 1]),
     ]
 
 

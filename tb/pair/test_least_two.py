@@ -43,10 +43,13 @@ class Rig:
         few = {"same": [7], "few": [0, 1, 2], "large": [largest, largest - 1, 0]}
         return self.random.choice(few[kind]) if kind in few else self.random.randint(0, largest)
 
-    async def src_tile(self, slots: list[int], kind: str, gap: int) -> list[dict[str, int]]:
+    async def src_tile(
+        self, slots: list[int], kind: str, gap: int = 0, abandon: float = 0.0
+    ) -> list[dict[str, int]]:
         """Send the dst tiles of so many slots; what is nearest to each src.
 
-        ``gap`` is the most cycles that a tile comes later than it may.
+        ``gap`` is the most cycles that a tile comes later than it may, ``abandon`` the share of
+        tiles of which no distance counts.
         """
         config, pick = self.config, self.random
         src = range(config.resident_src)
@@ -62,19 +65,23 @@ class Rig:
             lanes = len(slots[own])
             # What is in unused lanes must not count, least of all if it is nearer.
             spare = [0] * (config.dst_lanes - lanes)
+            group = range(base, base + config.src_lanes)
+            distances = [distance[number][own] + spare for number in group]
+            abandoned = pick.random() < abandon
+            if abandoned:
+                for number in group:
+                    distance[number][own] = [self.farthest] * lanes
             set_value(
                 self.dut.tile__payload,
                 encode(
                     self._tile,
                     {
-                        "distances": [
-                            distance[number][own] + spare
-                            for number in range(base, base + config.src_lanes)
-                        ],
+                        "distances": distances,
                         "slots": slots[own] + [self.groups[base] % config.max_dst for _ in spare],
                         "lanes": lanes,
                         "base": base,
                         "first": int(place == 0),
+                        "abandoned": int(abandoned),
                     },
                 ),
             )
@@ -101,7 +108,10 @@ class Rig:
             await self.bench.cycles()
             if asked:
                 found = decode(nearest(self.config), unsigned(self.dut.found__entry.value))
-                assert found == expected[asked[-1]], f"src {asked[-1]}"
+                wanted = expected[asked[-1]]
+                if wanted["least"] == self.farthest:
+                    found["slot"] = wanted["slot"]  # Of no distance, there is no slot.
+                assert found == wanted, f"src {asked[-1]}"
             asked.append(number)
 
     def slots(self, count: int) -> list[int]:
@@ -132,12 +142,24 @@ async def with_gaps(dut: object) -> None:
 
 
 @cocotb.test()
+async def abandoned_tiles(dut: object) -> None:
+    """Some tiles, or all, tell of their slots alone, whatever distances come with them."""
+    rig = Rig(dut, 3)
+    await rig.bench.reset()
+    for count in (1, rig.config.dst_lanes + 1, 4 * rig.config.dst_lanes - 1):
+        for share in (0.3, 0.3, 0.7, 1.0):
+            for kind in ("few", "large"):
+                slots = rig.slots(count)
+                await rig.compare(await rig.src_tile(slots, kind, abandon=share))
+
+
+@cocotb.test()
 async def one_slot(dut: object) -> None:
     """Of one slot there is no second: what stands for it is more than any distance."""
     rig = Rig(dut, 5)
     await rig.bench.reset()
     for kind in ("large", "few", "any"):
-        expected = await rig.src_tile(rig.slots(1), kind, 0)
+        expected = await rig.src_tile(rig.slots(1), kind)
         assert {each["second"] for each in expected} == {rig.farthest}
         await rig.compare(expected)
 
@@ -148,12 +170,12 @@ async def reset_in_mid_tile(dut: object) -> None:
     rig = Rig(dut, 6)
     await rig.bench.reset()
     for cycles in range(1, 2 * LeastTwo.cycles(rig.config)):
-        cut = cocotb.start_soon(rig.src_tile(rig.slots(3 * rig.config.dst_lanes), "few", 0))
+        cut = cocotb.start_soon(rig.src_tile(rig.slots(3 * rig.config.dst_lanes), "few"))
         await rig.bench.cycles(cycles)
         cut.cancel()
         rig.dut.tile__valid.value = 0
         await rig.bench.reset()
-        await rig.compare(await rig.src_tile(rig.slots(rig.config.dst_lanes + 1), "few", 0))
+        await rig.compare(await rig.src_tile(rig.slots(rig.config.dst_lanes + 1), "few"))
 
 
 @pytest.mark.parametrize("name", CONFIGS)

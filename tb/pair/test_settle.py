@@ -97,7 +97,7 @@ class Rig:
         self.loss = 0
 
     async def tell(self, tile: list[Src], moved: bool) -> list[int]:
-        """Make the src of a tile known, in any order, and check their slots; their tokens."""
+        """Make the src of a tile known, in any order, and ask for them in any; their tokens."""
         tokens = self.random.sample(range(self.config.max_tokens), len(tile))
         order = list(range(len(tile)))
         self.random.shuffle(order)
@@ -105,10 +105,12 @@ class Rig:
             self.known.put([{"index": index, "token": tokens[index], "entry": tile[index][0]}])
         await self.known.drain()
         await self.bench.cycles(2)
-        for index in order:
-            set_value(self.dut.group_slot__index, index)
+        for slot_of, bound_of in zip(order, reversed(order), strict=True):
+            set_value(self.dut.group_slot__index, slot_of)
+            set_value(self.dut.bound__index, bound_of)
             await self.bench.cycles(2)
-            assert unsigned(self.dut.group_slot__entry.value) == tile[index][0]["slot"]
+            assert unsigned(self.dut.group_slot__entry.value) == tile[slot_of][0]["slot"]
+            assert unsigned(self.dut.bound__entry.value) == tile[bound_of][0]["bound"]
         self._found = [encode(nearest(self.config), new) for _, new in tile]
         self._address = 16 * self.random.randrange((1 << self.config.address_bits - 4) >> 1)
         set_value(self.dut.entries_address, self._address)

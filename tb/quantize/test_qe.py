@@ -23,13 +23,13 @@ from tb.streams import Bench, Sink, set_value
 TINY = PRESETS["tiny"]
 CONFIGS = {
     "tiny": TINY,
-    "tiny-bf16": replace(TINY, token_format="bf16"),
+    "tiny-bf16": replace(TINY, token_format="bf16", quantize_lanes=4),
     "tiny-shared": replace(TINY, scale_group=4),
-    "tiny-shared-bf16": replace(TINY, scale_group=4, token_format="bf16"),
-    "four-lanes-shared": replace(TINY, scale_group=4, quantize_lanes=4, weight_bits=5),
+    "four-lanes-shared-bf16": replace(
+        TINY, scale_group=4, quantize_lanes=4, token_format="bf16", weight_bits=5
+    ),
     "all-lanes": replace(TINY, quantize_lanes=8, weight_bits=1),
-    "all-lanes-shared": replace(TINY, scale_group=8, channel_lanes=8, quantize_lanes=8),
-    "wide-shared": replace(TINY, bus_bytes=32, max_channels=128, scale_group=4, quantize_lanes=8),
+    "wide-shared": replace(TINY, bus_bytes=32, max_channels=128, scale_group=4, quantize_lanes=16),
 }
 
 
@@ -280,7 +280,6 @@ async def stages_take_their_cycles(dut: object) -> None:
 
         # Memory is waited for before both passes and after the rows, and before and after a sort.
         waits = LATENCY * (3 if config.scale_group == 1 else 5)
-        print("SLACK", total - sum(stages.values()) - waits)
         assert 0 <= total - sum(stages.values()) - waits <= QuantizationEngine.overhead
 
 

@@ -1,0 +1,29 @@
+"""Init: blank entries, then for each slot its word in the dst list and its dst's entry."""
+
+from system.cost import Cost
+from system.engine_shape import JobShape
+from system.memory import REQUEST, Memory
+
+_SAMPLER = 15
+"""Cycles until the sampler has decided on the first token."""
+_WORD = REQUEST + 1
+"""Least cycles of a word: its bytes wait until its address is on the bus."""
+_TURNS = 13
+"""Cycles to begin, between the entries and the slots, and to end."""
+
+
+def initialize(job: JobShape, memory: Memory, *, host_list: bool = False) -> Cost:
+    """The stage.
+
+    Cycles: a beat of entries each, and their way to memory; then the sampler's begin, or memory's
+    answer with a list of the host; a token is decided on a cycle, and a slot takes two words,
+    each a burst of its own: whichever is slower; and the last word's way to memory.
+    """
+    slot = 2 * max(_WORD, memory.word_cycles)
+    first = memory.answer + 1 if host_list else _SAMPLER
+    slots = max(job.num_dst * slot, 0 if host_list else job.tokens)
+    return Cost(
+        REQUEST + job.entry_beats + memory.landing + first + slots + memory.landing + _TURNS,
+        job.list_beats(job.num_dst) if host_list else 0,
+        job.entry_beats + 2 * job.num_dst,
+    )
