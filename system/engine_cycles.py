@@ -22,11 +22,11 @@ class JobCost:
 
     Attributes:
         stages: what each stage takes in all, by the names of the engine's cycle counters.
-        parts: the same, split up as the job runs: what it is, and what it takes.
+        parts: the same, split up as the job runs: its stage, what it is, and what it takes.
     """
 
     stages: dict[str, Cost]
-    parts: tuple[tuple[str, Cost], ...]
+    parts: tuple[tuple[str, str, Cost], ...]
 
     @property
     def total(self) -> Cost:
@@ -40,7 +40,7 @@ class JobCost:
 
 def job_cost(
     job: JobShape, statistics: MatchStatistics, memory: Memory = Memory(), *,
-    host_list: bool = False,
+    host_list: bool = False, engines: int = 1,
 ) -> JobCost:  # fmt: skip
     """What a job takes: the sum of its stages, which run one after another.
 
@@ -49,6 +49,8 @@ def job_cost(
         statistics: what its match does, of the same N, D and M.
         memory: what answers.
         host_list: whether the host gives the first dst list.
+        engines: that share the entries and the stream of dst in pairings; the statistics then count
+            one engine's src.
 
     Raises:
         ValueError: statistics of other sizes, or of more pairings than the engine does.
@@ -69,10 +71,13 @@ def job_cost(
         name = f"pairing {number + 1}"
         if pairing.moved:
             moved = pairing_pass(
-                job, memory, pairing.compared, pairing.moved, pairing.moved_chunks, moved=True
-            )
+                job, memory, pairing.compared, pairing.moved, pairing.moved_chunks, moved=True,
+                engines=engines,
+            )  # fmt: skip
             parts.append(("pair", f"{name}, moved slots", moved))
-        whole = pairing_pass(job, memory, pairing.full, job.num_dst, pairing.full_chunks)
+        whole = pairing_pass(
+            job, memory, pairing.full, job.num_dst, pairing.full_chunks, engines=engines
+        )
         parts.append(("pair", f"{name}, all slots", whole + convergence(job)))
         if number < len(statistics.updates):
             name = f"update {number + 1}"
@@ -84,4 +89,4 @@ def job_cost(
     stages: dict[str, Cost] = {}
     for stage, _, cost in parts:
         stages[stage] = stages.get(stage, Cost()) + cost
-    return JobCost(stages, tuple((name, cost) for _, name, cost in parts))
+    return JobCost(stages, tuple(parts))

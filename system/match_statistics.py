@@ -1,7 +1,9 @@
 """What a match does to the engine, counted: as ``orbis statistics`` writes it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from typing import Any
 
 
@@ -45,6 +47,7 @@ class MatchStatistics:
 
     Attributes:
         scale_group: channels that share a scale.
+        lanes: P, Q, C of the engine whose comparisons were counted, if some were.
     """
 
     tokens: int
@@ -53,6 +56,7 @@ class MatchStatistics:
     pairings: tuple[PairingCount, ...]
     updates: tuple[UpdateCount, ...]
     scale_group: int = 1
+    lanes: tuple[int, int, int] | None = None
 
     @property
     def num_src(self) -> int:
@@ -86,6 +90,7 @@ class MatchStatistics:
                     for each in content["updates"]
                 ),
                 scale_group=_count(content, "scale_group") if "scale_group" in content else 1,
+                lanes=_lanes(content.get("lanes")),
             ).checked()
         except (KeyError, TypeError) as error:
             raise ValueError(
@@ -141,9 +146,29 @@ class MatchStatistics:
         )  # fmt: skip
 
 
+def measured_names() -> list[str]:
+    """Names of the counts that are shipped: of real video, as many tokens as a model's."""
+    return sorted(path.name.removesuffix(".json") for path in _MEASURED.iterdir())
+
+
+def measured(name: str) -> MatchStatistics:
+    """Counts that are shipped, one of `measured_names`."""
+    return MatchStatistics.from_dict(json.loads(_MEASURED.joinpath(f"{name}.json").read_text()))
+
+
+_MEASURED = files("system") / "measured"
 _PAIRING = ("moved", "compared", "full")
 _CHUNKS = ("moved_chunks", "full_chunks")
 _UPDATE = ("groups", "members", "moved", "recounted")
+
+
+def _lanes(content: Mapping[str, Any] | None) -> tuple[int, int, int] | None:
+    if content is None:
+        return None
+    dst, src, channels = (
+        _count(content, name) for name in ("dst_lanes", "src_lanes", "channel_lanes")
+    )
+    return dst, src, channels
 
 
 def _share(count: int, by: float) -> int:

@@ -1,5 +1,6 @@
 """The engine through its AXI ports, driven by cocotbext-axi's master and RAM."""
 
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -9,20 +10,12 @@ import torch
 from cocotb.triggers import RisingEdge, with_timeout
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 
+from golden.options import MatchOptions
 from hw.bus.registers import STAGES, VERSION, counter_member
 from hw.config import PRESETS, EngineConfig
 from hw.engine import DatmEngine
 from tb.axi_memory import pauses
-from tb.control import (
-    BAD_JOB,
-    BUSY,
-    DONE,
-    HOST_INIT,
-    INTERRUPT_ENABLE,
-    NONFINITE,
-    OFFSETS,
-    START,
-)
+from tb.control import BAD_JOB, BUSY, DONE, NONFINITE, OFFSETS, job_writes
 from tb.jobs import MEMORY_BYTES, MatchCase, match_cases, random_tokens
 from tb.runner import parameters, simulate
 from tb.streams import Bench
@@ -30,9 +23,12 @@ from tb.streams import Bench
 CONFIGS = {
     "tiny": PRESETS["tiny"],
     "tiny-shared": replace(PRESETS["tiny"], scale_group=4),
+    "odd": replace(
+        PRESETS["tiny"], max_channels=128, dst_lanes=3, src_lanes=6, channel_lanes=16,
+        src_groups=3, bus_bytes=32, quantize_lanes=4, sorter_width=8,
+    ),
     "demo": PRESETS["demo"],
-    "demo-shared": replace(PRESETS["demo"], scale_group=16),
-}
+}  # fmt: skip
 
 
 class EngineBench:
@@ -64,19 +60,10 @@ class EngineBench:
         name = counter_member(stage).upper()
         return await self.read(f"{name}_LO") | await self.read(f"{name}_HI") << 32
 
-    async def start(self, fields: dict[str, int]) -> None:
+    async def start(self, order: dict[str, int]) -> None:
         """Write the job registers and start."""
-        for name, value in fields.items():
-            if name == "host_init":
-                continue
-            if name.endswith("_address"):
-                await self.host.write_dword(OFFSETS[f"{name.upper()}_LO"], value & 0xFFFF_FFFF)
-                await self.host.write_dword(OFFSETS[f"{name.upper()}_HI"], value >> 32)
-            else:
-                await self.host.write_dword(OFFSETS[name.upper()], value)
-        await self.host.write_dword(
-            OFFSETS["CONTROL"], START | INTERRUPT_ENABLE | HOST_INIT * fields["host_init"]
-        )
+        for offset, word in job_writes(order):
+            await self.host.write_dword(offset, word)
 
     async def finish(self) -> int:
         """Wait for the interrupt and clear it; the status."""
@@ -127,17 +114,30 @@ async def exact_with_stalls(dut: Any) -> None:
 
 @cocotb.test()
 async def counts_the_cycles_of_each_stage(dut: Any) -> None:
-    """The stages add up to the total, and the DAU's share is the number of its chunks."""
+    """The stages add up to the total, and what the DAU is spared is not counted."""
     rig = EngineBench(dut)
     await rig.bench.reset()
-    case = MatchCase(rig.config, random_tokens(rig.config, 40, rig.config.max_channels, 3), 8, 9)
+    config = rig.config
+    tokens = random_tokens(config, 40, config.max_channels, 3)
+    refined = MatchCase(config, tokens, 8, 9, MatchOptions(seed=1, epsilon=0))
+    dau = []
+    for case in (refined, replace(refined, every_pair=True)):
+        await rig.run(case)
+        stages = [await rig.cycles(stage) for stage in STAGES]
+        assert all(stages)
+        assert await rig.cycles("total") == sum(stages) + 1  # The end itself.
+        dau.append(await rig.cycles("dau"))
+    pairings = await rig.read("PAIRINGS")
+    assert pairings > 1
+    tiles = -(-32 // config.src_lanes) * -(-8 // config.dst_lanes)
+    assert dau[0] < dau[1] <= pairings * tiles * refined.sizes.chunks
+
+    # The dst of one tile are compared whole.
+    options = MatchOptions(seed=1, max_iterations=1)
+    case = MatchCase(config, tokens, config.dst_lanes, 5, options)
     await rig.run(case)
-    stages = [await rig.cycles(stage) for stage in STAGES]
-    assert all(stages)
-    assert await rig.cycles("total") == sum(stages) + 1  # The end itself.
-    sizes = case.sizes
-    chunks = sizes.src_tiles * sizes.tiles * sizes.chunks
-    assert await rig.cycles("dau") == chunks * await rig.read("PAIRINGS")
+    groups = -(-(40 - config.dst_lanes) // config.src_lanes)
+    assert await rig.cycles("dau") == groups * case.sizes.chunks
 
 
 @cocotb.test()
@@ -159,17 +159,21 @@ async def refuses_bad_jobs(dut: Any) -> None:
 
 @cocotb.test()
 async def reset_in_mid_run(dut: Any) -> None:
-    """A reset while bursts are under way; then a right run."""
+    """Resets while bursts are under way, at any time of a job; then a right run."""
     rig = EngineBench(dut)
     await rig.bench.reset()
     case = MatchCase(rig.config, random_tokens(rig.config, 30, rig.config.max_channels, 9), 8, 10)
-    case.load(rig.ram.write)
-    await rig.start(case.order())
-    await rig.bench.cycles(900)
-    assert await rig.read("STATUS") == BUSY
-    await rig.bench.reset(4)
-    await rig.bench.cycles(4)
-    assert await rig.read("STATUS") == 0
+    await rig.run(case)
+    total = await rig.cycles("total")
+    chance = random.Random(3)
+    for part in range(5):
+        case.load(rig.ram.write)
+        await rig.start(case.order())
+        await rig.bench.cycles(int(total * (part + chance.random()) / 6))
+        assert await rig.read("STATUS") == BUSY
+        await rig.bench.reset(4)
+        await rig.bench.cycles(4)
+        assert await rig.read("STATUS") == 0
     await rig.run(case)
 
 

@@ -56,10 +56,12 @@ TESTED_WITHIN = {
     "emit/verilog.py": "software/tests/commands/test_verilog.py",
     "job.py": "layouts only",
     "phases.py": "an enumeration only",
-    "quantize/quantize_pass.py": "test_qe.py",
+    "pair/skew.py": "test_src_rows.py and test_dst_rows.py",
+    "quantize/lanes.py": "layouts and their sizes, tested by the units of qe",
     "quantize/scales.py": "signatures only",
     "regions.py": "emit/test_maps.py",
     "sort/chunk_sorter.py": "test_topk.py",
+    "sort/record_source.py": "an enumeration only",
     "words.py": "layouts only",
 }
 

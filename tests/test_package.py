@@ -171,6 +171,7 @@ def test_the_core_alone_reduces_and_matches(
         ["quantize", str(tokens), "-o", str(tmp_path / "q.npz")],
         ["plan", "--model", "cogvideox-2b"],
         ["presets"],
+        ["statistics", str(tokens), "--num-dst", "10", "-o", str(tmp_path / "stats.json")],
     ):
         ran = python(core, CLI, *words)
         assert ran.returncode == 0, f"orbis {' '.join(words)}: {ran.stderr}"
@@ -188,6 +189,7 @@ def test_the_core_alone_reduces_and_matches(
         (["video", "-o", "out"], "video"),
         (["evaluate", "-o", "out"], "study"),
         (["train"], "study,video"),
+        (["tokens", "--frames", "1", "--rows", "2", "--columns", "2", "-o", "out"], "study,video"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )  # fmt: skip
@@ -207,7 +209,7 @@ def test_a_command_names_the_extra_that_the_core_lacks(
     ("extra", "words"),
     [
         ("rtl", ["verilog", "--preset", "tiny", "-o", "OUT"]),
-        ("synth", ["area", "--preset", "tiny", "--unit", "min_tree"]),
+        ("synth", ["area", "--preset", "tiny", "--unit", "least_two"]),
         ("video", ["video", "--steps", "4", "-o", "OUT"]),
         ("study", ["evaluate", "--help"]),
     ],

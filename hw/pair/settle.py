@@ -37,13 +37,15 @@ class Settle(wiring.Component):
         ``run`` In `Handshake`: settle src 0 to ``count`` In - 1, at least one; done as ``word``
         takes the last. ``moved`` In, constant meanwhile; ``entries_address`` In.
         ``found`` Out `nearest_lookup`.
-        ``clear`` In pulse: a pairing begins. ``loss`` Out: the sum since, whole a cycle after done.
+        ``clear`` In pulse: a pairing begins. ``loss`` Out: the sum since, whole from `loss_latency`
+        cycles after done on.
         ``word`` Out stream of `written_word`.
 
     A src takes `src_cycles` where words are taken as they come.
     """
 
     src_cycles = 5
+    loss_latency = 2
 
     def __init__(self, config: EngineConfig):
         self._config = config
@@ -145,10 +147,11 @@ class Settle(wiring.Component):
                     with m.If(index == self.count - 1):
                         m.d.comb += self.run.done.eq(1)
                         m.next = "IDLE"
+        counted = Signal(config.distance_bits)
+        counts = self.word.valid & self.word.ready & ~written.full
+        m.d.sync += [counted.eq(Mux(counts, written.loss, 0)), self.loss.eq(self.loss + counted)]
         with m.If(self.clear):
             m.d.sync += self.loss.eq(0)
-        with m.Elif(self.word.valid & self.word.ready & ~written.full):
-            m.d.sync += self.loss.eq(self.loss + written.loss)
         return m
 
     def _choose(

@@ -7,6 +7,7 @@ import typer
 
 from software.commands import (
     area,
+    cycles,
     evaluate,
     generate,
     libraries,
@@ -66,6 +67,7 @@ app.command()(evaluate.evaluate)
 app.command()(plan.plan)
 app.command()(tokens.tokens)
 app.command()(statistics.statistics)
+app.command()(cycles.cycles)
 
 
 def main() -> None:

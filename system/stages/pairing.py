@@ -27,6 +27,7 @@ def pairing_pass(
     needed: tuple[int, ...] = (),
     *,
     moved: bool = False,
+    engines: int = 1,
 ) -> Cost:
     """A pass that compares so many src with so many slots; ``moved``: those that moved.
 
@@ -35,8 +36,8 @@ def pairing_pass(
     to be spread evenly over the tokens. Lastly the tokens behind the last src are looked at, and
     memory acknowledges.
 
-    Reads: all entries; a row a src; for each src tile the list and a row a slot. Writes: an entry a
-    src, and L where all slots are compared.
+    Reads: all entries, a row a src, and for each src tile the list and a row a slot. Writes: an entry
+    a src, and L where all slots are compared.
 
     Args:
         job: its sizes.
@@ -45,11 +46,13 @@ def pairing_pass(
         slots: that they are compared with.
         needed: see `Comparison.taken`.
         moved: whether these are the slots that moved.
+        engines: among which the tokens, and the traffic of the list and of dst rows, are divided.
     """
     engine = job.engine
     tiles, rest = divmod(src, engine.resident_src)
     sizes = [engine.resident_src] * tiles + [rest] * (rest > 0)
-    spacing = job.tokens / max(1, src)
+    tokens = job.tokens / engines
+    spacing = tokens / max(1, src)
     first = max(0, memory.answer + _ASK - _BEGIN)
     cycles, chunks = float(_BEGIN), 0.0
     for number, size in enumerate(sizes):
@@ -58,12 +61,12 @@ def pairing_pass(
         cycles += walked + Comparison(job).drain + _TURN + memory.words_written(size, _SETTLE)
         chunks += taken
     if not sizes:
-        cycles += SrcTile(job, memory, slots, 1, (), 1.0, first).entry_cycle(job.tokens)
+        cycles += SrcTile(job, memory, slots, 1, (), 1.0, first).entry_cycle(tokens)
     cycles += _END + memory.landing
     whole = sum(divide_up(size, engine.src_lanes) for size in sizes)
     whole *= divide_up(slots, engine.dst_lanes) * job.chunks
-    read = job.entry_beats + src * job.row_beats
-    read += len(sizes) * (job.list_beats(slots) + slots * job.row_beats)
+    streamed = len(sizes) * (job.list_beats(slots) + slots * job.row_beats)
+    read = src * job.row_beats + divide_up(job.entry_beats + streamed, engines)
     return Cost(
         cycles,
         read,

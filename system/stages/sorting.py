@@ -6,6 +6,8 @@ from system.memory import Memory
 
 _PLAN, _PASS, _PAIR = 7, 5, 4
 """Cycles to start a job, to start and end a pass, and of a pair of runs."""
+_UNEVEN = 1.18
+"""How much longer two queues take as runs are not used up evenly."""
 _LOOKUPS, _TURN = 16, 3
 """Most slots that are looked up at once, and cycles of a place besides memory's."""
 
@@ -63,7 +65,7 @@ def _pass(job: JobShape, memory: Memory, beats: int, kept: int, stride: int) -> 
     merging = written * engine.records_per_beat + _PAIR * pairs + (read - written) / 2
     burst = min(stride, engine.burst_beats)
     bursts = read / burst * (memory.latency + burst) / memory.outstanding
-    credits = read / memory.credited(engine, 2)
+    credits = _UNEVEN * read / memory.credited(engine, 2)
     return Cost(max(merging, bursts, credits), read, written)
 
 

@@ -220,9 +220,10 @@ class _DstWalk:
     def compare_up_to(self, loaded: float) -> None:
         """Compare the tiles that have been asked for."""
         for landed in self._landed[len(self._ends) :]:
-            before = self._ends[-1] if self._ends else inf
-            begun = max(loaded + 1, landed + _COMPLETE, before + 1 if self._ends else 0)
-            cycles, chunks = self._compared(max(0, round(begun - before - 1)))
+            begun = max(loaded + 1, landed + _COMPLETE)
+            free = self._ends[-1] + 1 if self._ends else begun
+            cycles, chunks = self._compared(max(0, round(begun - free)))
+            begun = max(begun, free)
             self._ends.append(begun + cycles - 1)
             self._chunks.append(chunks)
         self._take()

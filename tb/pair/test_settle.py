@@ -124,8 +124,7 @@ class Rig:
         self.word.taken.clear()
         await self.bench.start()
         cycles = await self.bench.done(200 * len(tile)) + 1
-        # The words of the last src and of the sum are those of the next cycle.
-        await self.bench.cycles()
+        await self.bench.cycles(Settle.loss_latency)
         words = self.word.values
         assert len(words) == len(tile)
         for src, token, word in zip(tile, tokens, words, strict=True):

@@ -1,6 +1,7 @@
 """``orbis tokens`` and ``orbis statistics``: what they write, and what they refuse."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from golden.qe import quantize
 from software.commands.cli import app
 from software.demo.video_tokens import TokenGrid, video_tokens
 from software.library.npy import load_tokens
+from software.study.chunks import Lanes
 from software.study.statistics import count_match
 
 
@@ -110,7 +112,7 @@ def test_statistics_by_default(tokens: Path) -> None:
     expected = count_match(quantize(load_tokens(tokens)), 12).as_dict()
     assert found.pop("seconds") >= 0
     del expected["seconds"]
-    settings = {"scale_group": 1, "seed": 0, "spread": False, "epsilon": 0.001,
+    settings = {"preset": None, "lanes": None, "scale_group": 1, "seed": 0, "spread": False, "epsilon": 0.001,
                 "max_iterations": 20}  # fmt: skip
     assert found == json.loads(json.dumps(expected)) | settings
     assert (found["tokens"], found["channels"], found["num_dst"]) == (60, 30, 12)
@@ -124,6 +126,15 @@ def test_options_reach_the_match(tokens: Path) -> None:
     assert found["loss_history"] == list(expected.loss_history)
     assert found["iterations"] == 2
     assert (found["seed"], found["spread"], found["scale_group"]) == (3, True, 4)
+
+
+def test_comparisons_of_a_preset(tokens: Path) -> None:
+    found = count(tokens, "--preset", "tiny")
+    lanes = Lanes(2, 2, 4, most_groups=24)
+    expected = count_match(quantize(load_tokens(tokens)), 12, lanes=lanes)
+    assert found["pairings"] == json.loads(json.dumps(expected.as_dict()["pairings"]))
+    assert found["lanes"] == asdict(lanes)
+    assert sum(found["pairings"][0]["full_chunks"]) == 24 * 6
 
 
 def test_a_summary_for_people(tokens: Path, tmp_path: Path) -> None:
@@ -140,6 +151,7 @@ BAD_STATISTICS: dict[str, tuple[list[object], str]] = {
     "no pairing": (["--max-iterations", 0], "max_iterations is 0"),
     "seed": (["--seed", -1], "seed is -1"),
     "scale group": (["--scale-group", 0], "scale_group is 0"),
+    "preset": (["--preset", "huge"], "preset is 'huge'; it must be one of tiny, demo, paper"),
 }
 
 
