@@ -110,6 +110,4 @@ def _shared(cost: JobCost) -> JobCost:
 
 
 def _part(cost: Cost) -> Cost:
-    return Cost(
-        cost.cycles / INSTANCES, -(-cost.read // INSTANCES), -(-cost.written // INSTANCES)
-    )
+    return Cost(cost.cycles / INSTANCES, -(-cost.read // INSTANCES), -(-cost.written // INSTANCES))

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cost:
-    """Attributes:
+    """A sum of them.
+
+    Attributes:
         cycles: from the stage's begin to its end.
         read: beats read from memory.
         written: beats written.

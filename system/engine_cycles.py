@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from system.cost import Cost
 from system.engine_shape import JobShape
 from system.match_statistics import MatchStatistics
-from system.memory import Memory
+from system.memory import DEFAULT_MEMORY, Memory
 from system.stages.initializing import initialize
 from system.stages.pairing import convergence, pairing_pass
 from system.stages.quantizing import quantize
@@ -39,7 +39,7 @@ class JobCost:
 
 
 def job_cost(
-    job: JobShape, statistics: MatchStatistics, memory: Memory = Memory(), *,
+    job: JobShape, statistics: MatchStatistics, memory: Memory = DEFAULT_MEMORY, *,
     host_list: bool = False, engines: int = 1,
 ) -> JobCost:  # fmt: skip
     """What a job takes: the sum of its stages, which run one after another.

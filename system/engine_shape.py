@@ -1,4 +1,4 @@
-"""What the cycle model knows of an engine and of a job: sizes, as data, and what follows of them."""
+"""What the cycle model knows of an engine and of a job: sizes, and what follows from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

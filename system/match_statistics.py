@@ -77,15 +77,21 @@ class MatchStatistics:
                 num_dst=_count(content, "num_dst"),
                 pairings=tuple(
                     PairingCount(
-                        **{name: _count(each, name) for name in _PAIRING},
-                        **{name: tuple(map(int, each.get(name, ()))) for name in _CHUNKS},
+                        _count(each, "moved"),
+                        _count(each, "compared"),
+                        _count(each, "full"),
+                        tuple(map(int, each.get("moved_chunks", ()))),
+                        tuple(map(int, each.get("full_chunks", ()))),
                     )
                     for each in content["pairings"]
                 ),
                 updates=tuple(
                     UpdateCount(
-                        **{name: _count(each, name) for name in _UPDATE},
-                        long=tuple((int(first), int(size)) for first, size in each["long"]),
+                        _count(each, "groups"),
+                        _count(each, "members"),
+                        _count(each, "moved"),
+                        _count(each, "recounted"),
+                        tuple((int(first), int(size)) for first, size in each["long"]),
                     )
                     for each in content["updates"]
                 ),
@@ -94,8 +100,7 @@ class MatchStatistics:
             ).checked()
         except (KeyError, TypeError) as error:
             raise ValueError(
-                "the statistics are not those that orbis statistics writes:"
-                f" {_what(error)}."
+                f"the statistics are not those that orbis statistics writes: {_what(error)}."
             ) from error
 
     def checked(self) -> "MatchStatistics":
@@ -114,7 +119,7 @@ class MatchStatistics:
             )
         for each in self.pairings:
             if each.moved > self.num_dst or max(each.compared, each.full) > self.num_src:
-                raise ValueError("the statistics hold a pairing of more src or slots than there are.")
+                raise ValueError("the statistics hold a pairing of too many src or slots.")
         return self
 
     def scaled(self, tokens: int, channels: int, num_dst: int) -> "MatchStatistics":
@@ -157,9 +162,6 @@ def measured(name: str) -> MatchStatistics:
 
 
 _MEASURED = files("system") / "measured"
-_PAIRING = ("moved", "compared", "full")
-_CHUNKS = ("moved_chunks", "full_chunks")
-_UPDATE = ("groups", "members", "moved", "recounted")
 
 
 def _lanes(content: Mapping[str, Any] | None) -> tuple[int, int, int] | None:

@@ -78,3 +78,7 @@ class Memory:
         queue = shape.fifo_beats / held
         bursts = self.outstanding * shape.burst_beats / (self.latency + shape.burst_beats)
         return min(1.0, clients * queue, bursts)
+
+
+DEFAULT_MEMORY = Memory()
+"""What the simulated engine has."""

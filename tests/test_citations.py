@@ -10,10 +10,9 @@ DEFINITION = ROOT / "docs" / "definition.md"
 CITED = re.compile(r"docs/definition\.md, ('[^']+'(?:(?:, | and |, and )'[^']+')*)")
 """``docs/definition.md, 'Init' and 'Convergence'``."""
 PAGES = re.compile(r"\bdocs/[\w./-]+\.(?:md|json|png|py|svg|ipynb|v|c)\b")
-CODE = re.compile(
-    r"\b(?:orbis|hw|tb|golden|software|synth|tests)/[\w./-]+\.(?:py|md|npy|hpp|cpp|vlt|j2)\b"
-)
-NAMES = re.compile(r"[`(]((?:orbis|hw|tb|golden|software|synth|tests)(?:\.[a-zA-Z]\w*)+)[`)]")
+_FOLDERS = "(?:orbis|hw|tb|golden|software|synth|system|tests)"
+CODE = re.compile(rf"\b{_FOLDERS}/[\w./-]+\.(?:py|md|npy|hpp|cpp|vlt|j2)\b")
+NAMES = re.compile(rf"[`(]({_FOLDERS}(?:\.[a-zA-Z]\w*)+)[`)]")
 """Modules and what they define, in backquotes or brackets."""
 PLACEHOLDER = re.compile(r"\b(NAME|ROOM)\b|test_NAME")
 LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -10,6 +10,7 @@ ALLOWED = {
     "golden": {"golden", "torch"},
     "hw": {"hw", "amaranth"},
     "synth": {"synth", "hw", "amaranth", "matplotlib", "pyosys"},
+    "system": {"system", "numpy"},
     "orbis": {"golden", "software"},
 }
 """Packages beside the standard library that a folder may import, its own tests excepted."""
@@ -30,12 +31,13 @@ SOFTWARE = {
 """Rooms of software that each room may import."""
 NEEDS_THE_ENGINE = {
     "library": ("library/backends/", "library/simulator/"),
-    "study": ("study/bench/",),
+    "study": ("study/bench/", "study/fullsize.py"),
     "commands": ("commands/",),
     "demo": (),
 }
 """Where each room of software imports hw: the engine's backend and simulator, the race of the
-engine's simulators, and the commands that emit its Verilog and list its presets."""
+engine's simulators, its run of full size, and the commands that emit its Verilog and list its
+presets."""
 USES_SYNTH = (
     "synth/", "software/commands/area.py", "software/commands/libraries.py",
     "software/study/figures/", "tb/runner.py",
@@ -101,7 +103,7 @@ def test_what_lies_above_the_rooms_of_hw_imports_no_stage() -> None:
 
 
 def test_only_reports_and_netlist_tests_import_synth() -> None:
-    for folder in ("orbis", "golden", "hw", "software", "synth", "tb"):
+    for folder in ("orbis", "golden", "hw", "software", "synth", "system", "tb"):
         for path in modules(folder):
             is_test = "tests" in path.parts or path.name.startswith("test_")
             if not is_test and not relative(path).startswith(USES_SYNTH):
@@ -133,7 +135,7 @@ def test_every_unit_has_a_testbench_of_its_name_in_its_room() -> None:
 def test_nothing_that_ships_imports_what_does_not() -> None:
     """No test, and none of the project's own tools."""
     tools = tuple(folder.rstrip("/").replace("/", ".") for folder in NOT_SHIPPED)
-    for folder in ("orbis", "golden", "hw", "synth", "software"):
+    for folder in ("orbis", "golden", "hw", "synth", "system", "software"):
         for path in modules(folder):
             if "tests" in path.parts or relative(path).startswith(NOT_SHIPPED):
                 continue

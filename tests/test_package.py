@@ -18,7 +18,7 @@ from software.library.extras import EXTRAS
 from tests.tree import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
-SHIPPED = ("orbis", "golden", "hw", "synth", "software")
+SHIPPED = ("orbis", "golden", "hw", "synth", "system", "software")
 CLI = "from software.commands.cli import main; main()"
 
 
@@ -172,6 +172,7 @@ def test_the_core_alone_reduces_and_matches(
         ["plan", "--model", "cogvideox-2b"],
         ["presets"],
         ["statistics", str(tokens), "--num-dst", "10", "-o", str(tmp_path / "stats.json")],
+        ["cycles"],
     ):
         ran = python(core, CLI, *words)
         assert ran.returncode == 0, f"orbis {' '.join(words)}: {ran.stderr}"

@@ -120,8 +120,9 @@ def _notes(counted: MatchStatistics, engine: EngineShape, *, scaled: bool) -> "S
         notes.append("no comparison ends early: the counts do not tell how far they go")
     elif counted.lanes != lanes:
         notes.append(
-            "how far comparisons go was counted for {} dst, {} src and {} channels at"
-            " once".format(*counted.lanes)
+            "how far comparisons go was counted for {} dst, {} src and {} channels at once".format(
+                *counted.lanes
+            )
         )
     return notes
 

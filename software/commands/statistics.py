@@ -42,8 +42,9 @@ def statistics(
     scale_group: ScaleGroup = 1,
     preset: Annotated[
         str | None,
-        typer.Option(metavar="P", help="Count how far comparisons go in the engine of this preset,"
-                     " too."),
+        typer.Option(
+            metavar="P", help="Count how far comparisons go in the engine of this preset, too."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:

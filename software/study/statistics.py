@@ -158,9 +158,7 @@ class IncrementalPairing:
         self.known.slot[dst] = slots
         self._dst = dst
         joined = int((self.known.slot[src] != before[src]).sum())
-        return PairingCount(
-            len(moved), len(seen), len(full), joined, moved_chunks, full_chunks
-        )
+        return PairingCount(len(moved), len(seen), len(full), joined, moved_chunks, full_chunks)
 
     def _chunks(self, src: Tensor, dst: Tensor, bound: Tensor | None = None) -> tuple[int, ...]:
         if self._lanes is None:

@@ -59,7 +59,7 @@ class Comparison:
         if not total:
             return chunks
         scale = chunks / (len(needed) - 1)
-        taken = chunks * needed[-1]
+        taken = float(chunks * needed[-1])
         for place, count in enumerate(needed[:-1]):
             end = max((place + 1) * scale + self.seen, self.earliest - waited)
             taken += count * min(chunks, end)

@@ -19,9 +19,9 @@ def initialize(job: JobShape, memory: Memory, *, host_list: bool = False) -> Cos
     answer with a list of the host; a token is decided on a cycle, and a slot takes two words,
     each a burst of its own: whichever is slower; and the last word's way to memory.
     """
-    slot = 2 * max(_WORD, memory.word_cycles)
     first = memory.answer + 1 if host_list else _SAMPLER
-    slots = max(job.num_dst * slot, 0 if host_list else job.tokens)
+    words = memory.words_written(2 * job.num_dst, _WORD)
+    slots = max(words, 0 if host_list else job.tokens)
     return Cost(
         REQUEST + job.entry_beats + memory.landing + first + slots + memory.landing + _TURNS,
         job.list_beats(job.num_dst) if host_list else 0,

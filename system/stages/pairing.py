@@ -36,8 +36,8 @@ def pairing_pass(
     to be spread evenly over the tokens. Lastly the tokens behind the last src are looked at, and
     memory acknowledges.
 
-    Reads: all entries, a row a src, and for each src tile the list and a row a slot. Writes: an entry
-    a src, and L where all slots are compared.
+    Reads: all entries, a row a src, and for each src tile the list and a row a slot. Writes: an
+    entry a src, and L where all slots are compared.
 
     Args:
         job: its sizes.

@@ -7,6 +7,10 @@ from system.stages.sorting import sort_words
 
 _DERIVE = 4
 """Cycles before the first stage, in which a job's sizes settle."""
+_STATISTICS, _ROWS = 9, 10
+"""Cycles to begin and to end each pass over the tokens."""
+_WEIGHT_LOAD = 62
+"""Cycles to begin and to end the weights, the largest span's way into their unit among them."""
 _RATIO_DIGITS = 16
 """Significant bits of a span, of which weights are made."""
 
@@ -35,15 +39,10 @@ def quantize(job: JobShape, memory: Memory) -> Cost:
     if engine.shared_scale:
         scales += _shared_scales(job, memory)
     else:
-        scales += Cost(
-            channels * max(_weight_cycles(job) + 1, _span_cycles(job)) + _WEIGHT_LOAD
-        )
+        scales += Cost(channels * max(_weight_cycles(job) + 1, _span_cycles(job)) + _WEIGHT_LOAD)
     row = words + (_row_latency(job) - 1 + channels * 4 // BANK_BITS if engine.shared_scale else 0)
     rows = max(job.tokens * row, values * a_beat) + memory.answer + memory.landing + _ROWS
     return Cost(_DERIVE + statistics + rows, 2 * values, job.tokens * job.row_beats) + scales
-
-
-_STATISTICS, _ROWS, _WEIGHT_LOAD = 9, 10, 62
 
 
 def _shared_scales(job: JobShape, memory: Memory) -> Cost:

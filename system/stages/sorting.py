@@ -24,9 +24,7 @@ def sort_words(job: JobShape, memory: Memory, count: int) -> Cost:
     return _sort(job, memory, count, count, job.engine.beats_of(count, RECORD_BITS), 0)
 
 
-def _sort(
-    job: JobShape, memory: Memory, count: int, keep: int, read: int, joined: int
-) -> Cost:
+def _sort(job: JobShape, memory: Memory, count: int, keep: int, read: int, joined: int) -> Cost:
     """A sort of ``count`` records of which ``keep`` are wanted.
 
     The chunks take a cycle a beat of records, and one more for each that is joined of two beats of
@@ -43,10 +41,8 @@ def _sort(
     latency = levels * (levels + 1) // 2
     drain = latency + 1 + (stride - 1) * min(chunks, latency)
     waits = memory.answer + memory.landing
-    chunk_phase = max(beats + joined, read / memory.credited(engine))
-    total = Cost(
-        _PLAN + (chunks - 1).bit_length() + chunk_phase + drain + waits, read, beats
-    )
+    chunk_phase = max(beats + joined, (read - engine.fifo_beats) / memory.credited(engine))
+    total = Cost(_PLAN + (chunks - 1).bit_length() + chunk_phase + drain + waits, read, beats)
     while stride < beats:
         total += _pass(job, memory, beats, kept, stride) + Cost(_PASS + waits)
         stride *= 2
@@ -64,9 +60,9 @@ def _pass(job: JobShape, memory: Memory, beats: int, kept: int, stride: int) -> 
         pairs += 1
     merging = written * engine.records_per_beat + _PAIR * pairs + (read - written) / 2
     burst = min(stride, engine.burst_beats)
-    bursts = read / burst * (memory.latency + burst) / memory.outstanding
-    credits = _UNEVEN * read / memory.credited(engine, 2)
-    return Cost(max(merging, bursts, credits), read, written)
+    bursts = (read / burst - memory.outstanding) * (memory.latency + burst) / memory.outstanding
+    credited = _UNEVEN * (read - 2 * engine.fifo_beats) / memory.credited(engine, 2)
+    return Cost(max(merging, bursts, credited), read, written)
 
 
 def resolve(job: JobShape, memory: Memory) -> Cost:

@@ -20,10 +20,11 @@ def update(job: JobShape, memory: Memory, count: UpdateCount) -> Cost:
 
     Cycles: the records are scanned, one each and one a group, or as fast as the read queue's
     credits let them come; meanwhile the members of changed groups are fed twice, a word of U
-    channels a cycle or as memory gives rows; and a word is written for each slot that is counted
-    anew, four for each that moves. The slowest of the three counts, and what comes before the
-    first group and after the last one. Where so many small groups follow one another that all
-    `_GROUPS` under way are such, the next group's first row is waited for.
+    channels a cycle or as memory gives rows, which hides the records that are read again; and a
+    word is written for each slot that is counted anew, four for each that moves. The slowest of
+    the three counts, and what comes before the first group and after the last one. Where so many
+    small groups follow one another that all `_GROUPS` under way are such, the next group's first
+    row is waited for.
 
     Reads: the records, and those of long groups again (`record_beats`); two rows a member. Writes:
     the words, a beat each.
@@ -31,8 +32,8 @@ def update(job: JobShape, memory: Memory, count: UpdateCount) -> Cost:
     engine = job.engine
     words = job.chunks * (engine.channel_lanes // engine.update_lanes)
     feed = 2 * count.members * max(words, memory.row_cycles(engine, job.row_beats))
-    records = record_beats(job, count.long)
-    scan = max(job.tokens + job.num_dst, records / memory.credited(engine))
+    listed = engine.beats_of(job.tokens, RECORD_BITS)
+    scan = max(job.tokens + job.num_dst, listed / memory.credited(engine))
     written = count.recounted + 4 * count.moved
     writing = written * max(_WORD, memory.word_cycles)
     groups = max(1, count.groups)
@@ -44,7 +45,7 @@ def update(job: JobShape, memory: Memory, count: UpdateCount) -> Cost:
         cycles += memory.answer + _HEAD
     return Cost(
         cycles + memory.answer + memory.landing + _winner(job) + 4 * _WORD,
-        records + 2 * count.members * job.row_beats,
+        record_beats(job, count.long) + 2 * count.members * job.row_beats,
         written,
     )
 

@@ -121,15 +121,18 @@ class PairingBench:
         self.memory = Memory(MEMORY_BYTES)
         self.weights = [0]
         self.dut.run__start.value = 0
-        self.readers = [
+        self._clients: list[ReadMemory | WriteMemory] = [
             ReadMemory(
                 self.bench, name, self.config, self.memory, latency=latency, stall=stall, seed=seed
             )
             for name in ("read_entries", "read_rows")
         ]
-        self.writer = WriteMemory(
-            self.bench, "write", self.config, self.memory, latency=latency, stall=stall, seed=seed
-        )
+        self._clients.append(
+            WriteMemory(
+                self.bench, "write", self.config, self.memory, latency=latency, stall=stall,
+                seed=seed,
+            )
+        )  # fmt: skip
         Lookup(
             self.bench,
             "weight",
@@ -138,8 +141,8 @@ class PairingBench:
 
     def stop(self) -> None:
         """Stop every neighbour, as on a reset."""
-        for each in (*self.readers, self.writer):
-            each.stop()
+        for client in self._clients:
+            client.stop()
 
     def load(self, tokens: Tokens) -> None:
         """Put the rows, the entries and the dst list into memory."""
@@ -240,12 +243,6 @@ async def exact_with_stalls(dut: object) -> None:
                 await rig.run(tokens, moved)
                 await rig.run(tokens, begins=False, pairings=number)
             tokens.check_nearest()
-
-
-def load_cycles(config: EngineConfig, sizes: Sizes, src: int) -> int:
-    """Cycles to bring a tile of src rows on chip: their beats, or their parts."""
-    per_row = max(sizes.row_beats, -(-sizes.chunks // (config.src_lanes & -config.src_lanes)))
-    return src * per_row
 
 
 @cocotb.test()

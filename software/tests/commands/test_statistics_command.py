@@ -112,8 +112,8 @@ def test_statistics_by_default(tokens: Path) -> None:
     expected = count_match(quantize(load_tokens(tokens)), 12).as_dict()
     assert found.pop("seconds") >= 0
     del expected["seconds"]
-    settings = {"preset": None, "lanes": None, "scale_group": 1, "seed": 0, "spread": False, "epsilon": 0.001,
-                "max_iterations": 20}  # fmt: skip
+    settings = {"preset": None, "lanes": None, "scale_group": 1, "seed": 0, "spread": False,
+                "epsilon": 0.001, "max_iterations": 20}  # fmt: skip
     assert found == json.loads(json.dumps(expected)) | settings
     assert (found["tokens"], found["channels"], found["num_dst"]) == (60, 30, 12)
 
