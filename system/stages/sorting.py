@@ -41,7 +41,7 @@ def _sort(job: JobShape, memory: Memory, count: int, keep: int, read: int, joine
     latency = levels * (levels + 1) // 2
     drain = latency + 1 + (stride - 1) * min(chunks, latency)
     waits = memory.answer + memory.landing
-    chunk_phase = max(beats + joined, (read - engine.fifo_beats) / memory.credited(engine))
+    chunk_phase = max(beats + joined, read / memory.credited(engine))
     total = Cost(_PLAN + (chunks - 1).bit_length() + chunk_phase + drain + waits, read, beats)
     while stride < beats:
         total += _pass(job, memory, beats, kept, stride) + Cost(_PASS + waits)
@@ -61,7 +61,7 @@ def _pass(job: JobShape, memory: Memory, beats: int, kept: int, stride: int) -> 
     merging = written * engine.records_per_beat + _PAIR * pairs + (read - written) / 2
     burst = min(stride, engine.burst_beats)
     bursts = (read / burst - memory.outstanding) * (memory.latency + burst) / memory.outstanding
-    credited = _UNEVEN * (read - 2 * engine.fifo_beats) / memory.credited(engine, 2)
+    credited = _UNEVEN * read / memory.credited(engine, 2)
     return Cost(max(merging, bursts, credited), read, written)
 
 
