@@ -165,7 +165,7 @@ async def spares_what_cannot_matter(dut: Any) -> None:
     whole = pairings * tiles * sizes.chunks
     assert sum(spared.values()) < rig.dau_cycles[Phase.PAIR_FULL] <= whole
     # Passes are abandoned where they take longer than finding their limits.
-    if sizes.chunks > Limits(config, merge_wait(config, Dau.latency(config))).cycles:
+    if sizes.chunks > Limits(config, merge_wait(config, Dau.latency)).cycles:
         assert rig.dau_cycles[Phase.PAIR_FULL] < whole
 
 

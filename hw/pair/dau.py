@@ -25,8 +25,9 @@ class DistanceElement(wiring.Component):
 
     Source: docs/definition.md, 'Distance'.
 
-    Ports: ``a``, ``b`` In: a chunk of each token; ``weight`` In: the weights of the chunk a cycle
-    before; ``valid`` In: the chunk latency - 1 cycles before counts; ``first`` In: it was the
+    Ports: ``a``, ``b`` In: a chunk of each token; ``weight`` In: the weights of the chunk
+    `weight_lag` cycles before; ``valid`` In: the chunk latency - 1 cycles before counts; ``first``
+    In: it was the
     pair's first; ``distance`` Out: the sum so far; ``limit`` In, ``beyond`` Out: ``distance`` was
     above it a cycle before.
 
@@ -50,10 +51,12 @@ class DistanceElement(wiring.Component):
             }
         )
 
-    @staticmethod
-    def latency(config: EngineConfig) -> int:
-        """Cycles from a chunk to the sum that counts it."""
-        return 3 if config.scale_group > 1 else 4
+    latency = 4
+
+    @property
+    def weight_lag(self) -> int:
+        """Cycles from a chunk to its weights: a shared one meets the sum of the squares."""
+        return 2 if self._config.scale_group > 1 else 1
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
@@ -98,7 +101,10 @@ class DistanceElement(wiring.Component):
 
     def _shared_weight(self, m: Module) -> Value:
         """One weight: sum the squares first, so that there is one multiplier a chunk."""
-        total = register(m, tree_sum(self._squares(m)), "total")
+        squares = self._squares(m)
+        half = len(squares) // 2
+        partial = [register(m, tree_sum(squares[i : i + half]), f"partial_{i}") for i in (0, half)]
+        total = register(m, partial[0] + partial[1], "total")
         return register(m, total * self.weight[0], "weighted")
 
 
@@ -113,8 +119,11 @@ class Dau(wiring.Component):
     summed up so far was above its src's limit a cycle before.
 
     The distances of a tile whose last chunk comes on cycle 0 are valid on cycle `latency`, for
-    that cycle. One chunk a cycle, tiles back to back, idle cycles anywhere; no back-pressure.
+    that cycle. One chunk a cycle, tiles back to back, idle cycles anywhere; no back-pressure. A
+    chunk is registered first: it comes from memories, which take their time.
     """
+
+    latency = DistanceElement.latency + 1
 
     def __init__(self, config: EngineConfig):
         self._config = config
@@ -136,23 +145,19 @@ class Dau(wiring.Component):
             }
         )
 
-    @staticmethod
-    def latency(config: EngineConfig) -> int:
-        """Cycles from a tile's last chunk to its distances."""
-        return DistanceElement.latency(config)
-
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        config, chunk = self._config, self.chunk.payload
-        latency = self.latency(config)
+        config, latency = self._config, self.latency
+        layout = self.chunk.payload.shape()
+        chunk = data.View(layout, delay(m, self.chunk.payload.as_value(), 1, "chunk"))
         elements = {
             (p, q): DistanceElement(config)
             for q in range(config.src_lanes)
             for p in range(config.dst_lanes)
         }
-        weight = delay(m, chunk.weight.as_value(), 1, "weight")
+        weight = delay(m, chunk.weight.as_value(), elements[0, 0].weight_lag, "weight")
         valid = delay(m, self.chunk.valid, latency - 1, "valid")
-        first = delay(m, chunk.first, latency - 1, "first")
+        first = delay(m, chunk.first, latency - 2, "first")
         for (p, q), element in elements.items():
             m.submodules[f"element_{p}_{q}"] = element
             m.d.comb += [
@@ -165,6 +170,6 @@ class Dau(wiring.Component):
                 element.limit.eq(self.limit[q]),
                 self.beyond[q][p].eq(element.beyond),
             ]
-        last = self.chunk.valid & chunk.last
+        last = self.chunk.valid & self.chunk.payload.last
         m.d.comb += self.tile.valid.eq(delay(m, last, latency, "last"))
         return m

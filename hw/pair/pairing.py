@@ -73,7 +73,7 @@ class Pairing(wiring.Component):
     @staticmethod
     def pass_cycles(config: EngineConfig) -> int:
         """Least cycles of Q src with P dst: what comes out is merged src by src."""
-        return max(LeastTwo.cycles(config), Dau.latency(config) + 2)
+        return max(LeastTwo.cycles(config), Dau.latency + 2)
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
@@ -84,7 +84,7 @@ class Pairing(wiring.Component):
         m.submodules.dst_rows = dst_rows = DstRows(config)
         m.submodules.dau = dau = Dau(config)
         m.submodules.least_two = least_two = LeastTwo(config)
-        drain = merge_wait(config, Dau.latency(config))
+        drain = merge_wait(config, Dau.latency)
         m.submodules.limits = limits = Limits(config, drain)
         m.submodules.settle = settle = Settle(config)
         m.submodules.found_mux = found_mux = LookupMux(nearest_lookup(config), 2)
@@ -257,7 +257,7 @@ class Pairing(wiring.Component):
         """1 when every pair under way is beyond its src's limit: the rest cannot matter."""
         config = self._config
         # A sum counts once the pass's first chunk is in it and has been compared.
-        settle = Dau.latency(config) + 2
+        settle = Dau.latency + 2
         age = Signal(range(settle + 1))
         abandon = Signal()
         unused = [lane >= dst.tile.payload.lanes for lane in range(config.dst_lanes)]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2, exact_log2
+from amaranth.utils import exact_log2
 
 from hw.blocks.pipeline import delay, register, tree_sum
 from hw.config import BANK_BITS, CHANNEL_WORD_BITS, LARGEST_LEVEL, LEVEL_BITS, EngineConfig
@@ -14,6 +14,8 @@ from hw.scratchpad import ScratchPort
 from hw.words import weight_lookup
 
 _BANK_SUMS = BANK_BITS // CHANNEL_WORD_BITS
+_SUMMED = 3
+"""Terms of a sum that are added in a cycle."""
 _DIGIT_BITS = LEVEL_BITS
 
 
@@ -79,9 +81,9 @@ class NearestMember(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Cycles, among them those in which a word's channels are added up by fours."""
+        """Cycles, among them those in which a word's channels are added up by threes."""
         fixed = 8 if self._config.scale_group > 1 else 9
-        return fixed + int(ceil_log2(self._config.update_lanes) + 1) // 2
+        return fixed + _sum_cycles(self._config.update_lanes)
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
@@ -233,12 +235,20 @@ class _Timed(NamedTuple):
         return delay(m, self.value, cycle - self.cycle, name)
 
 
+def _sum_cycles(terms: int) -> int:
+    """Cycles of the sum of so many terms, `_SUMMED` of them added at once."""
+    cycles = 0
+    while terms > 1:
+        terms, cycles = -(-terms // _SUMMED), cycles + 1
+    return cycles
+
+
 def _sum(m: Module, terms: Sequence[Value], cycle: int, name: str) -> _Timed:
-    """The sum of ``terms`` that are known on ``cycle``, 4 of them added a cycle."""
+    """The sum of ``terms`` that are known on ``cycle``, `_sum_cycles` later."""
     while len(terms) > 1:
         terms = [
-            register(m, tree_sum(list(terms[i : i + 4])), f"{name}_{len(terms)}_{i}")
-            for i in range(0, len(terms), 4)
+            register(m, tree_sum(list(terms[i : i + _SUMMED])), f"{name}_{len(terms)}_{i}")
+            for i in range(0, len(terms), _SUMMED)
         ]
         cycle += 1
     return _Timed(terms[0], cycle)

@@ -19,7 +19,7 @@ class Comparison:
     @property
     def latency(self) -> int:
         """Cycles of the DAU, from a comparison's last chunk to its distances."""
-        return 3 if self.job.engine.shared_scale else 4
+        return 5
 
     @property
     def merge(self) -> int:

@@ -14,7 +14,7 @@ _REQUESTS = 8
 _LISTED = 2
 """Cycles of a word of the dst list through its queue."""
 _COMPLETE = 2
-"""Cycles from a dst tile's last word to its first comparison."""
+"""Cycles from a dst tile's last word to its first chunk."""
 _FOLLOWED = 96
 """Dst tiles that are followed one by one; the others take what the later half of these takes."""
 
@@ -22,16 +22,22 @@ _FOLLOWED = 96
 class RowPort:
     """The read port of rows: so many requests under way, answered in their order."""
 
-    def __init__(self, memory: Memory):
-        self._answer = memory.answer
+    def __init__(self, memory: Memory, row_pace: float):
+        """Memory's bursts let a row end every ``row_pace`` cycles at best."""
+        self._answer, self._pace = memory.answer, row_pace
         self._backs: deque[float] = deque([-inf] * _REQUESTS, _REQUESTS)
         self._asked = -inf
 
-    def ask(self, ready: tuple[float, ...], cycles: tuple[float, ...]) -> tuple[int, float, float]:
-        """Which client's request is next, when it is made, and when its last word is there."""
+    def ask(self, ready: tuple[float, ...], cycles: tuple[int, ...]) -> tuple[int, float, float]:
+        """Which client's request is next, when it is made, and when its last word is there.
+
+        ``ready`` tells when each client, the list first, asks; ``cycles``, how long it takes then.
+        """
         at = max(self._asked + 1, self._backs[0] + 1, min(ready))
         client = next(number for number, each in enumerate(ready) if each <= at)
-        back = max(at + self._answer, self._backs[-1] + 1) + cycles[client] - 1
+        taken = cycles[client]
+        pace = max(taken, self._pace) if client else taken
+        back = max(at + self._answer + taken - 1, self._backs[-1] + pace)
         self._asked = at
         self._backs.append(back)
         return client, at, back

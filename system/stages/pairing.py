@@ -34,7 +34,7 @@ def pairing_pass(
     Cycles: for each tile of R * Q src `SrcTile.cycles`, then the pipeline is drained, and its src
     settled in `_SETTLE` cycles each, or as fast as memory acknowledges their entries. Src are taken
     to be spread evenly over the tokens. Lastly the tokens behind the last src are looked at, and
-    memory acknowledges.
+    memory acknowledges. In no case more than a beat a cycle is read.
 
     Reads: all entries, a row a src, and for each src tile the list and a row a slot. Writes: an
     entry a src, and L where all slots are compared.
@@ -68,7 +68,7 @@ def pairing_pass(
     streamed = len(sizes) * (job.list_beats(slots) + slots * job.row_beats)
     read = src * job.row_beats + divide_up(job.entry_beats + streamed, engines)
     return Cost(
-        cycles,
+        max(cycles, read),
         read,
         src + (not moved),
         busy=round(chunks),

@@ -6,7 +6,7 @@ from system.memory import Memory
 
 _PLAN, _PASS, _PAIR = 7, 5, 4
 """Cycles to start a job, to start and end a pass, and of a pair of runs."""
-_UNEVEN = 1.18
+_UNEVEN = 1.23
 """How much longer two queues take as runs are not used up evenly."""
 _LOOKUPS, _TURN = 16, 3
 """Most slots that are looked up at once, and cycles of a place besides memory's."""
@@ -61,19 +61,22 @@ def _pass(job: JobShape, memory: Memory, beats: int, kept: int, stride: int) -> 
     merging = written * engine.records_per_beat + _PAIR * pairs + (read - written) / 2
     burst = min(stride, engine.burst_beats)
     bursts = (read / burst - memory.outstanding) * (memory.latency + burst) / memory.outstanding
-    credited = _UNEVEN * read / memory.credited(engine, 2)
+    credited = 0.0
+    if read > 2 * engine.fifo_beats:  # Else the queues take all of it at once.
+        credited = _UNEVEN * read / memory.credited(engine, 2)
     return Cost(max(merging, bursts, credited), read, written)
 
 
 def resolve(job: JobShape, memory: Memory) -> Cost:
     """Put dst tokens in the place of the slots of the K pairs that are kept.
 
-    Cycles: a record a cycle, where memory answers a lookup in time; else `_LOOKUPS` at once.
+    Cycles: a record a cycle, and a beat of them, where memory answers a lookup in time; else
+    `_LOOKUPS` at once.
     """
     count = job.reduce
     if not count:
         return Cost(2)
     waits = (count - 1) // _LOOKUPS * max(0, memory.latency + 5 + _TURN - _LOOKUPS)
     beats = job.engine.beats_of(count, RECORD_BITS)
-    cycles = count + 6 + memory.answer * 2 + memory.landing + waits
+    cycles = count + max(beats, waits) + 6 + memory.answer * 2 + memory.landing
     return Cost(cycles, beats + count, beats)

@@ -68,10 +68,10 @@ class SrcTile:
         held = engine.fifo_beats * per_beat
         return self.entries_from + min(place, held) + max(0.0, place - held) / rate
 
-    def row_cycles(self, lanes: int, most: int) -> float:
+    def row_cycles(self, lanes: int, most: int) -> int:
         """Cycles of a row on its way into the banks of so many lanes."""
         parts = divide_up(self.job.chunks, skew_width(lanes, most))
-        return max(parts, self.memory.row_cycles(self.job.engine, self.job.row_beats))
+        return max(parts, self.job.row_beats)
 
     def walk(self) -> tuple[float, float]:
         """Cycles from the search's begin to the last comparison, and chunks that are compared."""
@@ -79,7 +79,7 @@ class SrcTile:
         whole_banks = engine.channel_lanes % 16 == 0
         src_row = self.row_cycles(engine.src_lanes, engine.chunks_per_beat if whole_banks else 1)
         dst_row = self.row_cycles(engine.dst_lanes, engine.chunks_per_beat)
-        port = RowPort(self.memory)
+        port = RowPort(self.memory, self.memory.row_cycles(engine, self.job.row_beats))
         walk = DstWalk(engine, self.slots, self.ring_tiles, cache(self._compared))
         found, loaded = -1.0, inf
         src = 0

@@ -1,7 +1,7 @@
 """Dst update: the sorted records are scanned, and the groups that changed are read twice."""
 
 from system.cost import Cost
-from system.engine_shape import RECORD_BITS, JobShape
+from system.engine_shape import RECORD_BITS, JobShape, divide_up
 from system.match_statistics import UpdateCount
 from system.memory import REQUEST, Memory
 
@@ -51,9 +51,11 @@ def update(job: JobShape, memory: Memory, count: UpdateCount) -> Cost:
 
 
 def _winner(job: JobShape) -> int:
-    """Cycles from a group's last word to its winner."""
-    engine = job.engine
-    return (8 if engine.shared_scale else 9) + (engine.update_lanes.bit_length()) // 2
+    """Cycles from a group's last word to its winner: a word's channels are added up by threes."""
+    terms, cycles = job.engine.update_lanes, 8 if job.engine.shared_scale else 9
+    while terms > 1:
+        terms, cycles = divide_up(terms, 3), cycles + 1
+    return cycles
 
 
 def record_beats(job: JobShape, long: tuple[tuple[int, int], ...]) -> int:

@@ -11,14 +11,14 @@ from cocotb.triggers import Timer
 from hw.blocks.lookup import Lookup
 from hw.blocks.lookup_mux import LookupMux
 from hw.config import PRESETS
-from hw.words import dst_lookup, weight_lookup
+from hw.words import weight_lookup
 from tb.runner import parameters, simulate
 from tb.streams import set_value
 
-TINY = PRESETS["tiny"]
+TINY, DEMO = PRESETS["tiny"], PRESETS["demo"]
 CONFIGS: dict[str, tuple[Lookup, int]] = {
     "two": (weight_lookup(TINY), 2),
-    "three": (dst_lookup(TINY), 3),
+    "three": (weight_lookup(DEMO), 3),
     "four": (Lookup(range(20), 40), 4),
 }
 ROUNDS = 30

@@ -88,7 +88,7 @@ async def check(dut: object, stall: float) -> None:
     for tile in tiles:
         source.put(chunks_of(config, tile))
     await source.drain()
-    await bench.cycles(Dau.latency(config) + 2)
+    await bench.cycles(Dau.latency + 2)
 
     tokens = torch.arange(config.src_lanes + config.dst_lanes)
     src, dst = tokens[: config.src_lanes], tokens[config.src_lanes :]
@@ -96,9 +96,7 @@ async def check(dut: object, stall: float) -> None:
 
     ends = lengths.cumsum(0) - 1
     last_cycles = [source.sent[int(end)][0] for end in ends]
-    assert [cycle for cycle, _ in sink.taken] == [
-        cycle + Dau.latency(config) for cycle in last_cycles
-    ]
+    assert [cycle for cycle, _ in sink.taken] == [cycle + Dau.latency for cycle in last_cycles]
 
 
 @cocotb.test()
@@ -164,7 +162,7 @@ async def tells_what_is_beyond_its_limit(dut: Any) -> None:
         limits[bench.cycle] = drawn
         told[bench.cycle] = decode(dau.beyond.shape(), unsigned(dut.beyond.value))
 
-    landed = {cycle + Dau.latency(config): place for place, (cycle, _) in enumerate(source.sent)}
+    landed = {cycle + Dau.latency: place for place, (cycle, _) in enumerate(source.sent)}
     at = None
     seen = []
     for cycle in sorted(limits)[:-1]:
@@ -191,7 +189,7 @@ async def reset_within_a_tile(dut: object) -> None:
     source.put(chunks_of(config, dropped)[:2])
     await source.drain()
     await bench.reset()
-    await bench.cycles(Dau.latency(config) + 2)
+    await bench.cycles(Dau.latency + 2)
     assert not sink.taken
 
     tile = random_tile(config, 2, generator)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 LINES = {
-    1: (("max_channels=32,", "max_channels=64,"), ("max_channels=256,", "max_channels=512,"),
+    1: (("max_channels=64,", "max_channels=128,"), ("max_channels=256,", "max_channels=512,"),
         ("channel_lanes=4,", "channel_lanes=8,")),
     2: (),
 }  # fmt: skip

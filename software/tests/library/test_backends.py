@@ -33,7 +33,11 @@ from software.library.simulator.build import build_library
 from software.library.simulator.engine import TOP, engine_library
 
 TINY = PRESETS["tiny"]
-GROUPS = (1, TINY.channel_lanes)
+CONFIGS = {
+    "tiny": TINY,
+    # Rows of 32 chunks: a pass takes longer than finding the limits by which it is abandoned.
+    "deep-shared": replace(TINY, max_channels=128, scale_group=TINY.channel_lanes),
+}
 RANDOM_CASES = 50
 
 
@@ -75,14 +79,14 @@ def values(shape: tuple[int, int], kind: str, generator: torch.Generator) -> Ten
 KINDS = ("float32", "equal", "few", "constant channels", "extremes", "small", "scales", "clusters")
 
 
-def random_case(number: int) -> Case:
+def random_case(number: int, most_channels: int = TINY.max_channels) -> Case:
     """A job drawn from its number: any size that tiny holds, K at its ends as often as between."""
     generator = torch.Generator().manual_seed(number)
 
     def draw(low: int, high: int) -> int:
         return int(torch.randint(low, high + 1, (), generator=generator))
 
-    num_tokens, channels = draw(2, TINY.max_tokens), draw(1, TINY.max_channels)
+    num_tokens, channels = draw(2, TINY.max_tokens), draw(1, most_channels)
     num_dst = draw(1, min(TINY.max_dst, num_tokens - 1))
     reduce = (0, num_tokens - num_dst, draw(0, num_tokens - num_dst))[draw(0, 2)]
     chosen = torch.randperm(num_tokens, generator=generator)[:num_dst].tolist()
@@ -143,13 +147,13 @@ def assert_equal(found: Match, expected: Match) -> None:
     assert found.iterations == expected.iterations
 
 
-@pytest.fixture(scope="module", params=GROUPS)
+@pytest.fixture(scope="module", params=CONFIGS)
 def engines(request: pytest.FixtureRequest) -> Iterator[tuple[RtlBackend, RtlBackend]]:
     """An engine with an even memory, and one whose memory stalls; they stay on between jobs."""
-    config = replace(TINY, scale_group=request.param)
+    config = CONFIGS[request.param]
     pair = (
-        RtlBackend(config, label="preset tiny"),
-        RtlBackend(config, label="preset tiny", stall=0.3, latency=37, seed=5),
+        RtlBackend(config, label=request.param),
+        RtlBackend(config, label=request.param, stall=0.3, latency=37, seed=5),
     )
     yield pair
     for engine in pair:
@@ -164,7 +168,7 @@ def check(case: Case, engines: tuple[RtlBackend, RtlBackend]) -> None:
 
 @pytest.mark.parametrize("number", range(RANDOM_CASES))
 def test_random_cases(number: int, engines: tuple[RtlBackend, RtlBackend]) -> None:
-    check(random_case(number), engines)
+    check(random_case(number, engines[0].config.max_channels), engines)
 
 
 @pytest.mark.parametrize("name", EDGES)
@@ -188,6 +192,19 @@ def test_merged_modules_change_no_result_and_no_cycle(monkeypatch: pytest.Monkey
         assert isinstance(expected, ClockedMatch)
         assert found.stage_cycles == expected.stage_cycles
     engine.close()
+
+
+def test_every_pair_is_only_slower() -> None:
+    spared, whole = RtlBackend(TINY), RtlBackend(TINY, every_pair=True)
+    case = edge_case("no room left")
+    found, expected = case.run(spared), case.run(whole)
+    assert_equal(found, expected)
+    assert isinstance(found, ClockedMatch)
+    assert isinstance(expected, ClockedMatch)
+    assert found.iterations > 2
+    assert found.stage_cycles["pair"] < expected.stage_cycles["pair"]
+    for engine in (spared, whole):
+        engine.close()
 
 
 def test_random_cases_reach_everything() -> None:
