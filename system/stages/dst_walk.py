@@ -9,7 +9,7 @@ from system.memory import Memory
 
 FETCH = 2
 """Cycles from a token to the request for its row."""
-_REQUESTS = 8
+REQUESTS = 8
 """Requests of rows and of the dst list that are under way at once."""
 _LISTED = 2
 """Cycles of a word of the dst list through its queue."""
@@ -25,7 +25,7 @@ class RowPort:
     def __init__(self, memory: Memory, row_pace: float):
         """Memory's bursts let a row end every ``row_pace`` cycles at best."""
         self._answer, self._pace = memory.answer, row_pace
-        self._backs: deque[float] = deque([-inf] * _REQUESTS, _REQUESTS)
+        self._backs: deque[float] = deque([-inf] * REQUESTS, REQUESTS)
         self._asked = -inf
 
     def ask(self, ready: tuple[float, ...], cycles: tuple[int, ...]) -> tuple[int, float, float]:

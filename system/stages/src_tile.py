@@ -8,7 +8,7 @@ from math import inf
 from system.engine_shape import JobShape, divide_up
 from system.memory import Memory
 from system.stages.comparison import Comparison
-from system.stages.dst_walk import FETCH, DstWalk, RowPort
+from system.stages.dst_walk import FETCH, REQUESTS, DstWalk, RowPort
 
 _MOST_TILES = 8
 """Tiles of short rows that the ring of dst rows may hold."""
@@ -79,7 +79,7 @@ class SrcTile:
         whole_banks = engine.channel_lanes % 16 == 0
         src_row = self.row_cycles(engine.src_lanes, engine.chunks_per_beat if whole_banks else 1)
         dst_row = self.row_cycles(engine.dst_lanes, engine.chunks_per_beat)
-        port = RowPort(self.memory, self.memory.row_cycles(engine, self.job.row_beats))
+        port = RowPort(self.memory, self._row_pace)
         walk = DstWalk(engine, self.slots, self.ring_tiles, cache(self._compared))
         found, loaded = -1.0, inf
         src = 0
@@ -101,6 +101,14 @@ class SrcTile:
                     loaded = back + 1
                     walk.compare_up_to(loaded)
         return walk.end()
+
+    @property
+    def _row_pace(self) -> float:
+        """Least cycles of a row, sustained, as far as memory is concerned."""
+        engine, beats = self.job.engine, self.job.row_beats
+        if REQUESTS * self.memory.bursts(engine, beats) <= self.memory.outstanding:
+            return beats
+        return self.memory.row_cycles(engine, beats)
 
     def _compared(self, waited: int) -> tuple[float, float]:
         """Cycles and chunks of a dst tile that was waited for so long."""

@@ -235,10 +235,10 @@ def test_options_that_exclude_each_other(tokens: Path, tmp_path: Path) -> None:
     ("shape", "num_dst", "rule"),
     [
         ((65, 8), 4, "65 tokens, but the engine holds at most 64"),
-        ((9, 33), 4, "33 channels, but the engine holds at most 32"),
+        ((9, 65), 4, "65 channels, but the engine holds at most 64"),
         ((1025, 8), 4, "1025 tokens, but the engine holds at most 64"),
         ((60, 8), 33, "33 dst tokens, but the engine holds at most 32"),
-        ((9, 30_000), 4, "30000 channels, but the engine holds at most 32"),
+        ((9, 30_000), 4, "30000 channels, but the engine holds at most 64"),
     ],
 )
 def test_capacity(

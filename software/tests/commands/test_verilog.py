@@ -78,7 +78,8 @@ def test_the_example_instantiates_it(folder: Path, tmp_path: Path) -> None:
     engine = tmp_path / "engine.v"
     engine.write_text((folder / "orbis_tiny.v").read_text().replace("orbis_tiny", "orbis_demo"))
     example = ROOT / "docs" / "orbis_top.v"
-    flags = ("--lint-only", "-Wall", *(f"-Wno-{name}" for name in ACCEPTED), "-GBUS_BYTES=8")
+    bus = f"-GBUS_BYTES={PRESETS['tiny'].bus_bytes}"
+    flags = ("--lint-only", "-Wall", *(f"-Wno-{name}" for name in ACCEPTED), bus)
     subprocess.run(
         ["verilator", *flags, "--top-module", "orbis_top", str(example), str(engine)],
         check=True, env=verilator_environment(),
