@@ -124,11 +124,11 @@ DERIVED = {
     },
     "paper": {
         "token_bits": 17, "count_bits": 17, "slot_bits": 16, "channel_bits": 12,
-        "distance_bits": 28, "loss_bits": 45, "sum_bits": 20, "lanes": 896,
-        "levels_per_beat": 32, "values_per_beat": 8, "records_per_beat": 2,
-        "chunks_per_beat": 2, "max_row_beats": 96, "max_token_row_beats": 384, "max_chunks": 192,
-        "chunk_records": 4, "list_beats": 33_792, "resident_src": 70, "scratch_banks": 14,
-        "scratch_depth": 960,
+        "distance_bits": 28, "loss_bits": 45, "sum_bits": 20, "lanes": 512,
+        "levels_per_beat": 64, "values_per_beat": 16, "records_per_beat": 4,
+        "chunks_per_beat": 4, "max_row_beats": 48, "max_token_row_beats": 192, "max_chunks": 192,
+        "chunk_records": 4, "list_beats": 16_896, "resident_src": 64, "scratch_banks": 8,
+        "scratch_depth": 1536,
     },
 }  # fmt: skip
 

@@ -46,7 +46,7 @@ class DatmBench:
         self.memory = Memory(MEMORY_BYTES)
         self.cycles: Counter[Any] = Counter()
         self.dau_cycles: Counter[Any] = Counter()
-        self._memory_is = {"latency": latency, "stall": stall}
+        self._latency, self._stall = latency, stall
         self._clients: list[ReadMemory | WriteMemory] = []
         dut.run__start.value = 0
         cocotb.start_soon(self._count())
@@ -70,7 +70,10 @@ class DatmBench:
             client.stop()
         await self.bench.reset()
         self._clients = [
-            kind(self.bench, name, self.config, self.memory, **self._memory_is)
+            kind(
+                self.bench, name, self.config, self.memory,
+                latency=self._latency, stall=self._stall,
+            )
             for kind, name in (
                 (ReadMemory, "read_a"), (ReadMemory, "read_b"), (WriteMemory, "write"),
             )
