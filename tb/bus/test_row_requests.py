@@ -74,5 +74,5 @@ def test_row_requests(name: str) -> None:
 
 
 def test_a_row_longer_than_a_request_is_refused() -> None:
-    with pytest.raises(ValueError, match="max_row_beats is 65536, but must be at most 65535"):
-        RowRequests(CONFIG, 2, 65536)
+    with pytest.raises(ValueError, match="max_row_beats is 1048576, but must be at most 1048575"):
+        RowRequests(CONFIG, 2, 1 << 20)
