@@ -1,6 +1,6 @@
 """Quantizer: levels of token values, a pipelined division a lane."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,6 +12,9 @@ from hw.quantize.lanes import level_word, trail, values_of
 
 _REACH = SPAN_BITS + 1
 """Bits of R less or more than anything as large."""
+
+_STEPS = max(LEVEL_BITS - 1, 2)
+"""Cycles from twice the difference to the last bit of a level but one: a bit each, at least two."""
 
 
 class QuantizerLane(wiring.Component):
@@ -42,7 +45,7 @@ class QuantizerLane(wiring.Component):
     @classmethod
     def latency(cls, config: EngineConfig) -> int:
         """Cycles from a value to its level: a bit of it a cycle from the span on."""
-        return cls.span_cycle(config) + LEVEL_BITS
+        return cls.span_cycle(config) + _STEPS + 1
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
@@ -66,7 +69,7 @@ class QuantizerLane(wiring.Component):
             )
         )
         span = trail(m, self.span, 1, "span_of_doubled")
-        is_zero = trail(m, ~self.span.any(), LEVEL_BITS - 1, "is_zero")
+        is_zero = trail(m, ~self.span.any(), _STEPS, "is_zero")
 
         # 15 times it is 16 times it less once; the three terms become two without a carry.
         fits = ~doubled[-1]
@@ -90,6 +93,7 @@ class QuantizerLane(wiring.Component):
         level = trail(m, fits, 1, "top_level")
 
         # Below the place of R, shifted by its bit, a rest stays as it is.
+        changed: Value = rest
         for bit in reversed(range(LEVEL_BITS - 2)):
             span = trail(m, span, 1, f"span_of_{bit + 1}")
             fits = ~rest[-1]
@@ -100,7 +104,8 @@ class QuantizerLane(wiring.Component):
             if bit:
                 rest = trail(m, Cat(kept, changed), 1, f"rest_{bit}")
                 level = trail(m, level, 1, f"level_{bit}")
-        level = Cat(~changed[-1], level)
+        if LEVEL_BITS > 1:
+            level = Cat(~changed[-1], level)
         m.d.comb += self.level.eq(trail(m, Mux(is_zero, 0, level), 1, "level"))
         return m
 
