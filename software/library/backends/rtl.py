@@ -1,7 +1,6 @@
 """The simulated engine as a backend: what a driver of the real one would do, over its registers."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,21 +13,19 @@ from golden import validate
 from golden.options import MatchOptions
 from golden.qe import TokenFormat, quantize, round_to_format
 from golden.spread import spread
-from hw.bus.registers import (
-    ID,
-    STAGES,
-    VERSION,
-    counter_member,
-    job_fields,
-    job_registers,
-    masks,
-    offsets,
-    serves,
-)
+from hw.bus.registers import STAGES
 from hw.config import EngineConfig
 from hw.regions import JobSizes
 from software.library.backends import Progress
+from software.library.backends.checkpoint import Checkpoint
 from software.library.backends.clocked_match import ClockedMatch
+from software.library.backends.driver import (
+    OFFSETS,
+    acknowledge,
+    identify,
+    read_counter,
+    register_writes,
+)
 from software.library.backends.layout import Layout
 from software.library.backends.presets import check_capacity, preset_config
 from software.library.errors import SimulationError
@@ -38,9 +35,6 @@ from software.library.simulator.engine import engine_library, waves_wanted
 
 _SLICE = 200_000
 """Cycles between two reports of progress."""
-
-_OFFSETS = offsets()
-_MASKS = masks()
 
 
 class RtlBackend:
@@ -59,6 +53,8 @@ class RtlBackend:
         seed: of the stalls.
         every_pair: whether the engine computes every pair of every pairing, and keeps no distance
             from the pairing before. The matches are the same.
+        checkpoints: folder for the state of the job under way, kept every few minutes, from which
+            the same job of a later process goes on. Each job starts a simulation of its own then.
         progress: called now and then while a job runs.
 
     Raises:
@@ -74,13 +70,14 @@ class RtlBackend:
         stall: float = 0.0,
         seed: int = 0,
         every_pair: bool = False,
+        checkpoints: Path | None = None,
         progress: Progress | None = None,
     ):
         require("rtl")
         self.config = config
         self._label = label
         self._latency, self._stall, self._seed = latency, stall, seed
-        self._every_pair = every_pair
+        self._every_pair, self._checkpoints = every_pair, checkpoints
         self._progress = progress
         self.simulator: Simulator | None = None
         """The simulation, from the first job on."""
@@ -147,12 +144,16 @@ class RtlBackend:
         bits = rounded.contiguous().view(torch.int16).cpu().numpy().view(np.uint16)
         with self._lock:
             try:
+                if self._checkpoints is not None:
+                    self.close()
                 simulator = self._powered(layout.size)
                 layout.put_tokens(simulator.memory, bits)
                 if first is not None:
                     layout.put_dst(simulator.memory, first)
                 before = simulator.beats
-                self._run(simulator, layout, reduce, options)
+                writes = list(register_writes(layout, reduce, options, every_pair=self._every_pair))
+                limit = self._limit(layout.job, options.max_iterations)
+                self._run(simulator, writes, limit, self._checkpoint(writes, bits, first))
                 return self._result(simulator, layout, reduce, before)
             except BaseException:
                 # An interrupt, too, may leave a job under way, whose registers take no other.
@@ -181,46 +182,46 @@ class RtlBackend:
                 library, memory_bytes, latency=self._latency, stall=self._stall, seed=self._seed,
                 waves=waves,
             )  # fmt: skip
-            self._identify(simulator)
+            identify(simulator, self.config)
         return self.simulator
 
-    def _identify(self, simulator: Simulator) -> None:
-        """Refuse an engine that this driver was not made for."""
-        for name, value in (("ID", ID), ("CONFIG_HASH", self.config.hash)):
-            found = simulator.read_register(_OFFSETS[name])
-            if found != value:
-                raise SimulationError(
-                    f"register {name} reads {found:#010x}; it must be {value:#010x}, as the"
-                    " driver was made for."
-                )
-        found = simulator.read_register(_OFFSETS["VERSION"])
-        if not serves(found):
-            raise SimulationError(
-                f"register VERSION reads {found:#010x}; the driver was made for {VERSION:#010x},"
-                " and needs its major number and no lower minor one."
-            )
+    def _checkpoint(
+        self, writes: list[tuple[int, int]], bits: np.ndarray[Any, Any], first: list[int] | None
+    ) -> Checkpoint | None:
+        """The state that is kept of a job, where any is."""
+        if self._checkpoints is None:
+            return None
+        memory = (self._latency, self._stall, self._seed)
+        library = engine_library(self.config, self._label).name
+        parts = (repr((library, memory, writes, first)).encode(), bits.tobytes())
+        return Checkpoint(self._checkpoints, parts)
 
     def _run(
-        self, simulator: Simulator, layout: Layout, reduce: int, options: MatchOptions
+        self,
+        simulator: Simulator,
+        writes: list[tuple[int, int]],
+        limit: int,
+        checkpoint: Checkpoint | None,
     ) -> None:
-        """Start a job and wait for its interrupt."""
-        for offset, value in register_writes(layout, reduce, options, every_pair=self._every_pair):
-            simulator.write_register(offset, value)
-        limit, begun = self._limit(layout.job, options.max_iterations), simulator.cycles
+        """Start a job, or go on with it, and wait for its interrupt."""
+        begun = 0 if checkpoint else simulator.cycles
+        if checkpoint is None or not checkpoint.restore(simulator):
+            for offset, value in writes:
+                simulator.write_register(offset, value)
         while not simulator.run(_SLICE):
             spent = simulator.cycles - begun
             if spent > limit:
-                status = simulator.read_register(_OFFSETS["STATUS"])
+                status = simulator.read_register(OFFSETS["STATUS"])
                 raise SimulationError(
                     f"the engine has not finished after {spent} cycles; STATUS reads {status:#x}."
                 )
             if self._progress is not None:
-                self._progress(spent, simulator.read_register(_OFFSETS["PAIRINGS"]))
-        simulator.write_register(_OFFSETS["INTERRUPT"], _MASKS["INTERRUPT.pending"])
-        status = simulator.read_register(_OFFSETS["STATUS"])
-        if status != _MASKS["STATUS.done"]:
-            names = [name for name, mask in _MASKS.items() if status & mask and "STATUS" in name]
-            raise SimulationError(f"the engine ended with {', '.join(names) or 'no status'}.")
+                self._progress(spent, simulator.read_register(OFFSETS["PAIRINGS"]))
+            if checkpoint:
+                checkpoint.keep(simulator)
+        acknowledge(simulator)
+        if checkpoint:
+            checkpoint.remove()
 
     def _limit(self, job: JobSizes, pairings: int) -> int:
         """Cycles that no job of its size takes: many times what it should, memory included."""
@@ -235,55 +236,18 @@ class RtlBackend:
     def _result(
         self, simulator: Simulator, layout: Layout, reduce: int, before: tuple[int, int]
     ) -> ClockedMatch:
-        iterations = simulator.read_register(_OFFSETS["PAIRINGS"])
+        iterations = simulator.read_register(OFFSETS["PAIRINGS"])
         records = layout.records(simulator.memory, reduce)
         return ClockedMatch(
             **{name: torch.from_numpy(column) for name, column in records.items()},
             medoids=torch.from_numpy(layout.dst(simulator.memory)),
             loss_history=layout.history(simulator.memory, iterations),
             iterations=iterations,
-            cycles=_counter(simulator, "total"),
-            stage_cycles={stage: _counter(simulator, stage) for stage in STAGES},
-            busy_cycles=_counter(simulator, "dau"),
+            cycles=read_counter(simulator, "total"),
+            stage_cycles={stage: read_counter(simulator, stage) for stage in STAGES},
+            busy_cycles=read_counter(simulator, "dau"),
             beats=(simulator.beats[0] - before[0], simulator.beats[1] - before[1]),
         )
-
-
-def register_writes(
-    layout: Layout, reduce: int, options: MatchOptions, *, every_pair: bool = False
-) -> Iterator[tuple[int, int]]:
-    """Offsets and values that start a job, in order.
-
-    Args:
-        layout: its sizes, and where its regions lie.
-        reduce: K.
-        options: how it starts and when it stops; with ``init``, the DST region holds the list.
-        every_pair: whether every pairing computes every pair.
-    """
-    job = layout.job
-    values = {
-        "TOKENS": job.tokens,
-        "CHANNELS": job.channels,
-        "NUM_DST": job.num_dst,
-        "REDUCE": reduce,
-        "SEED": options.seed,
-        "EPSILON": options.epsilon_q16,
-        "MAX_PAIRINGS": options.max_iterations,
-    } | {f"{name}_ADDRESS": place.address for name, place in layout.places.items()}
-    for register in job_registers():
-        value = values[register.name]
-        for number, (_, offset) in enumerate(register.word_names):
-            yield offset, value >> 32 * number & 0xFFFF_FFFF
-    chosen = {"host_init": options.init is not None, "every_pair": every_pair}
-    fields = ["start", "interrupt_enable", *(f.name for f in job_fields() if chosen[f.name])]
-    yield _OFFSETS["CONTROL"], sum(_MASKS[f"CONTROL.{field}"] for field in fields)
-
-
-def _counter(simulator: Simulator, counter: str) -> int:
-    """A cycle counter: reading its lower word keeps the upper one."""
-    name = counter_member(counter).upper()
-    low = simulator.read_register(_OFFSETS[f"{name}_LO"])
-    return low | simulator.read_register(_OFFSETS[f"{name}_HI"]) << 32
 
 
 def _next_waves() -> Path:

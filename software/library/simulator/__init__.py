@@ -118,6 +118,24 @@ class Simulator:
             raise SimulationError(f"the design broke the AXI4 protocol: {fault}.")
         return bool(status == _INTERRUPT)
 
+    def save(self, path: Path) -> None:
+        """Write the whole simulation, its memory with it, to a file.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if not self._library.orbis_save(self._handle, str(path).encode()):
+            raise OSError(f"{path} cannot be written to")
+
+    def restore(self, path: Path) -> None:
+        """Go on from where a simulation of the same library and memory was saved.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        if not self._library.orbis_restore(self._handle, str(path).encode()):
+            raise OSError(f"{path} cannot be read")
+
     def _check(self, code: int, offset: int) -> None:
         if code:
             what = "gave no response" if code < 0 else f"answered with response {code}"
@@ -136,6 +154,8 @@ def _load(path: Path) -> ctypes.CDLL:
         "orbis_run": (ctypes.c_int, [handle, u64]),
         "orbis_write_register": (ctypes.c_int, [handle, u32, u32]),
         "orbis_read_register": (ctypes.c_int, [handle, u32, ctypes.POINTER(u32)]),
+        "orbis_save": (ctypes.c_bool, [handle, ctypes.c_char_p]),
+        "orbis_restore": (ctypes.c_bool, [handle, ctypes.c_char_p]),
         "orbis_cycles": (u64, [handle]),
         "orbis_beats_read": (u64, [handle]),
         "orbis_beats_written": (u64, [handle]),

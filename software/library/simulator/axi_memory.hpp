@@ -73,6 +73,25 @@ class AxiMemory {
         }
     }
 
+    // All that the future depends on, but the pins: the model has those.
+    template <typename Archive>
+    void exchange(Archive& archive) {
+        archive(content);
+        archive(beats_read);
+        archive(beats_written);
+        archive(random);
+        archive(beat_taken);
+        archive(response_taken);
+        archive(turn);
+        for (auto& queue : reads) archive(queue);
+        archive(writes);
+        archive(responses);
+        archive(early);
+        archive(held_ar);
+        archive(held_aw);
+        archive(held_w);
+    }
+
     std::vector<uint8_t> content;
     Referee referee;
     uint64_t beats_read = 0, beats_written = 0;

@@ -10,10 +10,10 @@ from software.library.errors import SetupError
 from software.library.simulator.steps import run_steps
 
 _FOLDER = Path(__file__).parent
-_SOURCES = ("harness.cpp", "axi_memory.hpp", "protocol.hpp")
-_VERILATOR = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert",
-              "--output-split", "20000", "--prefix", "Engine", "-Wno-fatal", "-Wno-lint",
-              "-Wno-style")  # fmt: skip
+_SOURCES = ("harness.cpp", "axi_memory.hpp", "protocol.hpp", "state.hpp")
+_VERILATOR = ("--cc", "-O3", "--savable", "--x-assign", "fast", "--x-initial", "fast",
+              "--no-assert", "--output-split", "20000", "--prefix", "Engine", "-Wno-fatal",
+              "-Wno-lint", "-Wno-style")  # fmt: skip
 _COMPILER = ("-std=c++17", "-pipe", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-w",
              "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", "-DVM_TRACE_FST=0",
              "-DVM_TRACE_SAIF=0")  # fmt: skip
@@ -74,7 +74,8 @@ def compile_library(
     runtime = Path(environment["VERILATOR_ROOT"]) / "include"
     flags = [*_COMPILER, f"-DVM_TRACE={int(waves)}", f"-DVM_TRACE_VCD={int(waves)}",
              f"-I{model}", f"-I{_FOLDER}", f"-I{runtime}", f"-I{runtime / 'vltstd'}"]  # fmt: skip
-    names = ["verilated.cpp", "verilated_threads.cpp", *(["verilated_vcd_c.cpp"] if waves else [])]
+    names = ["verilated.cpp", "verilated_threads.cpp", "verilated_save.cpp",
+             *(["verilated_vcd_c.cpp"] if waves else [])]  # fmt: skip
     # Large files first, so that no core is left with one at the end.
     files = sorted(model.glob("*.cpp"), key=lambda file: -file.stat().st_size)
     files = [_FOLDER / "harness.cpp", *files, *(runtime / name for name in names)]

@@ -8,6 +8,7 @@
 
 #include "Engine.h"
 #include "axi_memory.hpp"
+#include "state.hpp"
 #include "verilated.h"
 #if VM_TRACE
 #include "verilated_vcd_c.h"
@@ -95,6 +96,25 @@ class Harness {
         return -1;
     }
 
+    // Writes or reads the whole simulation; returns whether the file was there to open. One that
+    // was kept of another design ends the process.
+    template <typename Stream>
+    bool exchange(const char* path) {
+        Stream stream;
+        stream.open(path);
+        if (!stream.isOpen()) return false;
+        orbis::Archive<Stream> archive(stream);
+        if constexpr (std::is_same_v<Stream, VerilatedSave>) {
+            stream << *top;
+        } else {
+            stream >> *top;
+        }
+        archive(cycle);
+        memory.exchange(archive);
+        stream.close();
+        return true;
+    }
+
    private:
     // What the control pins showed at the last clock edge.
     struct Lite {
@@ -160,6 +180,12 @@ EXPORT int orbis_write_register(Harness* harness, uint32_t address, uint32_t val
 }
 EXPORT int orbis_read_register(Harness* harness, uint32_t address, uint32_t* value) {
     return harness->read_register(address, *value);
+}
+EXPORT bool orbis_save(Harness* harness, const char* path) {
+    return harness->exchange<VerilatedSave>(path);
+}
+EXPORT bool orbis_restore(Harness* harness, const char* path) {
+    return harness->exchange<VerilatedRestore>(path);
 }
 EXPORT uint64_t orbis_cycles(const Harness* harness) { return harness->cycle; }
 EXPORT uint64_t orbis_beats_read(const Harness* harness) { return harness->memory.beats_read; }

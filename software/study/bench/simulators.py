@@ -19,8 +19,9 @@ from golden.options import MatchOptions
 from hw.config import PRESETS, EngineConfig
 from hw.engine import DatmEngine
 from hw.regions import JobSizes
+from software.library.backends.driver import register_writes
 from software.library.backends.layout import Layout
-from software.library.backends.rtl import RtlBackend, register_writes
+from software.library.backends.rtl import RtlBackend
 from software.library.terminal import print_table
 from tb.bench_engine import RATES
 from tb.runner import BUILD, simulate

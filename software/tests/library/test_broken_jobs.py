@@ -45,7 +45,7 @@ def in_the_result(engine: RtlBackend, broken: pytest.MonkeyPatch) -> None:
 
 def in_identification(engine: RtlBackend, broken: pytest.MonkeyPatch) -> None:
     engine.close()
-    broken.setattr(engine, "_identify", raises(KeyboardInterrupt()))
+    broken.setattr(rtl, "identify", raises(KeyboardInterrupt()))
 
 
 def in_the_build(engine: RtlBackend, broken: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def test_the_next_job_is_right(
 def test_an_engine_that_was_not_identified_runs_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not in a second try either."""
     engine = RtlBackend(TINY)
-    monkeypatch.setattr(RtlBackend, "_identify", raises(SimulationError("it is another.")))
+    monkeypatch.setattr(rtl, "identify", raises(SimulationError("it is another.")))
     for _ in range(2):
         with pytest.raises(SimulationError, match="another"):
             random_case(3).run(engine)

@@ -1,0 +1,94 @@
+"""What a driver of the engine does over its registers."""
+
+from collections.abc import Iterator
+
+from golden.options import MatchOptions
+from hw.bus.registers import (
+    ID,
+    VERSION,
+    counter_member,
+    job_fields,
+    job_registers,
+    masks,
+    offsets,
+    serves,
+)
+from hw.config import EngineConfig
+from software.library.backends.layout import Layout
+from software.library.errors import SimulationError
+from software.library.simulator import Simulator
+
+OFFSETS = offsets()
+"""Of each register, by its name."""
+_MASKS = masks()
+
+
+def identify(simulator: Simulator, config: EngineConfig) -> None:
+    """Refuse an engine that this driver was not made for.
+
+    Raises:
+        SimulationError: it is of another kind, config or version.
+    """
+    for name, value in (("ID", ID), ("CONFIG_HASH", config.hash)):
+        found = simulator.read_register(OFFSETS[name])
+        if found != value:
+            raise SimulationError(
+                f"register {name} reads {found:#010x}; it must be {value:#010x}, as the"
+                " driver was made for."
+            )
+    found = simulator.read_register(OFFSETS["VERSION"])
+    if not serves(found):
+        raise SimulationError(
+            f"register VERSION reads {found:#010x}; the driver was made for {VERSION:#010x},"
+            " and needs its major number and no lower minor one."
+        )
+
+
+def register_writes(
+    layout: Layout, reduce: int, options: MatchOptions, *, every_pair: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Offsets and values that start a job, in order.
+
+    Args:
+        layout: its sizes, and where its regions lie.
+        reduce: K.
+        options: how it starts and when it stops; with ``init``, the DST region holds the list.
+        every_pair: whether every pairing computes every pair.
+    """
+    job = layout.job
+    values = {
+        "TOKENS": job.tokens,
+        "CHANNELS": job.channels,
+        "NUM_DST": job.num_dst,
+        "REDUCE": reduce,
+        "SEED": options.seed,
+        "EPSILON": options.epsilon_q16,
+        "MAX_PAIRINGS": options.max_iterations,
+    } | {f"{name}_ADDRESS": place.address for name, place in layout.places.items()}
+    for register in job_registers():
+        value = values[register.name]
+        for number, (_, offset) in enumerate(register.word_names):
+            yield offset, value >> 32 * number & 0xFFFF_FFFF
+    chosen = {"host_init": options.init is not None, "every_pair": every_pair}
+    fields = ["start", "interrupt_enable", *(f.name for f in job_fields() if chosen[f.name])]
+    yield OFFSETS["CONTROL"], sum(_MASKS[f"CONTROL.{field}"] for field in fields)
+
+
+def acknowledge(simulator: Simulator) -> None:
+    """Take the interrupt of a job that has ended.
+
+    Raises:
+        SimulationError: it did not end well.
+    """
+    simulator.write_register(OFFSETS["INTERRUPT"], _MASKS["INTERRUPT.pending"])
+    status = simulator.read_register(OFFSETS["STATUS"])
+    if status != _MASKS["STATUS.done"]:
+        names = [name for name, mask in _MASKS.items() if status & mask and "STATUS" in name]
+        raise SimulationError(f"the engine ended with {', '.join(names) or 'no status'}.")
+
+
+def read_counter(simulator: Simulator, counter: str) -> int:
+    """A cycle counter: reading its lower word keeps the upper one."""
+    name = counter_member(counter).upper()
+    low = simulator.read_register(OFFSETS[f"{name}_LO"])
+    return low | simulator.read_register(OFFSETS[f"{name}_HI"]) << 32
