@@ -287,8 +287,8 @@ PRESETS: dict[str, EngineConfig] = {
     ),
     "paper": EngineConfig(
         max_tokens=67_584, max_channels=3_072, max_dst=33_792, dst_lanes=4, src_lanes=8,
-        channel_lanes=16, src_groups=8, bus_bytes=32, scale_group=16, quantize_lanes=2,
-        update_lanes=8, sorter_width=4, burst_beats=4, fifo_beats=8,
+        channel_lanes=16, src_groups=10, bus_bytes=32, scale_group=16, quantize_lanes=2,
+        update_lanes=4, sorter_width=2, burst_beats=4, fifo_beats=8,
     ),
 }  # fmt: skip
 """Named configs, by size: unit tests, the small video DiT, and the paper's two models."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -92,8 +92,10 @@ class Datm(wiring.Component):
         # By phase: who reads on port A, who reads on port B, who writes.
         pair = (pairing.read_entries, pairing.read_rows, pairing.write)
         sort = (topk.read_a, topk.read_b, topk.write)
+        coming = sequencer.coming
         self._share_memory(
             m,
+            coming,
             {
                 Phase.QUANTIZE: (qe.read, None, qe.write),
                 Phase.SORT_CHANNELS: sort,
@@ -114,18 +116,20 @@ class Datm(wiring.Component):
         }
         m.submodules.scratchpad = scratchpad = Scratchpad(config, 3)
         scratch = {phase: stage.scratch for phase, stage in tables.items()}
-        self._take_turns(m, scratchpad.select, scratchpad.user, scratch)
+        self._take_turns(m, coming, scratchpad.select, scratchpad.user, scratch)
         weight = {phase: stage.weight for phase, stage in tables.items() if stage is not qe}
         m.submodules.weight_mux = weight_mux = LookupMux(weight_lookup(config), 2)
-        self._take_turns(m, weight_mux.select, weight_mux.asker, weight)
+        self._take_turns(m, coming, weight_mux.select, weight_mux.asker, weight)
         self._keep_weights(m, qe.weight, weight_mux.table)
 
         job = derive(m, config, order)
         m.d.comb += [stage.job.eq(job) for stage in (qe, initialize, pairing, update)]
-        bad = is_bad(config, order)
-        moves = self.phase == Phase.PAIR_MOVED
+        with m.If(self.phase == Phase.DERIVE):
+            m.d.sync += self.bad_job.eq(is_bad(config, order))
+        moves = Signal()
+        m.d.sync += moves.eq(coming == Phase.PAIR_MOVED)
         m.d.comb += [
-            sequencer.bad_job.eq(bad),
+            sequencer.bad_job.eq(self.bad_job),
             sequencer.nonfinite.eq(qe.nonfinite),
             sequencer.stop.eq(convergence.stop),
             sequencer.moved.eq(update.moved != 0),
@@ -154,9 +158,13 @@ class Datm(wiring.Component):
             resolve.records_address.eq(job.records_address),
             resolve.dst_address.eq(job.dst_address),
         ]
-        rows_alone = (self.phase == Phase.QUANTIZE) | (self.phase == Phase.INIT)
-        rows_beside_lists = moves | (self.phase == Phase.PAIR_FULL) | (self.phase == Phase.UPDATE)
-        m.d.comb += self.prompt.eq(Cat(rows_alone, rows_beside_lists))
+        with m.Switch(coming):
+            with m.Case(Phase.QUANTIZE, Phase.INIT):
+                m.d.sync += self.prompt.eq(0b01)
+            with m.Case(Phase.PAIR_MOVED, Phase.PAIR_FULL, Phase.UPDATE):
+                m.d.sync += self.prompt.eq(0b10)
+            with m.Default():
+                m.d.sync += self.prompt.eq(0)
         # What is sorted is settled in the phase before, in which the sorter starts.
         pairs = (self.phase == Phase.UPDATE) | (self.phase == Phase.SORT_PAIRS)
         with m.If((self.phase == Phase.QUANTIZE) | (self.phase == Phase.SORT_CHANNELS)):
@@ -175,11 +183,11 @@ class Datm(wiring.Component):
             m.d.sync += self.moved.eq(update.moved)
         with m.If(self.run.start):
             m.d.sync += [
-                self.bad_job.eq(bad), self.nonfinite.eq(0), self.pairings.eq(0), self.moved.eq(0),
+                self.bad_job.eq(0), self.nonfinite.eq(0), self.pairings.eq(0), self.moved.eq(0),
             ]  # fmt: skip
         return m
 
-    def _share_memory(self, m: Module, owners: dict[Any, tuple[Any, ...]]) -> None:
+    def _share_memory(self, m: Module, coming: Signal, owners: dict[Any, tuple[Any, ...]]) -> None:
         """Give the memory ports to the stages whose phase it is."""
         read, write = ReadClient(self._config), WriteClient(self._config)
         ports = ((read, self.read_a), (read, self.read_b), (write, self.write))
@@ -188,19 +196,25 @@ class Datm(wiring.Component):
             by_phase = {phase: row[which] for phase, row in owners.items() if row[which]}
             m.submodules[name] = mux = ClientMux(signature, len({*map(id, by_phase.values())}))
             wiring.connect(m, mux.port, wiring.flipped(port))
-            self._take_turns(m, mux.select, mux.client, by_phase)
+            self._take_turns(m, coming, mux.select, mux.client, by_phase)
 
-    def _take_turns(self, m: Module, select: Signal, places: Any, by_phase: dict[Any, Any]) -> None:
-        """Connect each client to a place of a mux, which its phases select."""
+    def _take_turns(
+        self, m: Module, coming: Signal, select: Signal, places: Any, by_phase: dict[Any, Any]
+    ) -> None:
+        """Connect each client to a place of a mux, which its phases select.
+
+        The selection is a register of its own: found from the phase, it would come late to paths
+        that run through a mux from one stage to another.
+        """
         numbers: dict[int, int] = {}
         for client in by_phase.values():
             if id(client) not in numbers:
                 numbers[id(client)] = len(numbers)
                 wiring.connect(m, client, places[numbers[id(client)]])
-        with m.Switch(self.phase):
+        with m.Switch(coming):
             for phase, client in by_phase.items():
                 with m.Case(phase):
-                    m.d.comb += select.eq(numbers[id(client)])
+                    m.d.sync += select.eq(numbers[id(client)])
 
     def _keep_weights(self, m: Module, weight: Any, lookup: wiring.PureInterface) -> None:
         """Keep the weights that the quantiser finds."""

@@ -18,11 +18,12 @@ class Sequencer(wiring.Component):
     convergence check says stop or an update moves no slot; then sort the pairs and resolve their
     dst. A pairing after an update has two passes: over the slots that moved, then, for the src that
     need it, over all; the first pairing, and each with ``every_pair``, has the second alone. A bad
-    job or a value that is not finite ends the job at once.
+    job ends when its sizes have been derived, one with a value that is not finite after quantise.
 
     Ports:
-        ``run`` In `Handshake`; ``phase`` Out.
-        ``bad_job`` In, of the sizes at start; ``nonfinite`` In, with quantize's done.
+        ``run`` In `Handshake`; ``phase`` Out, and ``coming`` Out: the phase of the next cycle, so
+            that what it selects can be a register.
+        ``bad_job`` In, from 2 cycles after start on; ``nonfinite`` In, with quantize's done.
         ``quantize``, ``initialize``, ``pair``, ``converge``, ``sort``, ``update``, ``resolve`` Out
             `Handshake`; the phase of each begins in the cycle after its start. ``pair`` makes both
             passes of a pairing. ``sort`` serves ``sort_channels`` In `Handshake` of the quantiser,
@@ -40,6 +41,7 @@ class Sequencer(wiring.Component):
             {
                 "run": In(Handshake()),
                 "phase": Out(Phase),
+                "coming": Out(Phase),
                 "bad_job": In(1),
                 "nonfinite": In(1),
                 "sort_channels": In(Handshake()),
@@ -56,21 +58,24 @@ class Sequencer(wiring.Component):
         derived = Signal(range(DERIVE_CYCLES + 1))
 
         def enter(phase: Any, stage: wiring.PureInterface | None = None) -> None:
-            m.d.sync += self.phase.eq(phase)
+            m.d.comb += self.coming.eq(phase)
             if stage is not None:
                 m.d.comb += stage.start.eq(1)
 
+        m.d.comb += self.coming.eq(self.phase)
+        m.d.sync += self.phase.eq(self.coming)
         with m.Switch(self.phase):
             with m.Case(Phase.IDLE):
                 m.d.sync += derived.eq(0)
-                with m.If(self.run.start & self.bad_job):
-                    enter(Phase.DONE)
-                with m.Elif(self.run.start):
+                with m.If(self.run.start):
                     enter(Phase.DERIVE)
             with m.Case(Phase.DERIVE):
                 m.d.sync += derived.eq(derived + 1)
                 with m.If(derived == DERIVE_CYCLES):
-                    enter(Phase.QUANTIZE, self.quantize)
+                    with m.If(self.bad_job):
+                        enter(Phase.DONE)
+                    with m.Else():
+                        enter(Phase.QUANTIZE, self.quantize)
             with m.Case(Phase.QUANTIZE):
                 with m.If(self.sort_channels.start):
                     enter(Phase.SORT_CHANNELS, self.sort)

@@ -57,6 +57,7 @@ def map_design(
     cache: Path | None = None,
     with_verilog: bool = False,
     ended: Ended | None = None,
+    jobs: int | None = None,
 ) -> MappedDesign:
     """Map the module ``top`` of a design and all that is in it.
 
@@ -66,8 +67,9 @@ def map_design(
         top: a module of the design.
         flow: how; for 1 ns, module by module, by default.
         cache: folder that keeps what each module came to, by its text, library and flow.
-        with_verilog: whether the mapped modules are wanted as Verilog; then nothing is kept.
+        with_verilog: whether the mapped modules are wanted as Verilog.
         ended: called as each module that was not kept is mapped.
+        jobs: modules that are mapped side by side; one a core by default.
 
     Raises:
         ValueError: full adders are asked for that the library has not, or a memory that is no
@@ -81,8 +83,8 @@ def map_design(
     held = {name: macros(module) for name, module in sources.items()}
     if flow.flat:
         held = {top: _all(sources, held, top)}
-    kept = Cache(None if with_verilog else cache)
-    results = _results(sources, list(held), flow, library, kept, with_verilog, ended)
+    kept = Cache(cache)
+    results = _results(sources, list(held), flow, library, kept, with_verilog, ended, jobs)
     chosen = {name: choose(results[name], flow, library) for name in held}
     modules = {name: _module(name, chosen[name], sources, library, held[name]) for name in held}
     return MappedDesign(library, top, modules, flow)
@@ -119,8 +121,9 @@ def _results(
     cache: Cache,
     with_verilog: bool,
     ended: Ended | None,
+    jobs: int | None,
 ) -> dict[str, list[Mapping]]:
-    """The mappings of each module, from the cache or else from Yosys, one process a core."""
+    """The mappings of each module, from the cache or else from Yosys, a process each."""
     texts = {
         name: to_text(list(sources.values()) if flow.flat else _alone(name, sources))
         for name in names
@@ -134,8 +137,8 @@ def _results(
     results = {
         name: [Mapping(*each) for each in kept] for name in names if (kept := cache.get(keys[name]))
     }
-    cores, processes = len(os.sched_getaffinity(0)), yosys.Processes()
-    with ThreadPoolExecutor(cores) as pool:
+    jobs, processes = jobs or len(os.sched_getaffinity(0)), yosys.Processes()
+    with ThreadPoolExecutor(jobs) as pool:
         running = {
             pool.submit(
                 map_module,

@@ -31,16 +31,17 @@ SOFTWARE = {
 """Rooms of software that each room may import."""
 NEEDS_THE_ENGINE = {
     "library": ("library/backends/", "library/simulator/"),
-    "study": ("study/bench/", "study/fullsize.py"),
+    "study": ("study/bench/", "study/exploration/", "study/fullsize.py"),
     "commands": ("commands/",),
     "demo": (),
 }
 """Where each room of software imports hw: the engine's backend and simulator, the race of the
-engine's simulators, its run of full size, and the commands that emit its Verilog and list its
-presets."""
+engine's simulators, its run of full size, the engines of an exploration, and the commands that emit
+its Verilog and list its presets."""
 USES_SYNTH = (
-    "synth/", "software/commands/area.py", "software/commands/libraries.py",
-    "software/study/figures/", "tb/runner.py",
+    "synth/", "software/commands/area.py", "software/commands/explore.py",
+    "software/commands/libraries.py", "software/study/exploration/", "software/study/figures/",
+    "tb/runner.py",
 )  # fmt: skip
 """Who imports synth beside tests: what reports area, and testbenches that run on mapped cells."""
 NOT_SHIPPED = ("software/study/bench/", "software/study/figures/")

@@ -9,8 +9,8 @@ from amaranth.utils import ceil_log2
 class Unpacker(wiring.Component):
     """Cuts rows of whole beats into words, and drops what pads a row's last beat.
 
-    Ports: ``words`` In: words of a row, at least 1, constant while rows come; ``beat`` In stream
-    of ``beat_bits``; ``word`` Out stream of ``data`` (word_bits), ``index`` (in the row), ``first``
+    Ports: ``words`` In: words of a row, at least 1, constant while rows come and in the cycle
+    before; ``beat`` In stream of ``beat_bits``; ``word`` Out stream of ``data`` (word_bits), ``index`` (in the row), ``first``
     and ``last`` (of the row).
 
     Word 0 is a beat's lowest bits. Words leave in the cycle in which their beat is offered
@@ -35,6 +35,8 @@ class Unpacker(wiring.Component):
         m = Module()
         word = self.word.payload
         index = Signal.like(word.index)
+        last_index = Signal.like(word.index)
+        m.d.sync += last_index.eq(self.words - 1)
         position = index[: ceil_log2(self._words_per_beat)]
 
         m.d.comb += [
@@ -42,7 +44,7 @@ class Unpacker(wiring.Component):
             word.data.eq(self.beat.payload.word_select(position, len(word.data))),
             word.index.eq(index),
             word.first.eq(index == 0),
-            word.last.eq(index == self.words - 1),
+            word.last.eq(index == last_index),
         ]
         end_of_beat = word.last | (position == self._words_per_beat - 1)
         m.d.comb += self.beat.ready.eq(self.word.ready & end_of_beat)

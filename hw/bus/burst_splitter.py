@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from hw.blocks.stream_register import StreamRegister
 from hw.bus.client import Request
 from hw.config import REQUEST_BITS, EngineConfig
 
@@ -27,10 +28,11 @@ class BurstSplitter(wiring.Component):
     stream of `Burst`; ``busy`` Out: some of what was accepted has not left yet.
 
     The first burst of a request taken on cycle 0 is valid from cycle `latency`. A burst a cycle,
-    also across requests; the next request is taken when the last burst of the one before is cut.
+    also across requests, of which two wait for the last burst of the one before. No path runs from
+    a client through a splitter, nor back.
     """
 
-    latency = 2
+    latency = StreamRegister.latency + 2
 
     def __init__(self, config: EngineConfig):
         self._config = config
@@ -49,6 +51,9 @@ class BurstSplitter(wiring.Component):
         beat_shift = exact_log2(config.bus_bytes)
         line_shift = beat_shift + room_bits
 
+        m.submodules.waiting = waiting = StreamRegister(Request(config))
+        wiring.connect(m, wiring.flipped(self.request), waiting.i)
+        request = waiting.o
         active = Signal()
         address = Signal(config.address_bits)
         left = Signal(REQUEST_BITS)  # Beats still to be cut, less one.
@@ -61,8 +66,8 @@ class BurstSplitter(wiring.Component):
         m.d.comb += [
             ends.eq((left[room_bits:] == 0) & (left[:room_bits] <= room)),
             step.eq(~self.burst.valid | self.burst.ready),
-            self.request.ready.eq(~active | (step & ends)),
-            self.busy.eq(active | self.burst.valid),
+            request.ready.eq(~active | (step & ends)),
+            self.busy.eq(request.valid | active | self.burst.valid),
         ]
         with m.If(step):
             line = address[line_shift:]
@@ -73,10 +78,10 @@ class BurstSplitter(wiring.Component):
                 address.eq(Cat(Const(0, line_shift), (line + 1)[: len(line)])),
                 left.eq(left - room - 1),
             ]
-        with m.If(self.request.ready):
+        with m.If(request.ready):
             m.d.sync += [
-                active.eq(self.request.valid),
-                address.eq(self.request.payload.address),
-                left.eq(self.request.payload.beats - 1),
+                active.eq(request.valid),
+                address.eq(request.payload.address),
+                left.eq(request.payload.beats - 1),
             ]
         return m

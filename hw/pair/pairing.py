@@ -112,8 +112,6 @@ class Pairing(wiring.Component):
             src.moved.eq(self.moved),
             src.every_pair.eq(self.every_pair),
             dst.job.eq(job),
-            dst.address.eq(Mux(self.moved, job.moved_address, job.dst_address)),
-            dst.length.eq(Mux(self.moved, self.num_moved, job.num_dst)),
             settle.count.eq(src.count),
             settle.moved.eq(self.moved),
             settle.entries_address.eq(job.entries_address),
@@ -121,6 +119,10 @@ class Pairing(wiring.Component):
             words.word.valid.eq(settle.word.valid | history),
             words.word.payload.eq(settle.word.payload),
             settle.word.ready.eq(words.word.ready),
+        ]
+        m.d.sync += [
+            dst.address.eq(Mux(self.moved, job.moved_address, job.dst_address)),
+            dst.length.eq(Mux(self.moved, self.num_moved, job.num_dst)),
         ]
         with m.If(history):
             m.d.comb += [
@@ -138,6 +140,8 @@ class Pairing(wiring.Component):
         with m.FSM():
             # The next pass may start with the done of this one.
             with m.State("IDLE"), m.If(self.run.start):
+                m.next = "SIZE"
+            with m.State("SIZE"):
                 m.next = "START"
             with m.State("START"):
                 m.d.comb += [src.start.eq(1), dst.begin.eq(1), settle.clear.eq(self.begins)]

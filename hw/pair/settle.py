@@ -33,7 +33,7 @@ class Settle(wiring.Component):
     Ports:
         ``known`` In, always-ready stream of `known_src`: kept until it comes again.
         ``group_slot`` In `Lookup` and ``bound`` In `bound_lookup`: the slot and the bound of a src
-        as they are kept; not while the unit is run.
+        as they are kept; not while ``known`` comes or the unit is run.
         ``run`` In `Handshake`: settle src 0 to ``count`` In - 1, at least one; done as ``word``
         takes the last. ``moved`` In, constant meanwhile; ``entries_address`` In.
         ``found`` Out `nearest_lookup`.
@@ -45,7 +45,7 @@ class Settle(wiring.Component):
     """
 
     src_cycles = 5
-    loss_latency = 2
+    loss_latency = 3
 
     def __init__(self, config: EngineConfig):
         self._config = config
@@ -83,18 +83,25 @@ class Settle(wiring.Component):
         slots_write, rest_write = slots.write_port(), rest.write_port()
         index = Signal(src_index(config))
         busy = Signal()
+        # Nothing is asked for while src come, so each memory has one port.
+        slots_address = Signal(src_index(config))
+        rest_address = Signal(src_index(config))
         m.d.comb += [
             slots_write.en.eq(self.known.valid),
-            slots_write.addr.eq(known.index),
+            slots_write.addr.eq(slots_address),
             slots_write.data.eq(known.entry.slot),
             rest_write.en.eq(self.known.valid),
-            rest_write.addr.eq(known.index),
+            rest_write.addr.eq(rest_address),
             rest_write.data.token.eq(known.token),
             rest_write.data.loss.eq(known.entry.loss),
             rest_write.data.bound.eq(known.entry.bound),
-            slots_read.addr.eq(Mux(busy, index, self.group_slot.index)),
+            slots_address.eq(
+                Mux(self.known.valid, known.index, Mux(busy, index, self.group_slot.index))
+            ),
+            slots_read.addr.eq(slots_address),
             self.group_slot.entry.eq(slots_read.data),
-            rest_read.addr.eq(Mux(busy, index, self.bound.index)),
+            rest_address.eq(Mux(self.known.valid, known.index, Mux(busy, index, self.bound.index))),
+            rest_read.addr.eq(rest_address),
             self.bound.entry.eq(rest_read.data.bound),
             self.found.index.eq(index),
         ]
@@ -149,9 +156,16 @@ class Settle(wiring.Component):
                         m.next = "IDLE"
         counted = Signal(config.distance_bits)
         counts = self.word.valid & self.word.ready & ~written.full
-        m.d.sync += [counted.eq(Mux(counts, written.loss, 0)), self.loss.eq(self.loss + counted)]
+        # The upper bits follow a cycle later, so that no carry runs through all of them.
+        low, high = self.loss[: len(counted)], self.loss[len(counted) :]
+        carry = Signal()
+        m.d.sync += [
+            counted.eq(Mux(counts, written.loss, 0)),
+            Cat(low, carry).eq(low + counted),
+            high.eq(high + carry),
+        ]
         with m.If(self.clear):
-            m.d.sync += self.loss.eq(0)
+            m.d.sync += [self.loss.eq(0), carry.eq(0)]
         return m
 
     def _choose(

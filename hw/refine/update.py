@@ -22,7 +22,7 @@ from hw.scratchpad import ScratchPort
 from hw.words import dst_word, entry, weight_lookup
 
 _GROUPS_UNDER_WAY = 4
-_ROWS_IN_FLIGHT = 32
+_ROWS_IN_FLIGHT = 8
 
 
 class Update(wiring.Component):
@@ -46,7 +46,7 @@ class Update(wiring.Component):
         ``write`` Out `WriteClient` of ENTRIES, DST and MOVED.
 
     Cycles: `RunReader.scan_cycles` for the records, and meanwhile `group_cycles` of each changed
-    group of 3 members or more, where memory keeps up. Rows are requested up to 32 ahead, and up to
+    group of 3 members or more, where memory keeps up. Rows are requested up to 8 ahead, and up to
     4 groups are under way at once.
     """
 
@@ -110,12 +110,13 @@ class Update(wiring.Component):
         return m
 
     def _request_rows(self, m: Module, members: stream.Interface) -> None:
-        """Request each member's row; its place is multiplied in one cycle and added in the next."""
+        """Request each member's row: taken in one cycle, multiplied in the next, and then added."""
         config, job, request = self._config, self.job, self.read_rows.request
+        token = Signal(config.token_bits)
         beat = Signal(config.token_bits + len(job.row_beats))
-        multiplied = Signal()
+        taken, multiplied = Signal(), Signal()
         free = ~request.valid | request.ready
-        m.d.comb += members.ready.eq(~multiplied | free)
+        m.d.comb += members.ready.eq(~taken)
         with m.If(free):
             m.d.sync += [
                 request.valid.eq(multiplied),
@@ -124,11 +125,10 @@ class Update(wiring.Component):
                 ),
                 request.payload.beats.eq(job.row_beats),
             ]
-        with m.If(members.ready):
-            m.d.sync += [
-                multiplied.eq(members.valid),
-                beat.eq(members.payload.token * job.row_beats),
-            ]
+        with m.If(~multiplied | free):
+            m.d.sync += [multiplied.eq(taken), beat.eq(token * job.row_beats), taken.eq(0)]
+        with m.If(~taken):
+            m.d.sync += [token.eq(members.payload.token), taken.eq(members.valid)]
 
     def _feed(self, m: Module, members: stream.Interface, nearest: NearestMember) -> None:
         """Join each row's words with what is known of its member."""

@@ -9,6 +9,7 @@ from software.commands import (
     area,
     cycles,
     evaluate,
+    explore,
     generate,
     libraries,
     match,
@@ -68,6 +69,7 @@ app.command()(plan.plan)
 app.command()(tokens.tokens)
 app.command()(statistics.statistics)
 app.command()(cycles.cycles)
+app.command()(explore.explore)
 
 
 def main() -> None:

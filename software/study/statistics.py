@@ -24,6 +24,9 @@ from golden.update import update
 from software.study.chunks import Lanes, chunks_needed
 from software.study.two_nearest import TwoNearest, two_nearest
 
+Watch = Callable[[Points, Tensor, Tensor, Tensor | None], None]
+"""``watch(points, src, dst, bound)``, called before each pass, with what `chunks_needed` takes."""
+
 LEAST_MEMBERS = 3
 """Members of a group that may move its dst: of two, both are as near to their mean."""
 KEPT_MEMBERS = 128
@@ -123,6 +126,7 @@ class IncrementalPairing:
         points: the token set.
         lanes: how src and slots meet in the engine; None where it is not of interest.
         every_pair: forget all that is known before each pairing.
+        watch: called before each pass.
 
     Attributes:
         known: of each token [N], its least distance (less its own squared norm), the slot that has
@@ -130,9 +134,15 @@ class IncrementalPairing:
     """
 
     def __init__(
-        self, points: Points, lanes: Lanes | None = None, *, every_pair: bool = False
+        self,
+        points: Points,
+        lanes: Lanes | None = None,
+        *,
+        every_pair: bool = False,
+        watch: Watch | None = None,
     ) -> None:
         self._points, self._lanes, self._every_pair = points, lanes, every_pair
+        self._watch = watch
         self._dst: Tensor | None = None
         self.known = TwoNearest.none(len(points.tokens))
 
@@ -161,6 +171,8 @@ class IncrementalPairing:
         return PairingCount(len(moved), len(seen), len(full), joined, moved_chunks, full_chunks)
 
     def _chunks(self, src: Tensor, dst: Tensor, bound: Tensor | None = None) -> tuple[int, ...]:
+        if self._watch is not None:
+            self._watch(self._points, src, dst, bound)
         if self._lanes is None:
             return ()
         return chunks_needed(self._points, src, dst, self._lanes, bound)
@@ -243,6 +255,7 @@ def count_match(
     *,
     lanes: Lanes | None = None,
     every_pair: bool = False,
+    watch: Watch | None = None,
 ) -> Statistics:
     """Match tokens as golden.datm does, and count what the incremental engine would do.
 
@@ -253,6 +266,7 @@ def count_match(
         progress: called with what was done, after each pairing.
         lanes: count how far the engine's comparisons go, too.
         every_pair: count an engine that keeps no distance from the pairing before.
+        watch: called before each pass.
 
     Raises:
         ValueError: any of the above out of its range.
@@ -261,7 +275,7 @@ def count_match(
     begun = time.perf_counter()
     points = Points(tokens)
     dst = _first_dst(points, num_dst, options)
-    incremental = IncrementalPairing(points, lanes, every_pair=every_pair)
+    incremental = IncrementalPairing(points, lanes, every_pair=every_pair, watch=watch)
     changed = ChangedGroups(len(points.tokens), num_dst)
     history: list[int] = []
     pairings: list[PairingCount] = []

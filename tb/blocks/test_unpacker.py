@@ -63,6 +63,7 @@ async def check(dut: object, source_stall: float, sink_stall: float) -> tuple[So
     ends: list[int] = []
     for words in [*range(1, parameters()["max_words"] + 1), 1]:
         bench.dut.words.value = words
+        await bench.cycles()
         for _ in range(8):
             beats, row_words, counts = row(pick, words)
             source.put(beats)

@@ -16,11 +16,13 @@ class GoldenBackend:
     Attributes:
         bits: 4, or None to match tokens as floats.
         scale_group: G, channels that share a scale; only for 4 bits.
+        weight_bits: of a channel's weight; only for 4 bits.
         preset: names an engine; what that engine cannot hold is then refused here as well.
     """
 
     bits: int | None = 4
     scale_group: int = 1
+    weight_bits: int = 8
     preset: str | None = None
 
     def prepare(self) -> None:
@@ -43,4 +45,5 @@ class GoldenBackend:
             check_capacity(config, num_tokens, channels, num_dst, options.max_iterations)
         if self.bits is None:
             return datm.match(tokens, num_dst, reduce, options, bits=None)
-        return datm.match(quantize(tokens, scale_group=self.scale_group), num_dst, reduce, options)
+        quantized = quantize(tokens, scale_group=self.scale_group, weight_bits=self.weight_bits)
+        return datm.match(quantized, num_dst, reduce, options)
