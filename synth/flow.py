@@ -55,7 +55,7 @@ def map_design(
     top: str = TOP,
     flow: Flow | None = None,
     cache: Path | None = None,
-    with_verilog: bool = False,
+    with_netlist: bool = False,
     ended: Ended | None = None,
     jobs: int | None = None,
 ) -> MappedDesign:
@@ -67,7 +67,7 @@ def map_design(
         top: a module of the design.
         flow: how; for 1 ns, module by module, by default.
         cache: folder that keeps what each module came to, by its text, library and flow.
-        with_verilog: whether the mapped modules are wanted as Verilog.
+        with_netlist: whether the mapped modules themselves are wanted.
         ended: called as each module that was not kept is mapped.
         jobs: modules that are mapped side by side; one a core by default.
 
@@ -84,7 +84,7 @@ def map_design(
     if flow.flat:
         held = {top: _all(sources, held, top)}
     kept = Cache(cache)
-    results = _results(sources, list(held), flow, library, kept, with_verilog, ended, jobs)
+    results = _results(sources, list(held), flow, library, kept, with_netlist, ended, jobs)
     chosen = {name: choose(results[name], flow, library) for name in held}
     modules = {name: _module(name, chosen[name], sources, library, held[name]) for name in held}
     return MappedDesign(library, top, modules, flow)
@@ -119,7 +119,7 @@ def _results(
     flow: Flow,
     library: Library,
     cache: Cache,
-    with_verilog: bool,
+    with_netlist: bool,
     ended: Ended | None,
     jobs: int | None,
 ) -> dict[str, list[Mapping]]:
@@ -131,7 +131,7 @@ def _results(
     common: list[str | bytes] = [_FORMAT, yosys.VERSION, *side_files(library).values()]
     common += library.files
     keys = {
-        name: Cache.key([*common, *passes(name, flow, library), text])
+        name: Cache.key([*common, *passes(name, flow, library, with_netlist=with_netlist), text])
         for name, text in texts.items()
     }
     results = {
@@ -146,7 +146,7 @@ def _results(
                 texts[name],
                 flow,
                 library,
-                with_verilog=with_verilog,
+                with_netlist=with_netlist,
                 processes=processes,
             ): name
             for name in names
@@ -200,7 +200,7 @@ def _module(
         macros=held,
         children=children,
         holds_full_adders=blind,
-        verilog=result.verilog,
+        netlist=result.netlist,
         path=_path(*result.path, sources[name]) if result.path and not blind else None,
     )
 

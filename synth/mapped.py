@@ -52,7 +52,7 @@ class MappedModule:
         children: instances by module name.
         holds_full_adders: whether some of its cells are full adders, which hide its paths.
         path: its longest path; None if it has no gates, or holds full adders.
-        verilog: the module of library cells, its memories as they were; empty if not wanted.
+        netlist: RTLIL of its library cells, its memories black boxes; empty if not wanted.
     """
 
     name: str
@@ -63,7 +63,7 @@ class MappedModule:
     children: dict[str, int]
     holds_full_adders: bool
     path: LongestPath | None
-    verilog: str = field(repr=False)
+    netlist: str = field(repr=False)
 
 
 @dataclass(frozen=True)

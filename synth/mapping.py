@@ -67,12 +67,12 @@ class Mapping(NamedTuple):
     Attributes:
         cells: how many it holds, by type.
         path: its longest path: ps, and the nets at its ends; None if it has no gates.
-        verilog: the mapped module, its memories as they were; empty if it was not wanted.
+        netlist: RTLIL of the mapped module, its memories black boxes; empty if it was not wanted.
     """
 
     cells: dict[str, int]
     path: tuple[float, str, str] | None
-    verilog: str
+    netlist: str
 
     @property
     def delay(self) -> float:
@@ -80,7 +80,7 @@ class Mapping(NamedTuple):
         return self.path[0] if self.path else 0.0
 
 
-def passes(name: str, flow: Flow, library: Library, *, with_verilog: bool = False) -> list[str]:
+def passes(name: str, flow: Flow, library: Library, *, with_netlist: bool = False) -> list[str]:
     """The passes that map module ``name`` of the design that is read from ``design.il``."""
     liberty = " ".join(f"-liberty {file}" for file in _library_files(library))
     script = [
@@ -108,8 +108,8 @@ def passes(name: str, flow: Flow, library: Library, *, with_verilog: bool = Fals
             "opt_clean",
             f"tee -q -o {aim}.json stat -json",
         ]
-        if with_verilog:
-            script += [*memories.FROM_BLACK_BOXES, f"write_verilog -noattr {aim}.v"]
+        if with_netlist:
+            script.append(f"write_rtlil {aim}.il")
     return script
 
 
@@ -119,7 +119,7 @@ def map_module(
     flow: Flow,
     library: Library,
     *,
-    with_verilog: bool = False,
+    with_netlist: bool = False,
     processes: yosys.Processes | None = None,
 ) -> list[Mapping]:
     """Map one module every way, in a process of its own, so that no other has a say in it.
@@ -130,7 +130,7 @@ def map_module(
             where they are to be flattened.
         flow: how.
         library: to what.
-        with_verilog: whether the mapped modules are wanted as Verilog.
+        with_netlist: whether the mapped modules themselves are wanted.
         processes: those that Yosys' is one of.
 
     Raises:
@@ -143,13 +143,13 @@ def map_module(
         for file, text in ({"design.il": design} | side_files(library)).items():
             (work / file).write_text(text)
         write_library(work, library)
-        script = passes(name, flow, library, with_verilog=with_verilog)
+        script = passes(name, flow, library, with_netlist=with_netlist)
         yosys.run(script, work, log.hear, processes)
         for aim in _ABC:
             counts = json.loads((work / f"{aim}.json").read_text())["modules"]
             path = log.paths.get(aim)
-            verilog = (work / f"{aim}.v").read_text() if with_verilog else ""
-            mappings.append(Mapping(counts[f"\\{name}"]["num_cells_by_type"], path, verilog))
+            netlist = (work / f"{aim}.il").read_text() if with_netlist else ""
+            mappings.append(Mapping(counts[f"\\{name}"]["num_cells_by_type"], path, netlist))
     return mappings
 
 

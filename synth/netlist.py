@@ -13,7 +13,9 @@ from hw.emit.verilog import modules_of
 from synth import yosys
 from synth.flow import map_design
 from synth.liberty import Library
+from synth.mapped import MappedDesign
 from synth.mapping import Flow, write_library
+from synth.memories import FROM_BLACK_BOXES
 
 
 def netlist(component: wiring.Component, name: str, library: Library, flow: Flow) -> str:
@@ -26,8 +28,26 @@ def netlist(component: wiring.Component, name: str, library: Library, flow: Flow
         flow: how it is mapped.
     """
     modules = modules_of(component, name)
-    design = map_design(modules, library, top=name, flow=flow, with_verilog=True)
-    return "".join(module.verilog for module in design.modules.values()) + _models(library)
+    design = map_design(modules, library, top=name, flow=flow, with_netlist=True)
+    return _verilog(design) + _models(library)
+
+
+def netlist_readers(design: MappedDesign, work: Path) -> list[str]:
+    """Write the mapped modules into a folder; returns the passes that read them."""
+    files = []
+    for number, module in enumerate(design.modules.values()):
+        (work / f"mapped{number}.il").write_text(module.netlist)
+        files.append(f"read_rtlil mapped{number}.il")
+    return files
+
+
+def _verilog(design: MappedDesign) -> str:
+    """The modules of cells, whose memories behave again."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        reading = netlist_readers(design, work)
+        yosys.run([*reading, *FROM_BLACK_BOXES, "write_verilog -noattr mapped.v"], work)
+        return (work / "mapped.v").read_text()
 
 
 def _models(library: Library) -> str:

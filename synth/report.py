@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from synth.joined import Joined
 from synth.liberty import Library
 from synth.mapped import Endpoint, MappedDesign, short_path
 from synth.scaling import AREA, instance_share, scale_area
@@ -107,10 +108,7 @@ def summarise(design: MappedDesign) -> Summary:
     scaled: dict[int, float] = {}
     if node is not None:
         sram = _sram(design, node)
-        scaled = {
-            other: (scale_area(design.area, node, other) + _sram(design, other)) / 1e6
-            for other in AREA
-        }
+        scaled = _scaled_mm2(design, design.area, node)
     return Summary(
         library=library.name,
         nand2=library.nand2.area,
@@ -131,6 +129,11 @@ def summarise(design: MappedDesign) -> Summary:
             m.path.delay > design.flow.period_ns * 1000 for m in design.modules.values() if m.path
         ),
     )
+
+
+def _scaled_mm2(design: MappedDesign, logic: float, node: int) -> dict[int, float]:
+    """Cells and macros together by node, where the cells are of one."""
+    return {other: (scale_area(logic, node, other) + _sram(design, other)) / 1e6 for other in AREA}
 
 
 def _sram(design: MappedDesign, node: int) -> float:
@@ -154,6 +157,18 @@ def as_json(design: MappedDesign) -> dict[str, Any]:
             for macro, count in sorted(design.macros.items(), key=lambda item: -item[0].bits)
         ],
         "caveats": caveats(design),
+    }
+
+
+def joined_as_json(design: MappedDesign, joined: Joined) -> dict[str, Any]:
+    """A design's sums with all cells sized as one, and its longest path across modules."""
+    node = node_of(design.library)
+    return {
+        "logic": joined.area,
+        "scaled_mm2": {} if node is None else _scaled_mm2(design, joined.area, node),
+        "delay": joined.path.delay,
+        "start": str(joined.path.start),
+        "end": str(joined.path.end),
     }
 
 

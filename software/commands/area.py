@@ -46,6 +46,10 @@ def area(
         bool, typer.Option("--flat", help="Make all one module first: minutes longer, but paths and"
                            " optimisation cross modules.")
     ] = False,
+    joined: Annotated[
+        bool, typer.Option("--joined", help="Also join the modules as they were mapped, size all"
+                           " as one, and time the paths across modules.")
+    ] = False,
     full_adders: Annotated[
         bool, typer.Option("--full-adders", help="Use the library's full adders: smaller, but the"
                            " modules that hold some are not timed.")
@@ -75,11 +79,14 @@ def area(
     from synth import report
     from synth.builtin import builtin_library
     from synth.flow import TOP, find_unit
+    from synth.joined import join
     from synth.liberty import read_library
     from synth.mapping import Flow
     from synth.memories import FLIP_FLOP_WORDS
     from synth.scaling import BUDGET_SHARE
 
+    if joined and (flat or full_adders or unit is not None):
+        raise ValueError("--joined is of the whole engine, without --flat, --full-adders, --unit.")
     config = preset_config(preset, scale_group)
     flow = Flow(period, flat, full_adders)
     files = [file for path in liberty or [] for file in liberty_files(path)]
@@ -89,7 +96,10 @@ def area(
     with console.status("Writing the engine's netlist."):
         modules = modules_of(DatmEngine(config), TOP)
     top = TOP if unit is None else find_unit(modules, unit)
-    design = map_with_progress(modules, library, flow, top)
+    design = map_with_progress(modules, library, flow, top, with_netlist=joined)
+    if joined:
+        with console.status("Joining the modules."):
+            whole = report.joined_as_json(design, join(design))
     listed = report.rows(design)
     if json_output is not None:
         made_from = {
@@ -102,7 +112,8 @@ def area(
             "liberty": [path.name for path in liberty or []] or ["built in"],
             "flip_flop_words": FLIP_FLOP_WORDS,
         }
-        write_json(json_output, {"made_from": made_from, **report.as_json(design)})
+        found = {"made_from": made_from, **report.as_json(design)}
+        write_json(json_output, {**found, "joined": whole} if joined else found)
     if plot_output is not None:
         with replacing(plot_output) as partial:
             report.plot(partial, design)
@@ -135,6 +146,13 @@ def area(
         lines["of an ORBIS instance"] = (
             f"{summary.share_of_instance:.2%} (the paper engine's budget: {BUDGET_SHARE:.1%})"
         )
+    if joined:
+        lines["joined"] = (
+            f"{whole['logic']:,.0f} um2 of cells, sized as one; longest path {whole['delay']:.0f}"
+            f" ps, {whole['start']} to {whole['end']}"
+        )
+        for node, mm2 in whole["scaled_mm2"].items():
+            lines[f"joined, {node} nm"] = f"{mm2:.4f} mm2"
     print_summary(lines)
     for caveat in report.caveats(design):
         print_line(f"* {caveat}")
@@ -155,7 +173,12 @@ def liberty_files(path: Path) -> list[Path]:
 
 
 def map_with_progress(
-    modules: "Sequence[RtlilModule]", library: "Library", flow: "Flow", top: str
+    modules: "Sequence[RtlilModule]",
+    library: "Library",
+    flow: "Flow",
+    top: str,
+    *,
+    with_netlist: bool = False,
 ) -> "MappedDesign":
     """Map a design with a bar that counts the modules, where stderr is a terminal."""
     from software.library.errors import SetupError
@@ -171,6 +194,9 @@ def map_with_progress(
 
         try:
             kept = cache_folder() / "area"
-            return map_design(modules, library, top=top, flow=flow, cache=kept, ended=ended)
+            return map_design(
+                modules, library, top=top, flow=flow, cache=kept, ended=ended,
+                with_netlist=with_netlist,
+            )  # fmt: skip
         except YosysError as error:
             raise SetupError(f"Yosys refused: {' '.join(str(error).split())}") from error

@@ -121,11 +121,12 @@ def test_memories_are_flip_flops_up_to_the_rule_and_sram_beyond(
 
 
 def test_what_is_known_of_a_tiles_src_is_two_macros(builtin: Library) -> None:
+    """Of one port each: nothing is asked for while src come."""
     config = PRESETS["demo"]
     design = mapped(Settle(config), builtin)
     assert design.macros == {
-        Macro(config.resident_src, TOKEN_FIELD, 2): 1,
-        Macro(config.resident_src, config.token_bits + 2 * config.distance_bits, 2): 1,
+        Macro(config.resident_src, TOKEN_FIELD): 1,
+        Macro(config.resident_src, config.token_bits + 2 * config.distance_bits): 1,
     }
 
 

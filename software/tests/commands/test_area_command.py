@@ -39,6 +39,15 @@ def test_table_json_and_picture_agree(tmp_path: Path) -> None:
     assert (tmp_path / "area.png").stat().st_size > 1000
 
 
+def test_joined(tmp_path: Path) -> None:
+    result = run("--joined", "--json", tmp_path / "area.json")
+    assert result.exit_code == 0, result.output
+    joined = json.loads((tmp_path / "area.json").read_text())["joined"]
+    assert f"{joined['logic']:,.0f} um2 of cells, sized as one" in result.stdout
+    assert f"{joined['delay']:.0f} ps, {joined['start']} to {joined['end']}" in result.stdout
+    assert f"{joined['scaled_mm2']['28']:.4f} mm2" in result.stdout
+
+
 def test_a_unit_alone() -> None:
     result = run("--unit", "element_0_0")
     assert result.exit_code == 0, result.output
@@ -52,6 +61,7 @@ def test_bad_input_is_refused_in_a_sentence_and_nothing_is_written(tmp_path: Pat
     for options, rule in (
         (["--period", 0], "period is 0.0 ns; it must be above 0."),
         (["--preset", "huge"], "preset is 'huge'; it must be one of"),
+        (["--joined", "--flat"], "--joined is of the whole engine, without --flat"),
         (["--unit", "gpu"], "unit is 'gpu'; it must be one of element_0_0, top."),
         (["--liberty", cut], "holds 0 cells but no flip-flop"),
         (["--liberty", tmp_path / "none.lib"], "none.lib: no such file or directory."),
