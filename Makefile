@@ -12,7 +12,8 @@ LAYER := software/demo/weights/tokens.npy --num-dst 128 --reduce 195 --backend r
 GATE_TESTS := tb/pair/test_dau.py tb/pair/test_least_two.py tb/sort/test_topk.py
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test lint style types lint-verilog verilog bench gatesim figures evaluation clean help
+.PHONY: demo setup test lint style types lint-verilog verilog bench gatesim figures evaluation \
+  cycles fullsize exploration clean help
 .DELETE_ON_ERROR:
 
 demo: verilog ## Denoise a video while the simulated engine matches its tokens (the default)
@@ -60,9 +61,13 @@ figures: demo ## Measure again and refresh README and docs; LIBRARIES="F ..." ad
 	cp $(BUILD)/video/sheet.png docs/sheet.png
 	cp $(BUILD)/video/metrics.json docs/video.json
 	$(BIN)/orbis area --preset demo --json docs/area.json --plot docs/area.png
-	$(BIN)/orbis area --preset paper --json docs/area_paper.json --plot docs/area_paper.png
+	$(BIN)/orbis area --preset paper --period 1.2 --joined --json docs/area_paper.json --plot docs/area_paper.png
+	for model in cogvideox-5b hunyuanvideo; do for arrangement in own shared; do \
+	  $(BIN)/orbis cycles --model $$model --arrangement $$arrangement --json > $(BUILD)/cycles.json && \
+	  mv $(BUILD)/cycles.json docs/cycles_$${model}_$$arrangement.json || exit; done; done
 	$(BIN)/orbis area --preset demo --flat --json docs/area_flat.json
 	$(if $(LIBRARIES),$(BIN)/orbis libraries $(addprefix -l ,$(LIBRARIES)) -o docs)
+	$(if $(LIBRARIES),$(BIN)/orbis area --preset paper --period 1.2 --joined --liberty $(firstword $(LIBRARIES)) --json docs/area_paper_library.json)
 	$(BIN)/orbis match $(LAYER) -o $(BUILD)/pairs.npz --json > $(BUILD)/layer.json
 	mv $(BUILD)/layer.json docs/layer.json
 	$(BIN)/python -m software.study.bench --json docs/bench.json
@@ -74,8 +79,21 @@ evaluation: setup ## Measure what reduction costs, by method, and refresh README
 	cp $(addprefix $(BUILD)/evaluation/,evaluation.json evaluation.png frontier.png) docs/
 	$(BIN)/python -m software.study.figures
 
+cycles: setup ## Hold the cycle model against the simulated engine, 114 runs, and refresh docs: long
+	$(BIN)/python -m software.study.bench.cycles --json docs/cycles_validation.json
+	$(BIN)/python -m software.study.figures
+
+fullsize: setup ## Match a layer of CogVideoX-5B's size on the simulated paper engine: an hour, resumes
+	$(BIN)/python -m software.study.fullsize --checkpoints $(BUILD)/fullsize --json docs/fullsize.json
+	$(BIN)/python -m software.study.figures
+
+exploration: setup ## Measure engines of many sizes, and refresh docs: an hour of two cores, resumes
+	$(BIN)/orbis explore -o $(BUILD)/exploration
+	cp $(addprefix $(BUILD)/exploration/exploration.,json png) docs/
+	$(BIN)/python -m software.study.figures
+
 clean: ## Remove what was built; .venv and the cache of simulators stay
 	rm -rf $(BUILD)
 
 help: ## Show this list
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20

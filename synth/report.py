@@ -13,9 +13,11 @@ _MODULE, _REST = "#3366aa", "#999999"
 _NODES = {"nangate": 45, "orbis_builtin": 45, "asap7": 7}
 
 
-def caveats(design: MappedDesign) -> list[str]:
-    """What must be known to read a design's figures right."""
+def caveats(design: MappedDesign, joined: Joined | None = None) -> list[str]:
+    """What must be known to read a design's figures right, if it was joined those of all cells."""
     across = "" if design.flow.flat else " of one module; paths across modules are not followed"
+    if joined is not None:
+        across = " of one module, and joined of all"
     return [
         "Open synthesis takes 1.1 to 1.6 times a commercial tool's area; no figure is corrected.",
         "No wires, no clock tree, no scan: cells of the netlist alone, memories by a model.",
@@ -147,8 +149,9 @@ def rows(design: MappedDesign) -> list[Row]:
     return sorted(found, key=lambda row: -row.total)
 
 
-def as_json(design: MappedDesign) -> dict[str, Any]:
+def as_json(design: MappedDesign, joined: Joined | None = None) -> dict[str, Any]:
     """Everything that was found, JSON types."""
+    whole = {} if joined is None else {"joined": joined_as_json(design, joined)}
     return {
         "summary": asdict(summarise(design)),
         "modules": [asdict(row) for row in rows(design)],
@@ -156,7 +159,8 @@ def as_json(design: MappedDesign) -> dict[str, Any]:
             {"depth": macro.depth, "width": macro.width, "ports": macro.ports, "count": count}
             for macro, count in sorted(design.macros.items(), key=lambda item: -item[0].bits)
         ],
-        "caveats": caveats(design),
+        **whole,
+        "caveats": caveats(design, joined),
     }
 
 

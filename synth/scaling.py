@@ -6,6 +6,8 @@ that they are applied to is the paper's: 470.9 mm2 for 38 of them, 2.4 % of it t
 
 AREA = {45: 1.0, 28: 0.35, 7: 0.011}
 """Area of the same logic relative to 45 nm."""
+DELAY = {45: 0.81, 28: 0.67, 7: 0.53}
+"""Delay of the same logic; only quotients mean something."""
 INSTANCE_MM2_28NM = 12.39
 """Area of one ORBIS instance (systolic array, vector unit, memory and engine) in 28 nm."""
 BUDGET_SHARE = 0.024
@@ -18,10 +20,19 @@ def scale_area(area: float, origin: int, target: int) -> float:
     Raises:
         ValueError: a node other than 45, 28 or 7.
     """
+    return area * _factor(AREA, origin, target)
+
+
+def scale_delay(delay: float, origin: int, target: int) -> float:
+    """Delay of logic at node ``target`` that has ``delay`` at node ``origin``; raises as above."""
+    return delay * _factor(DELAY, origin, target)
+
+
+def _factor(table: dict[int, float], origin: int, target: int) -> float:
     for node in (origin, target):
-        if node not in AREA:
-            raise ValueError(f"node is {node}; it must be one of {', '.join(map(str, AREA))}.")
-    return area * AREA[target] / AREA[origin]
+        if node not in table:
+            raise ValueError(f"node is {node}; it must be one of {', '.join(map(str, table))}.")
+    return table[target] / table[origin]
 
 
 def instance_share(area_um2_28nm: float) -> float:

@@ -6,8 +6,9 @@ from math import gcd
 from system.engine_shape import EngineShape
 
 REQUEST = 3
-"""Cycles from a client's request to the burst's address on the bus."""
-ANSWER = 5
+"""Cycles from a word to the next where each is a burst of its own: its data wait for its address to
+be on the bus, for which the next word's request need not wait."""
+ANSWER = 6
 """Cycles from a client's request to its first beat, besides the memory's latency."""
 LANDING = 5
 """Cycles from a client's last beat to its leave to go on, besides the memory's latency."""

@@ -97,9 +97,10 @@ def area(
         modules = modules_of(DatmEngine(config), TOP)
     top = TOP if unit is None else find_unit(modules, unit)
     design = map_with_progress(modules, library, flow, top, with_netlist=joined)
+    whole = None
     if joined:
         with console.status("Joining the modules."):
-            whole = report.joined_as_json(design, join(design))
+            whole = join(design)
     listed = report.rows(design)
     if json_output is not None:
         made_from = {
@@ -112,8 +113,7 @@ def area(
             "liberty": [path.name for path in liberty or []] or ["built in"],
             "flip_flop_words": FLIP_FLOP_WORDS,
         }
-        found = {"made_from": made_from, **report.as_json(design)}
-        write_json(json_output, {**found, "joined": whole} if joined else found)
+        write_json(json_output, {"made_from": made_from, **report.as_json(design, whole)})
     if plot_output is not None:
         with replacing(plot_output) as partial:
             report.plot(partial, design)
@@ -146,15 +146,15 @@ def area(
         lines["of an ORBIS instance"] = (
             f"{summary.share_of_instance:.2%} (the paper engine's budget: {BUDGET_SHARE:.1%})"
         )
-    if joined:
+    if whole is not None:
         lines["joined"] = (
-            f"{whole['logic']:,.0f} um2 of cells, sized as one; longest path {whole['delay']:.0f}"
-            f" ps, {whole['start']} to {whole['end']}"
+            f"{whole.area:,.0f} um2 of cells, sized as one; longest path {whole.path.delay:.0f} ps,"
+            f" {whole.path.start} to {whole.path.end}"
         )
-        for node, mm2 in whole["scaled_mm2"].items():
+        for node, mm2 in report.joined_as_json(design, whole)["scaled_mm2"].items():
             lines[f"joined, {node} nm"] = f"{mm2:.4f} mm2"
     print_summary(lines)
-    for caveat in report.caveats(design):
+    for caveat in report.caveats(design, whole):
         print_line(f"* {caveat}")
 
 

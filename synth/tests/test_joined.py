@@ -99,7 +99,7 @@ def test_its_area_is_the_modules() -> None:
 def test_a_memory_ends_and_begins_paths() -> None:
     """A word is added up after it, on the longest path; an address before it, on another."""
     assert join(mapped(Table(), 9.0)).path.end.net.startswith("result [")
-    assert join(mapped(Table(short_word=True), 9.0)).path.end.net == "read__data [0] RD_ADDR"
+    assert join(mapped(Table(short_word=True), 9.0)).path.end.net.endswith(" RD_ADDR")
 
 
 def test_without_netlists_nothing_is_joined() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from synth.scaling import instance_share, scale_area
+from synth.scaling import instance_share, scale_area, scale_delay
 from synth.sram import Macro
 
 
@@ -33,6 +33,7 @@ def test_28_nm_follows_the_logic_and_dual_ports_cost_alike_everywhere() -> None:
 
 def test_scaling_reproduces_the_papers_budget() -> None:
     assert scale_area(0.85, 45, 28) == pytest.approx(0.297, abs=0.001)
+    assert scale_delay(1.21, 45, 28) == pytest.approx(1.0, abs=0.001)
     assert scale_area(scale_area(3.0, 45, 7), 7, 45) == pytest.approx(3.0)
     assert instance_share(0.297e6) == pytest.approx(0.024, abs=0.0001)
     assert scale_area(470.9, 28, 7) == pytest.approx(14.8, abs=0.01)

@@ -10,7 +10,7 @@ from system.stages.src_tile import SrcTile
 
 _SETTLE = 5 + REQUEST
 """Cycles of a src that is settled: its entry's bytes wait until its address is on the bus."""
-_BEGIN = 14
+_BEGIN = 15
 """Cycles of a pass until its first src is looked for; its entries are asked for `_ASK` after it."""
 _ASK = 2
 _TURN = 4

@@ -17,22 +17,23 @@ Axes = Mapping[str, Sequence[int]]
 """Values by field, each crossed with all of the others."""
 
 DEFAULT_AXES: tuple[Axes, ...] = (
-    {"dst_lanes": (2, 4, 8), "src_lanes": (4, 8, 12)},
-    {"channel_lanes": (8, 32), "src_lanes": (4, 8)},
-    {"src_groups": (2, 4, 16)},
+    {"dst_lanes": (2, 4, 8), "src_lanes": (4, 8, 16), "src_groups": (5, 10)},
+    {"channel_lanes": (8, 32)},
     {"scale_group": (1,)},
     {"weight_bits": (4, 1)},
-    {"quantize_lanes": (4,)},
-    {"update_lanes": (4,)},
-    {"sorter_width": (2, 16)},
+    {"quantize_lanes": (4, 8)},
+    {"update_lanes": (2, 8)},
+    {"sorter_width": (4, 16)},
     {"bus_bytes": (16, 64)},
     {"burst_beats": (2,), "fifo_beats": (4,)},
-    {"burst_beats": (8,), "fifo_beats": (32,)},
-    {"dst_lanes": (4,), "src_lanes": (4,), "bus_bytes": (16,), "src_groups": (4, 8),
-     "update_lanes": (4,), "fifo_beats": (4, 8), "burst_beats": (2,)},
+    {"burst_beats": (8,), "fifo_beats": (16, 32)},
+    {"dst_lanes": (2,), "src_groups": (3, 4, 5), "bus_bytes": (16,)},
+    {"dst_lanes": (8,), "src_lanes": (16,), "src_groups": (5,), "bus_bytes": (64,),
+     "quantize_lanes": (8,), "update_lanes": (8,), "sorter_width": (8,), "burst_beats": (16,),
+     "fifo_beats": (32,)},
 )  # fmt: skip
-"""What is looked at where nothing is asked for: shapes of the array, and then one thing at a time;
-last, small engines."""
+"""What is looked at where nothing is asked for: shapes of the array, then one thing at a time, and
+lastly small engines and a fast one."""
 
 
 @dataclass(frozen=True)

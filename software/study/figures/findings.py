@@ -72,6 +72,14 @@ def reduction_multiple(evaluation: dict[str, Any], level: float, *, plain: bool)
     return f"{bound} {times:.2f}".lstrip()
 
 
+def stages_of(layer: dict[str, Any]) -> dict[str, float]:
+    """The share that each stage has of a layer's cycles."""
+    shares: dict[str, float] = {}
+    for part in layer["stages"]:
+        shares[part["stage"]] = shares.get(part["stage"], 0.0) + part["share"]
+    return shares
+
+
 def slowest(area: dict[str, Any]) -> dict[str, Any]:
     """The module of the longest path."""
     module: dict[str, Any] = max(area["modules"], key=lambda module: module["delay"] or 0)

@@ -15,11 +15,12 @@ from software.study.figures.findings import (
     point,
     reduction_multiple,
     slowest,
+    stages_of,
     the,
     times_budget,
 )
 from software.study.figures.text import environment, load
-from synth.scaling import BUDGET_SHARE, INSTANCE_MM2_28NM
+from synth.scaling import BUDGET_SHARE, INSTANCE_MM2_28NM, scale_delay
 
 ROOT = Path(__file__).parents[3]
 _SECTION = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -43,7 +44,9 @@ def _render(template: str, docs: Path) -> str:
         point=point,
         ways=ways,
         reduction_multiple=reduction_multiple,
+        scale_delay=scale_delay,
         slowest=slowest,
+        stages_of=stages_of,
         the=the,
         times_budget=times_budget,
     )  # fmt: skip

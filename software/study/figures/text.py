@@ -8,13 +8,17 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-_FILES = ("area", "area_paper", "area_flat", "bench", "evaluation", "layer", "libraries", "lint",
-          "video")  # fmt: skip
+_FILES = ("area", "area_paper", "area_paper_library", "area_flat", "bench", "cycles_validation",
+          "evaluation", "layer", "libraries", "lint", "video")  # fmt: skip
+_LAYERS = [f"cycles_{model}_{arrangement}" for model in ("cogvideox-5b", "hunyuanvideo")
+           for arrangement in ("own", "shared")]  # fmt: skip
+"""What `orbis cycles` has of each model and arrangement."""
 
 
 def load(docs: Path) -> dict[str, Any]:
     """What the JSON files of the folder hold, by their names."""
-    return {name: json.loads((docs / f"{name}.json").read_text()) for name in _FILES}
+    files = {name: json.loads((docs / f"{name}.json").read_text()) for name in (*_FILES, *_LAYERS)}
+    return {**files, "layers": [files[name] for name in _LAYERS]}
 
 
 def wrapped(text: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hw.config import PRESETS, EngineConfig
-from software.study.bench import cycles
+from software.study.bench import cycle_cases, cycles
 
 SMALL = replace(
     PRESETS["tiny"], max_tokens=256, max_dst=64, burst_beats=8, fifo_beats=32, quantize_lanes=4
@@ -18,7 +18,7 @@ CONFIGS: dict[str, EngineConfig] = {
 }
 TOKENS = {
     "random": torch.randn(256, 64, generator=torch.Generator().manual_seed(0)).half(),
-    "clusters": cycles._clusters(200, 64, 23),
+    "clusters": cycle_cases.clusters(200, 64, 23),
     "all alike": torch.ones(180, 40).half(),
 }
 
