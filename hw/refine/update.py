@@ -22,7 +22,7 @@ from hw.scratchpad import ScratchPort
 from hw.words import dst_word, entry, weight_lookup
 
 _GROUPS_UNDER_WAY = 4
-_ROWS_IN_FLIGHT = 8
+_ROWS_IN_FLIGHT = 16
 
 
 class Update(wiring.Component):
@@ -46,7 +46,7 @@ class Update(wiring.Component):
         ``write`` Out `WriteClient` of ENTRIES, DST and MOVED.
 
     Cycles: `RunReader.scan_cycles` for the records, and meanwhile `group_cycles` of each changed
-    group of 3 members or more, where memory keeps up. Rows are requested up to 8 ahead, and up to
+    group of 3 members or more, where memory keeps up. Rows are requested up to 16 ahead, and up to
     4 groups are under way at once.
     """
 

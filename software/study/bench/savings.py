@@ -57,10 +57,10 @@ def clusters() -> Tensor:
 
 
 def ties() -> Tensor:
-    """Tokens of six channels of two values: every distance is one of seven."""
+    """Tokens of eight channels of three values: nearest dst at one of a few distances."""
     generator = torch.Generator().manual_seed(2)
-    few = torch.randint(2, (_N, 6), generator=generator)
-    return torch.cat([few, torch.zeros(_N, _D - 6)], dim=1).half()
+    few = torch.randint(3, (_N, 8), generator=generator)
+    return torch.cat([few, torch.zeros(_N, _D - 8)], dim=1).half()
 
 
 def alike() -> Tensor:
