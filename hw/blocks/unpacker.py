@@ -10,8 +10,8 @@ class Unpacker(wiring.Component):
     """Cuts rows of whole beats into words, and drops what pads a row's last beat.
 
     Ports: ``words`` In: words of a row, at least 1, constant while rows come and in the cycle
-    before; ``beat`` In stream of ``beat_bits``; ``word`` Out stream of ``data`` (word_bits), ``index`` (in the row), ``first``
-    and ``last`` (of the row).
+    before; ``beat`` In stream of ``beat_bits``; ``word`` Out stream of ``data`` (word_bits),
+    ``index`` (in the row), ``first`` and ``last`` (of the row).
 
     Word 0 is a beat's lowest bits. Words leave in the cycle in which their beat is offered
     (latency 0), one a cycle; a beat is taken with its last word, so back-pressure holds the beat.
