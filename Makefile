@@ -60,12 +60,11 @@ gatesim: setup ## Run the testbenches of the DAU, least two and top-k on netlist
 figures: demo ## Measure again and refresh README and docs; LIBRARIES="F ..." adds cell libraries
 	cp $(BUILD)/video/sheet.png docs/sheet.png
 	cp $(BUILD)/video/metrics.json docs/video.json
-	$(BIN)/orbis area --preset demo --json docs/area.json --plot docs/area.png
+	$(BIN)/orbis area --preset demo --joined --json docs/area.json --plot docs/area.png
 	$(BIN)/orbis area --preset paper --period 1.2 --joined --json docs/area_paper.json --plot docs/area_paper.png
 	for model in cogvideox-5b hunyuanvideo; do for arrangement in own shared; do \
 	  $(BIN)/orbis cycles --model $$model --arrangement $$arrangement --json > $(BUILD)/cycles.json && \
 	  mv $(BUILD)/cycles.json docs/cycles_$${model}_$$arrangement.json || exit; done; done
-	$(BIN)/orbis area --preset demo --flat --json docs/area_flat.json
 	$(if $(LIBRARIES),$(BIN)/orbis libraries $(addprefix -l ,$(LIBRARIES)) -o docs)
 	$(if $(LIBRARIES),$(BIN)/orbis area --preset paper --period 1.2 --joined --liberty $(firstword $(LIBRARIES)) --json docs/area_paper_library.json)
 	$(BIN)/orbis match $(LAYER) -o $(BUILD)/pairs.npz --json > $(BUILD)/layer.json

@@ -31,6 +31,14 @@ class Workload:
     reduce: int
     model: VideoModel | None = None
 
+    def job(self, engine: EngineShape) -> JobShape:
+        """It in an engine.
+
+        Raises:
+            ValueError: the engine cannot hold it.
+        """
+        return JobShape(engine, self.tokens, self.channels, self.num_dst, self.reduce)
+
 
 def name_of(config: EngineConfig, base: EngineConfig) -> str:
     """The array's shape, and what else is not the preset's."""
@@ -57,9 +65,9 @@ def timing(
 ) -> dict[str, Any]:
     """The cycle model's figures of a layer that an engine has to itself."""
     engine = EngineShape.from_dict(config.as_dict())
-    sizes = (workload.tokens, workload.channels, workload.num_dst)
-    job = JobShape(engine, *sizes, workload.reduce)
-    found = layer_match(job, counted.scaled(*sizes), memory, "own", workload.model)
+    job = workload.job(engine)
+    scaled = counted.scaled(job.tokens, job.channels, job.num_dst)
+    found = layer_match(job, scaled, memory, "own", workload.model)
     return {
         "cycles": round(found.cost.total.cycles),
         "margin": found.margin,

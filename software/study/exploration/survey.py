@@ -17,6 +17,7 @@ from software.study.exploration.tasks import (
     Scale,
     Task,
 )
+from system.engine_shape import EngineShape
 from system.memory import Memory
 
 _MEMORY = Memory()
@@ -41,7 +42,7 @@ class Survey:
         period_ns: that engines are mapped for.
 
     Raises:
-        ValueError: seeds below 0, or more than there are.
+        ValueError: seeds below 0, or more than there are; a layer that the preset cannot hold.
     """
 
     base: EngineConfig
@@ -54,6 +55,8 @@ class Survey:
     def __post_init__(self) -> None:
         if not 0 <= self.seeds <= (most := EXPERIMENT.seeds):
             raise ValueError(f"seeds is {self.seeds}; it must be from 0 to {most}.")
+        for layer in self.layers:
+            layer.job(EngineShape.from_dict(self.base.as_dict()))
 
     @property
     def areas(self) -> list[Area]:
