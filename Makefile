@@ -83,13 +83,10 @@ cycles: setup ## Hold the cycle model against the simulated engine, 114 runs, an
 	$(BIN)/python -m software.study.figures
 
 fullsize: setup ## Match a layer of CogVideoX-5B's size on the simulated paper engine: an hour, resumes
-	$(BIN)/python -m software.study.fullsize --checkpoints $(BUILD)/fullsize --json docs/fullsize.json
-	$(BIN)/python -m software.study.figures
+	$(BIN)/python -m software.study.fullsize --checkpoints $(BUILD)/fullsize --json $(BUILD)/fullsize.json
 
-exploration: setup ## Measure engines of many sizes, and refresh docs: an hour of two cores, resumes
+exploration: setup ## Measure engines of many sizes: an hour of two cores, resumes
 	$(BIN)/orbis explore -o $(BUILD)/exploration
-	cp $(addprefix $(BUILD)/exploration/exploration.,json png) docs/
-	$(BIN)/python -m software.study.figures
 
 clean: ## Remove what was built; .venv and the cache of simulators stay
 	rm -rf $(BUILD)

@@ -127,8 +127,8 @@ DERIVED = {
         "distance_bits": 28, "loss_bits": 45, "sum_bits": 20, "lanes": 512,
         "levels_per_beat": 64, "values_per_beat": 16, "records_per_beat": 4,
         "chunks_per_beat": 4, "max_row_beats": 48, "max_token_row_beats": 192, "max_chunks": 192,
-        "chunk_records": 4, "list_beats": 16_896, "resident_src": 64, "scratch_banks": 8,
-        "scratch_depth": 1536,
+        "chunk_records": 4, "list_beats": 16_896, "resident_src": 80, "scratch_banks": 8,
+        "scratch_depth": 1920,
     },
 }  # fmt: skip
 
