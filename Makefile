@@ -82,10 +82,10 @@ cycles: setup ## Hold the cycle model against the simulated engine, 114 runs, an
 	$(BIN)/python -m software.study.bench.cycles --json docs/cycles_validation.json
 	$(BIN)/python -m software.study.figures
 
-fullsize: setup ## Match a layer of CogVideoX-5B's size on the simulated paper engine: an hour, resumes
+fullsize: setup ## Match a layer of CogVideoX-5B's size on the simulated paper engine: long, resumes
 	$(BIN)/python -m software.study.fullsize --checkpoints $(BUILD)/fullsize --json $(BUILD)/fullsize.json
 
-exploration: setup ## Measure engines of many sizes: an hour of two cores, resumes
+exploration: setup ## Measure engines of many sizes: long, resumes
 	$(BIN)/orbis explore -o $(BUILD)/exploration
 
 clean: ## Remove what was built; .venv and the cache of simulators stay

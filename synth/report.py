@@ -21,8 +21,8 @@ def caveats(design: MappedDesign, joined: Joined | None = None) -> list[str]:
     return [
         "Open synthesis takes 1.1 to 1.6 times a commercial tool's area; no figure is corrected.",
         "No wires, no clock tree, no scan: cells of the netlist alone, memories by a model.",
-        f"Delay: ABC's, of the gates between registers or ports{across}; the flip-flops' own delay"
-        " is not counted.",
+        f"Delay: ABC's, of the gates between registers or ports{across}. Not in it: the flip-flops'"
+        " own delay and set-up, the memories' access, and what a register's output drives.",
         "A bypass around an SRAM, where a read shows what is just written, has no area.",
     ]
 

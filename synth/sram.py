@@ -16,7 +16,9 @@ from dataclasses import dataclass
 
 from synth.scaling import AREA
 
-_DEEP, _SHALLOW = (1024, 0.50), (64, 2.07)
+DEEPEST_KNOWN = 1024
+"""Words of the deepest macro whose area is known."""
+_DEEP, _SHALLOW = (DEEPEST_KNOWN, 0.50), (64, 2.07)
 """(words, um2 a bit) of the two 45 nm points that fix the model."""
 _PER_COLUMN = (_SHALLOW[1] - _DEEP[1]) / (1 / _SHALLOW[0] - 1 / _DEEP[0])
 _PER_BIT = _DEEP[1] - _PER_COLUMN / _DEEP[0]

@@ -36,7 +36,8 @@ class ChannelGroups(wiring.Component):
     """Gives each position its channel and its group's span (docs/definition.md, 'Shared scale').
 
     Ports:
-        ``channels`` In: records to come, a multiple of G, constant while they do.
+        ``channels`` In: records to come, a multiple of G, constant while they do and in the cycle
+            before.
         ``beat`` In stream: sorted `CHANNEL_RECORD` words.
         ``leader`` Out stream: the span of each group's first, largest, channel, in the order of
         the groups; the group's channels are placed after its transfer.

@@ -1,6 +1,7 @@
 """``orbis area``: how big and how fast a configuration is, and where the area goes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,7 +100,7 @@ def area(
     design = map_with_progress(modules, library, flow, top, with_netlist=joined)
     whole = None
     if joined:
-        with console.status("Joining the modules."):
+        with console.status("Joining the modules."), yosys_refusals():
             whole = join(design)
     listed = report.rows(design)
     if json_output is not None:
@@ -181,22 +182,30 @@ def map_with_progress(
     with_netlist: bool = False,
 ) -> "MappedDesign":
     """Map a design with a bar that counts the modules, where stderr is a terminal."""
-    from software.library.errors import SetupError
     from software.library.simulator.build import cache_folder
     from synth.flow import map_design
     from synth.mapped import short_path
-    from synth.yosys import YosysError
 
     with progress_bar(f"Mapping to {library.name}", None) as advance:
 
         def ended(name: str, number: int, total: int) -> None:
             advance(f"Mapped to {library.name}: {short_path(name)}", number, total)
 
-        try:
-            kept = cache_folder() / "area"
+        kept = cache_folder() / "area"
+        with yosys_refusals():
             return map_design(
                 modules, library, top=top, flow=flow, cache=kept, ended=ended,
                 with_netlist=with_netlist,
             )  # fmt: skip
-        except YosysError as error:
-            raise SetupError(f"Yosys refused: {' '.join(str(error).split())}") from error
+
+
+@contextmanager
+def yosys_refusals() -> Iterator[None]:
+    """Tell in a sentence what Yosys or ABC refuses."""
+    from software.library.errors import SetupError
+    from synth.yosys import YosysError
+
+    try:
+        yield
+    except YosysError as error:
+        raise SetupError(f"Yosys refused: {' '.join(str(error).split())}") from error

@@ -51,8 +51,9 @@ def explore(
 
     DIR gets exploration.json and exploration.png: of each engine its area (mapped to the built-in
     library, memories by a model), and of each layer the cycles and the memory traffic (by the cycle
-    model, on counts of a match of real tokens, made for its lanes); of each quantiser what it does
-    to the shipped model's videos. A run that was killed goes on where it was: DIR/found keeps what
+    model at 1 GHz, on counts of a match of real tokens, made for its lanes and scaled to the
+    layer's size); of each quantiser what it does to the shipped model's videos, which is beside the
+    front. A run that was killed goes on where it was: DIR/found keeps what
     was measured.
 
     Example: `orbis explore --vary src_lanes=4,8 --vary sorter_width=2,4 -o build/exploration`
@@ -66,13 +67,13 @@ def explore(
     from software.study.exploration.picture import plot
     from software.study.exploration.points import Workload
     from software.study.exploration.run import cluster, measure_all
-    from software.study.exploration.space import DEFAULT_AXES, parse_axis, space_of
+    from software.study.exploration.space import DEFAULT_AXES, parse_axes, space_of
     from software.study.exploration.survey import Survey
     from synth.mapping import Flow
     from synth.scaling import BUDGET_SHARE, INSTANCE_MM2_28NM
 
     base = preset_config(preset)
-    space = space_of(base, [dict(map(parse_axis, vary))] if vary else DEFAULT_AXES)
+    space = space_of(base, [parse_axes(vary)] if vary else DEFAULT_AXES)
     layers = []
     for name in model or _MODELS:
         known, sizes = sizes_of(name)

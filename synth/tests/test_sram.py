@@ -33,10 +33,14 @@ def test_28_nm_follows_the_logic_and_dual_ports_cost_alike_everywhere() -> None:
 
 def test_scaling_reproduces_the_papers_budget() -> None:
     assert scale_area(0.85, 45, 28) == pytest.approx(0.297, abs=0.001)
-    assert scale_delay(1.21, 45, 28) == pytest.approx(1.0, abs=0.001)
     assert scale_area(scale_area(3.0, 45, 7), 7, 45) == pytest.approx(3.0)
     assert instance_share(0.297e6) == pytest.approx(0.024, abs=0.0001)
     assert scale_area(470.9, 28, 7) == pytest.approx(14.8, abs=0.01)
+
+
+def test_delays_scale_by_the_quotient_of_their_factors() -> None:
+    assert scale_delay(0.81, 45, 28) == pytest.approx(0.67)
+    assert scale_delay(scale_delay(3.0, 45, 7), 7, 45) == pytest.approx(3.0)
 
 
 def test_what_does_not_exist_is_refused() -> None:

@@ -8,7 +8,7 @@ from software.library.files import replacing
 from software.library.simulator import Simulator
 
 _EVERY = 10_000_000
-"""Cycles between two states that are kept: a minute or two of a large engine."""
+"""Cycles between two states that are kept."""
 
 
 class Checkpoint:

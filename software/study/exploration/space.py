@@ -64,6 +64,16 @@ def parse_axis(text: str) -> tuple[str, tuple[int, ...]]:
     return name, tuple(dict.fromkeys(map(int, numbers)))
 
 
+def parse_axes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Each as `parse_axis`; raises as that, and where a field comes twice."""
+    axes = [parse_axis(text) for text in texts]
+    names = [name for name, _ in axes]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name} varies twice; give all of its values at once.")
+    return dict(axes)
+
+
 def space_of(base: EngineConfig, axes: Iterable[Axes]) -> Space:
     """The preset, and each set of axes crossed over it.
 

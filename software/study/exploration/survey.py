@@ -42,7 +42,8 @@ class Survey:
         period_ns: that engines are mapped for.
 
     Raises:
-        ValueError: seeds below 0, or more than there are; a layer that the preset cannot hold.
+        ValueError: seeds below 0, or more than there are; a layer that the preset cannot hold, or
+            layers of which only some have a time.
     """
 
     base: EngineConfig
@@ -55,6 +56,8 @@ class Survey:
     def __post_init__(self) -> None:
         if not 0 <= self.seeds <= (most := EXPERIMENT.seeds):
             raise ValueError(f"seeds is {self.seeds}; it must be from 0 to {most}.")
+        if len({layer.model is None for layer in self.layers}) > 1:
+            raise ValueError("layers are of models, whose time is known, or of sizes, not both.")
         for layer in self.layers:
             layer.job(EngineShape.from_dict(self.base.as_dict()))
 

@@ -4,6 +4,7 @@ import hashlib
 import importlib
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from golden.options import MatchOptions
 from golden.qe import quantize
 from hw.config import EngineConfig
 from software.demo.diffusion import denoise
+from software.demo.geometry import SMALL
 from software.demo.metrics import compare
-from software.demo.model import load_model
+from software.demo.model import load_model, model_files
 from software.demo.video_tokens import TokenGrid, video_tokens
 from software.library.backends.golden import GoldenBackend
+from software.library.errors import SetupError
 from software.library.matchers import make_matcher
 from software.library.npy import load_tokens
 from software.library.simulator.build import cache_folder
@@ -73,11 +76,16 @@ class Area:
         from synth.builtin import builtin_library
         from synth.flow import TOP, map_design
         from synth.mapping import Flow
+        from synth.yosys import YosysError
 
         modules = modules_of(DatmEngine(self.config), TOP)
         flow = Flow(self.period_ns)
         kept = cache_folder() / "area"
-        design = map_design(modules, builtin_library(), top=TOP, flow=flow, cache=kept, jobs=1)
+        library = builtin_library()
+        try:
+            design = map_design(modules, library, top=TOP, flow=flow, cache=kept, jobs=1)
+        except YosysError as error:
+            raise SetupError(f"Yosys refused: {' '.join(str(error).split())}") from error
         summary = report.summarise(design)
         return {
             "mm2": {str(node): area for node, area in summary.scaled_mm2.items()},
@@ -158,7 +166,13 @@ Task = Area | Counts | Quality
 
 def key(task: Task) -> str:
     """A name for all that a task's result depends on, its sources with it."""
-    content = task.tokens.read_bytes() if isinstance(task, Counts) and task.tokens else b""
+    content = b""
+    if isinstance(task, Counts) and task.tokens:
+        content = task.tokens.read_bytes()
+    elif isinstance(task, Quality):
+        content = b"".join(path.read_bytes() for path in model_files(SMALL.weights))
+    elif isinstance(task, Area):
+        content = version("pyosys").encode()
     parts = [repr(task).encode(), content, *(_sources(name) for name in task.sources)]
     digest = hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts))
     return digest.hexdigest()[:24]
@@ -167,7 +181,8 @@ def key(task: Task) -> str:
 @cache
 def _sources(package: str) -> bytes:
     folder = Path(next(iter(importlib.import_module(package).__path__)))
-    files = sorted(path for path in folder.rglob("*.py") if "tests" not in path.parts)
+    files = sorted(folder.rglob("*.py"))
+    files = [path for path in files if "tests" not in path.relative_to(folder).parts]
     return b"\0".join(path.read_bytes() for path in files)
 
 

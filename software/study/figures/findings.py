@@ -8,6 +8,7 @@ from software.study.evaluation.headline import multiple, reach
 from software.study.evaluation.methods import ASYMRNR, OURS, plain_name
 from software.study.evaluation.ways import OURS_Q
 from synth.scaling import BUDGET_SHARE
+from synth.sram import DEEPEST_KNOWN, Macro
 
 _T = TypeVar("_T")
 
@@ -84,6 +85,18 @@ def slowest(area: dict[str, Any]) -> dict[str, Any]:
     """The module of the longest path."""
     module: dict[str, Any] = max(area["modules"], key=lambda module: module["delay"] or 0)
     return module
+
+
+def without_deeper_gain(area: dict[str, Any]) -> float:
+    """All of it at 28 nm, mm2, were a bit no smaller in deeper memories than in `DEEPEST_KNOWN`."""
+    gained = 0.0
+    for each in area["sram"]:
+        macro = Macro(each["depth"], each["width"], each["ports"])
+        if macro.depth > DEEPEST_KNOWN:
+            known = Macro(DEEPEST_KNOWN, macro.width, macro.ports)
+            gained += each["count"] * (known.area(28) * macro.bits / known.bits - macro.area(28))
+    whole: float = area["summary"]["scaled_mm2"]["28"]
+    return whole + gained / 1e6
 
 
 def times_budget(area: dict[str, Any]) -> float:

@@ -18,6 +18,7 @@ from software.study.figures.findings import (
     stages_of,
     the,
     times_budget,
+    without_deeper_gain,
 )
 from software.study.figures.text import environment, load
 from synth.scaling import BUDGET_SHARE, INSTANCE_MM2_28NM, scale_delay
@@ -49,6 +50,7 @@ def _render(template: str, docs: Path) -> str:
         stages_of=stages_of,
         the=the,
         times_budget=times_budget,
+        without_deeper_gain=without_deeper_gain,
     )  # fmt: skip
 
 

@@ -204,6 +204,8 @@ def test_the_command(tokens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     [
         (["--vary", "lanes=2"], "'lanes' cannot vary; it must be one of"),
         (["--model", "hunyuan"], "model is 'hunyuan'; it must be one of"),
+        (["--vary", "src_lanes=4", "--vary", "src_lanes=8"], "src_lanes varies twice; give all"),
+        (["--model", "hunyuanvideo", "--model", "60,64,15,20"], "of sizes, not both."),
         (["--preset", "demo"], "N is 17550, but the engine holds at most 1024."),
         (["--seeds", 9], "seeds is 9; it must be from 0 to 3."),
         (["--period", 0], "period is 0.0 ns; it must be above 0."),
