@@ -63,12 +63,8 @@ def join(design: MappedDesign) -> Joined:
     found, ends = _FOUND.search(said), _ENDS.search(said)
     if not found or not ends:
         raise YosysError(f"abc reported no path: {said.strip().splitlines()[-1:]}")
-    flip_flops = sum(
-        design.library.cells[kind].area * count * design.instances[module.name]
-        for module in design.modules.values()
-        for kind, count in module.cells.items()
-        if design.library.cells[kind].is_flip_flop
-    )
+    kinds = (design.library.cells.get(cell["type"]) for cell in netlist["cells"].values())
+    flip_flops = sum(kind.area for kind in kinds if kind and kind.is_flip_flop)
     path = LongestPath(float(found[2]), network.start(int(ends[1])), network.end(int(ends[2])))
     return Joined(flip_flops + float(found[1]), path)
 

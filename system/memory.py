@@ -6,8 +6,7 @@ from math import gcd
 from system.engine_shape import EngineShape
 
 REQUEST = 3
-"""Cycles from a word to the next where each is a burst of its own: its data wait for its address to
-be on the bus, for which the next word's request need not wait."""
+"""Cycles that a word which is a burst of its own keeps the next one waiting, besides its own."""
 ANSWER = 6
 """Cycles from a client's request to its first beat, besides the memory's latency."""
 LANDING = 5

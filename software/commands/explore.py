@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from software.commands.area import yosys_refusals
 from software.commands.cycles import sizes_of
 from software.commands.options import Folder, Preset
 from software.library.terminal import print_line, print_table, progress_bar
@@ -84,6 +85,7 @@ def explore(
     figures, picture = folder / "exploration.json", folder / "exploration.png"
     check_outputs([figures, picture], inputs=[] if tokens is None else [tokens])
     with (
+        yosys_refusals(),
         progress_bar("measure", len(survey.tasks)) as advance,
         cluster(scheduler, jobs) as client,
     ):

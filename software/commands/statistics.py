@@ -14,7 +14,6 @@ from software.library.terminal import print_json, print_summary, progress_bar
 if TYPE_CHECKING:
     from software.study.chunks import Lanes
 
-_SAMPLED_GROUPS = 24
 _SHOWN = ("tokens", "channels", "num_dst", "iterations", "full_pairings", "seconds")
 """What of the counts is printed for people."""
 
@@ -93,9 +92,9 @@ def statistics(
 def _lanes(preset: str) -> "Lanes":
     """What an engine compares at once."""
     from software.library.backends.presets import preset_config
-    from software.study.chunks import Lanes
+    from software.study.chunks import SAMPLED_GROUPS, Lanes
 
     config = preset_config(preset)
     return Lanes(
-        config.dst_lanes, config.src_lanes, config.channel_lanes, most_groups=_SAMPLED_GROUPS
+        config.dst_lanes, config.src_lanes, config.channel_lanes, most_groups=SAMPLED_GROUPS
     )

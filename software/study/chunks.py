@@ -17,6 +17,10 @@ _TILE_VALUES = 1 << 23
 """Values of a tile's differences that are made at once."""
 
 
+SAMPLED_GROUPS = 24
+"""Groups of src of a pass that are looked at where there are too many to look at all."""
+
+
 @dataclass(frozen=True)
 class Lanes:
     """What an engine compares a cycle, and how much of it is looked at.

@@ -11,28 +11,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from golden.datm import match
 from golden.options import MatchOptions
 from golden.qe import quantize
 from hw.config import PRESETS
-from software.demo.video_tokens import TokenGrid, video_tokens
+from software.demo.video_tokens import TokenGrid
 from software.library.backends.rtl import RtlBackend
-from software.library.files import check_outputs, write_json
+from software.library.files import check_outputs, output_folder, write_json
 from software.library.terminal import print_summary, progress_bar
-from software.study.chunks import Lanes
-from software.study.statistics import count_match
-from system.engine_cycles import job_cost
-from system.engine_shape import EngineShape, JobShape
-from system.match_statistics import MatchStatistics
+from software.study.chunks import SAMPLED_GROUPS
+from software.study.engine_check import beside_model, check_equal, modelled
+from software.study.layer_tokens import CLIP, GRID, layer_tokens, num_dst_of
+from system.engine_shape import EngineShape
 
 PRESET = "paper"
-CLIP, GRID = "bigbuckbunny", TokenGrid(13, 30, 45)
-"""The latent frames, rows and columns of CogVideoX-5B's video."""
-SHARE_DST, SHARE_REDUCED = 4, 0.38
-_MOST_GROUPS = 24
-"""Groups of src whose comparisons the model's statistics follow, in each pass."""
+SHARE_REDUCED = 0.38
 _EXPECTED_CYCLES = 375_000_000
 """Of the progress bar alone."""
 
@@ -47,9 +40,9 @@ def measure(grid: TokenGrid = GRID, checkpoints: Path | None = None) -> dict[str
     Raises:
         AssertionError: the engine's arrays are not the golden model's.
     """
-    tokens = torch.from_numpy(video_tokens(CLIP, grid))
+    tokens = layer_tokens(grid)
     num_tokens, channels = tokens.shape
-    num_dst, reduce = -(-num_tokens // SHARE_DST), round(SHARE_REDUCED * num_tokens)
+    num_dst, reduce = num_dst_of(num_tokens), round(SHARE_REDUCED * num_tokens)
     config, options = PRESETS[PRESET], MatchOptions(seed=0)
     begun = time.perf_counter()
     with progress_bar("cycles", _EXPECTED_CYCLES) as advance:
@@ -60,16 +53,11 @@ def measure(grid: TokenGrid = GRID, checkpoints: Path | None = None) -> dict[str
         found = engine.match(tokens, num_dst, reduce, options)
     seconds = time.perf_counter() - begun
     quantized = quantize(tokens, scale_group=config.scale_group)
-    expected = match(quantized, num_dst, reduce, options)
-    for name in ("src", "dst", "loss", "medoids"):
-        if not torch.equal(getattr(found, name), getattr(expected, name)):
-            raise AssertionError(f"the engine's {name} is not the golden model's.")
-    if found.loss_history != expected.loss_history:
-        raise AssertionError("the engine's history of L is not the golden model's.")
-    lanes = Lanes(config.dst_lanes, config.src_lanes, config.channel_lanes, _MOST_GROUPS)
-    counted = count_match(quantized, num_dst, options, lanes=lanes)
-    job = JobShape(EngineShape.from_dict(config.as_dict()), num_tokens, channels, num_dst, reduce)
-    cost = job_cost(job, MatchStatistics.from_dict(counted.as_dict()))
+    check_equal(found, match(quantized, num_dst, reduce, options))
+    cost = modelled(
+        EngineShape.from_dict(config.as_dict()), quantized, num_dst, reduce, options,
+        most_groups=SAMPLED_GROUPS,
+    )  # fmt: skip
     return {
         "preset": PRESET,
         "config": config.as_dict(),
@@ -78,19 +66,8 @@ def measure(grid: TokenGrid = GRID, checkpoints: Path | None = None) -> dict[str
         "channels": channels,
         "num_dst": num_dst,
         "reduce": reduce,
-        "pairings": found.iterations,
         "equal": True,
-        "cycles": found.cycles,
-        "modelled": round(cost.total.cycles),
-        "error": cost.total.cycles / found.cycles - 1,
-        "stages": {
-            stage: {"cycles": cycles, "modelled": cost.cycles(stage)}
-            for stage, cycles in found.stage_cycles.items()
-        },
-        "busy": found.busy_cycles,
-        "busy_modelled": round(cost.total.busy),
-        "beats": list(found.beats),
-        "beats_modelled": [cost.total.read, cost.total.written],
+        **beside_model(found, cost),
         "seconds_of_last_process": round(seconds, 1),
     }
 
@@ -107,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
     if asked.json:
         check_outputs([asked.json])
     if asked.checkpoints:
-        asked.checkpoints.mkdir(parents=True, exist_ok=True)
+        output_folder(asked.checkpoints)
     found = measure(TokenGrid(*asked.grid), asked.checkpoints)
     print_summary({name: json.dumps(value) for name, value in found.items()})
     if asked.json:

@@ -6,12 +6,12 @@ import os
 from importlib.metadata import version
 from pathlib import Path
 
-import hw
 from hw.config import EngineConfig
 from hw.emit.toolchain import ToolError
 from software.library.errors import SetupError
 from software.library.simulator.build import build_library, cache_folder
 from software.library.simulator.kept import keep, whole
+from software.library.sources import sources_of
 
 WAVES = "WAVES"
 """Environment variable: 1 makes simulators write waveforms."""
@@ -51,8 +51,5 @@ def engine_library(config: EngineConfig, label: str = "an engine") -> Path:
 
 
 def _source_digest(config: EngineConfig) -> str:
-    parts = [f"{config.hash:08x}", repr(config), version("amaranth")]
-    folder = Path(next(iter(hw.__path__)))
-    for source in sorted(folder.rglob("*.py")):
-        parts += [str(source.relative_to(folder)), source.read_text()]
+    parts = [f"{config.hash:08x}", repr(config), version("amaranth"), *sources_of("hw")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

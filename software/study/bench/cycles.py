@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from golden.datm import match
@@ -23,11 +22,8 @@ from software.library.backends.rtl import RtlBackend
 from software.library.files import check_outputs, write_json
 from software.library.terminal import print_line, print_table
 from software.study.bench import cycle_cases as cases
-from software.study.chunks import Lanes
-from software.study.statistics import count_match
-from system.engine_cycles import job_cost
-from system.engine_shape import EngineShape, JobShape
-from system.match_statistics import MatchStatistics
+from software.study.engine_check import beside_model, check_equal, modelled
+from system.engine_shape import EngineShape
 
 _MOST_PAIRINGS = 6
 
@@ -72,34 +68,16 @@ def compare(engines: Engines, tokens: Tensor, num_dst: int, *, every_pair: bool)
     num_tokens, channels = tokens.shape
     reduce = round(0.38 * num_tokens)
     found = backend.match(tokens, num_dst, reduce, options)
-    expected = match(quantized, num_dst, reduce, options)
-    if found.loss_history != expected.loss_history or not torch.equal(found.src, expected.src):
-        raise AssertionError("the engine's match is not the golden model's.")
-    lanes = Lanes(config.dst_lanes, config.src_lanes, config.channel_lanes)
-    counted = count_match(quantized, num_dst, options, lanes=lanes, every_pair=every_pair)
-    job = JobShape(EngineShape.from_dict(config.as_dict()), num_tokens, channels, num_dst, reduce)
-    cost = job_cost(job, MatchStatistics.from_dict(counted.as_dict()))
-    total = cost.total
+    check_equal(found, match(quantized, num_dst, reduce, options))
+    engine = EngineShape.from_dict(config.as_dict())
+    cost = modelled(engine, quantized, num_dst, reduce, options, every_pair=every_pair)
     return {
         "every_pair": every_pair,
         "tokens": num_tokens,
         "channels": channels,
         "num_dst": num_dst,
-        "pairings": found.iterations,
-        "cycles": found.cycles,
-        "modelled": round(total.cycles),
-        "error": total.cycles / found.cycles - 1,
-        "stages": {
-            stage: {
-                "cycles": cycles, "modelled": cost.cycles(stage) if stage in cost.stages else 0,
-            }
-            for stage, cycles in found.stage_cycles.items()
-        },
-        "busy": found.busy_cycles,
-        "busy_modelled": total.busy,
-        "beats": list(found.beats),
-        "beats_modelled": [total.read, total.written],
-    }  # fmt: skip
+        **beside_model(found, cost),
+    }
 
 
 def compare_all(

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from golden.datm import match
+from golden.datm import Match, match
 from golden.options import MatchOptions
 from golden.qe import quantize
 from hw.config import EngineConfig
@@ -23,6 +23,7 @@ from software.demo.video_tokens import TokenGrid, video_tokens
 from software.library.backends.clocked_match import ClockedMatch
 from software.library.backends.rtl import RtlBackend
 from software.library.terminal import print_table
+from software.study.engine_check import check_equal
 
 CONFIG = EngineConfig(
     max_tokens=4096, max_channels=256, max_dst=1024, dst_lanes=2, src_lanes=4, channel_lanes=16,
@@ -102,12 +103,8 @@ def measure() -> list[dict[str, Any]]:
     return rows
 
 
-def _checked(found: ClockedMatch, expected: Any) -> ClockedMatch:
-    for name in ("src", "dst", "loss", "medoids"):
-        if not torch.equal(getattr(found, name), getattr(expected, name)):
-            raise AssertionError(f"the engine's {name} is not the golden model's.")
-    if found.loss_history != expected.loss_history:
-        raise AssertionError("the engine's history of L is not the golden model's.")
+def _checked(found: ClockedMatch, expected: Match) -> ClockedMatch:
+    check_equal(found, expected)
     return found
 
 

@@ -13,6 +13,7 @@ from software.demo.diffusion import Denoised, TimeGrid, denoise
 from software.demo.metrics import compare, psnr
 from software.demo.model import predict
 from software.demo.recording import Recorded, record_run
+from software.library.backends import MatchingBackend
 from software.library.config import OrbisConfig
 from software.library.matchers import DatmMatcher, make_matcher
 from software.library.reduction import apply_orbis
@@ -39,17 +40,21 @@ def unreduced(model: CogVideoXTransformer3DModel, run: Run, grid: TimeGrid) -> U
 
 @dataclass(frozen=True)
 class WholeRun:
-    """Measures a reduced run: ``compare``, LPIPS where it can be had, and pairings a match."""
+    """Measures a reduced run: ``compare``, LPIPS where it can be had, and pairings a match.
+
+    It is matched on ``backend``; on the one that the config names, where that is None.
+    """
 
     run: Run
     config: OrbisConfig
     grid: TimeGrid
+    backend: MatchingBackend | None = None
 
     def measure(self, model: CogVideoXTransformer3DModel) -> dict[str, float]:
         """Figures by name; ``pairings`` of a match on average, where DATM or random dst match."""
         reference = unreduced(model, self.run, self.grid).found
         config = replace(self.config, seed=self.run.seed)
-        matcher = make_matcher(config)
+        matcher = make_matcher(config, self.backend)
         found = denoise(
             model,
             self.run.prompt,

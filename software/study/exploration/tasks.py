@@ -1,7 +1,6 @@
 """What is measured of engines, task by task: each depends on its own fields alone."""
 
 import hashlib
-import importlib
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
@@ -11,29 +10,21 @@ from typing import Any
 import torch
 
 from golden.dau import Points
-from golden.options import MatchOptions
 from golden.qe import quantize
 from hw.config import EngineConfig
-from software.demo.diffusion import denoise
 from software.demo.geometry import SMALL
-from software.demo.metrics import compare
 from software.demo.model import load_model, model_files
-from software.demo.video_tokens import TokenGrid, video_tokens
 from software.library.backends.golden import GoldenBackend
-from software.library.errors import SetupError
-from software.library.matchers import make_matcher
 from software.library.npy import load_tokens
 from software.library.simulator.build import cache_folder
-from software.study.chunks import Lanes, chunks_needed
+from software.library.sources import sources_of
+from software.study.chunks import SAMPLED_GROUPS, Lanes, chunks_needed
 from software.study.evaluation.experiment import FULL
 from software.study.evaluation.judges import SHORT, Run
-from software.study.evaluation.runs import unreduced
+from software.study.evaluation.runs import WholeRun
+from software.study.layer_tokens import layer_tokens, num_dst_of
 from software.study.statistics import count_match
 
-CLIP, GRID = "bigbuckbunny", TokenGrid(13, 30, 45)
-"""Tokens of real video, as many as CogVideoX-5B's."""
-DST_FRACTION = 4
-_SAMPLED_GROUPS = 24
 EXPERIMENT = replace(FULL, judge=SHORT)
 """What quality is measured on: runs of 20 steps, the paper's reduction."""
 
@@ -69,23 +60,22 @@ class Area:
     sources = ("hw", "synth")
 
     def measure(self) -> dict[str, Any]:
-        """Figures by name, areas in mm2 by node."""
+        """Figures by name, areas in mm2 by node.
+
+        Raises:
+            YosysError: a pass failed.
+        """
         from hw.emit.verilog import modules_of
         from hw.engine import DatmEngine
         from synth import report
         from synth.builtin import builtin_library
         from synth.flow import TOP, map_design
         from synth.mapping import Flow
-        from synth.yosys import YosysError
 
         modules = modules_of(DatmEngine(self.config), TOP)
         flow = Flow(self.period_ns)
         kept = cache_folder() / "area"
-        library = builtin_library()
-        try:
-            design = map_design(modules, library, top=TOP, flow=flow, cache=kept, jobs=1)
-        except YosysError as error:
-            raise SetupError(f"Yosys refused: {' '.join(str(error).split())}") from error
+        design = map_design(modules, builtin_library(), top=TOP, flow=flow, cache=kept, jobs=1)
         summary = report.summarise(design)
         return {
             "mm2": {str(node): area for node, area in summary.scaled_mm2.items()},
@@ -113,15 +103,12 @@ class Counts:
 
     def measure(self) -> dict[str, Any]:
         """``statistics`` without lanes, and by lanes the ``chunks`` of each pass in their order."""
-        if self.tokens is None:
-            values = torch.from_numpy(video_tokens(CLIP, GRID))
-        else:
-            values = load_tokens(self.tokens)
+        values = layer_tokens() if self.tokens is None else load_tokens(self.tokens)
         quantized = quantize(
             values, scale_group=self.scale.scale_group, weight_bits=self.scale.weight_bits
         )
         del values  # as large as all that follows
-        arrays = [Lanes(*sizes, most_groups=_SAMPLED_GROUPS) for sizes in self.lanes]
+        arrays = [Lanes(*sizes, most_groups=SAMPLED_GROUPS) for sizes in self.lanes]
         chunks: list[list[tuple[int, ...]]] = [[] for _ in arrays]
 
         def watch(
@@ -130,8 +117,7 @@ class Counts:
             for found, lanes in zip(chunks, arrays, strict=True):
                 found.append(chunks_needed(points, src, dst, lanes, bound))
 
-        num_dst = -(-len(quantized.q) // DST_FRACTION)
-        counted = count_match(quantized, num_dst, MatchOptions(), watch=watch)
+        counted = count_match(quantized, num_dst_of(len(quantized.q)), watch=watch)
         return {"statistics": counted.as_dict(), "chunks": chunks}
 
 
@@ -145,20 +131,11 @@ class Quality:
 
     def measure(self) -> dict[str, float]:
         """PSNR to the unreduced run, in dB."""
-        model = _model()
-        reference = unreduced(model, self.run, EXPERIMENT.grid).found
-        config = EXPERIMENT.reduction(
-            EXPERIMENT.ratio, scale_group=self.scale.scale_group, seed=self.run.seed
-        )
-        backend = GoldenBackend(
-            scale_group=self.scale.scale_group, weight_bits=self.scale.weight_bits
-        )
-        matcher = make_matcher(config, backend)
-        found = denoise(
-            model, self.run.prompt, self.run.seed, EXPERIMENT.grid, config=config,
-            matcher=matcher, guidance=self.run.guidance, unreduced=reference,
-        )  # fmt: skip
-        return {"psnr": compare(found, reference)["psnr"]}
+        group, bits = self.scale.scale_group, self.scale.weight_bits
+        config = EXPERIMENT.reduction(EXPERIMENT.ratio, scale_group=group)
+        backend = GoldenBackend(scale_group=group, weight_bits=bits)
+        run = WholeRun(self.run, config, EXPERIMENT.grid, backend)
+        return {"psnr": run.measure(_model())["psnr"]}
 
 
 Task = Area | Counts | Quality
@@ -180,10 +157,7 @@ def key(task: Task) -> str:
 
 @cache
 def _sources(package: str) -> bytes:
-    folder = Path(next(iter(importlib.import_module(package).__path__)))
-    files = sorted(folder.rglob("*.py"))
-    files = [path for path in files if "tests" not in path.relative_to(folder).parts]
-    return b"\0".join(path.read_bytes() for path in files)
+    return "\0".join(sources_of(package)).encode()
 
 
 @cache
