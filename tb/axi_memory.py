@@ -5,11 +5,10 @@ from collections import deque
 from collections.abc import Iterator
 
 import cocotb
-from cocotb.triggers import RisingEdge
 
 from hw.config import EngineConfig
 from tb.memory import LATENCY, Memory
-from tb.streams import Bench, set_value
+from tb.streams import Bench, Bit, set_value
 
 SLVERR = 2
 
@@ -61,7 +60,7 @@ class AxiMonitor:
         handles = [getattr(dut, f"axi__{name}") for name in self._PAYLOADS[channel]]
         held, beats = None, 0
         while True:
-            await RisingEdge(dut.clk)
+            await self._bench.edge
             if dut.rst.value:
                 held, beats = None, 0
                 continue
@@ -128,8 +127,8 @@ class AxiReadMemory:
         self._mix_beats = mix_beats
         self._step = config.bus_bytes
         self._random = random.Random(f"{seed} axi read")
-        bench.dut.axi__rvalid.value = 0
-        bench.dut.axi__arready.value = 0
+        self._ready = Bit(bench.dut.axi__arready)
+        self._offer = Bit(bench.dut.axi__rvalid)
         cocotb.start_soon(self._run())
 
     async def _run(self) -> None:
@@ -137,9 +136,9 @@ class AxiReadMemory:
         # Bursts on their way, for each id: (cycle of the first beat, address, beats left).
         waiting: dict[int, deque[tuple[int, int, int]]] = {0: deque(), 1: deque()}
         current: int | None = None
-        ready = offer = False
+        offer = False
         while True:
-            await RisingEdge(dut.clk)
+            await self._bench.edge
             held = offer and not dut.axi__rready.value
             if offer and not held:
                 assert current is not None
@@ -154,12 +153,11 @@ class AxiReadMemory:
                 waiting[1].clear()
                 current = None
                 held = offer = False
-            elif ready and dut.axi__arvalid.value:
+            elif self._ready and dut.axi__arvalid.value:
                 address, beats = int(dut.axi__araddr.value), int(dut.axi__arlen.value) + 1
                 due = self._bench.cycle + self._latency
                 waiting[int(dut.axi__arid.value)].append((due, address, beats))
-            ready = self._random.random() >= self._address_stall
-            dut.axi__arready.value = int(ready)
+            self._ready.drive(self._random.random() >= self._address_stall)
 
             if held:
                 continue
@@ -168,7 +166,7 @@ class AxiReadMemory:
                 due_ids = [i for i, bursts in waiting.items() if bursts and bursts[0][0] <= coming]
                 current = self._random.choice(due_ids) if due_ids else None
             offer = current is not None and self._random.random() >= self._stall
-            dut.axi__rvalid.value = int(offer)
+            self._offer.drive(offer)
             if offer:
                 assert current is not None
                 _, address, left = waiting[current][0]
@@ -211,8 +209,9 @@ class AxiWriteMemory:
         self._order = order
         self._step = config.bus_bytes
         self._random = random.Random(f"{seed} axi write")
-        for name in ("awready", "wready", "bvalid"):
-            getattr(bench.dut, f"axi__{name}").value = 0
+        self._take_address = Bit(bench.dut.axi__awready)
+        self._take_data = Bit(bench.dut.axi__wready)
+        self._answer = Bit(bench.dut.axi__bvalid)
         cocotb.start_soon(self._run())
 
     async def _run(self) -> None:
@@ -221,17 +220,16 @@ class AxiWriteMemory:
         bursts: deque[list[tuple[int, int]]] = deque()  # Data without an address yet.
         filling: list[tuple[int, int]] = []
         landing: deque[tuple[int, int, list[tuple[int, int]]]] = deque()
-        take_address = take_data = False
         while True:
-            await RisingEdge(dut.clk)
+            await self._bench.edge
             if dut.rst.value:
                 filling = []
                 for queue in (addresses, bursts, landing):
                     queue.clear()
             else:
-                if take_address and dut.axi__awvalid.value:
+                if self._take_address and dut.axi__awvalid.value:
                     addresses.append(int(dut.axi__awaddr.value))
-                if take_data and dut.axi__wvalid.value:
+                if self._take_data and dut.axi__wvalid.value:
                     self.beats.append(self._bench.cycle)
                     filling.append((int(dut.axi__wdata.value), int(dut.axi__wstrb.value)))
                     if dut.axi__wlast.value:
@@ -246,7 +244,7 @@ class AxiWriteMemory:
                 and landing[0][0] <= self._bench.cycle + 1
                 and self._random.random() >= self._stall
             )
-            dut.axi__bvalid.value = int(answer)
+            self._answer.drive(answer)
             if answer:
                 _, address, beats = landing.popleft()
                 set_value(dut.axi__bresp, SLVERR if address in self.errors else 0)
@@ -259,8 +257,8 @@ class AxiWriteMemory:
                 take_address = take_address and bool(bursts)
             if self._order == "address first":
                 take_data = take_data and bool(addresses)
-            dut.axi__awready.value = int(take_address)
-            dut.axi__wready.value = int(take_data)
+            self._take_address.drive(take_address)
+            self._take_data.drive(take_data)
 
     def _land(self, address: int, word: int, strobe: int) -> None:
         for offset, byte in enumerate(word.to_bytes(self._step, "little")):

@@ -4,12 +4,11 @@ import random
 from collections import deque
 
 import cocotb
-from cocotb.triggers import RisingEdge
 
 from hw.bus.client import Request, WriteBeat
 from hw.config import EngineConfig
 from tb.layouts import decode
-from tb.streams import Bench, Sink, Source
+from tb.streams import Bench, Bit, Sink, Source
 
 LATENCY = 100
 """Cycles from a request to its first beat, and from the last beat of a write to its landing."""
@@ -106,7 +105,7 @@ class ReadMemory:
     async def _run(self) -> None:
         waiting: deque[tuple[int, int, int]] = deque()
         while True:
-            await RisingEdge(self._bench.dut.clk)
+            await self._bench.edge
             fresh = self._incoming.new()
             self.requests += fresh
             waiting.extend(fresh)
@@ -157,43 +156,39 @@ class WriteMemory:
         self._incoming = _Requests(bench, name, config, memory, stall, seed)
         self._valid = getattr(bench.dut, f"{name}__beat__valid")
         self._payload = getattr(bench.dut, f"{name}__beat__payload")
-        self._ready = getattr(bench.dut, f"{name}__beat__ready")
-        self._idle = getattr(bench.dut, f"{name}__idle")
-        self._ready.value = 0
-        self._idle.value = 1
+        self._ready = Bit(getattr(bench.dut, f"{name}__beat__ready"))
+        self._idle = Bit(getattr(bench.dut, f"{name}__idle"), True)
         self._task = cocotb.start_soon(self._run())
 
     def stop(self) -> None:
         """Stop serving, as on a reset: what has not landed never does."""
         self._task.cancel()
         self._incoming.sink.stop()
-        self._ready.value = 0
-        self._idle.value = 1
+        self._ready.drive(False)
+        self._idle.drive(True)
 
     async def _run(self) -> None:
-        dut = self._bench.dut
+        dut, reset = self._bench.dut, self._bench.dut.rst
         request_valid = getattr(dut, f"{self._name}__request__valid")
         request_ready = getattr(dut, f"{self._name}__request__ready")
         open_beats: deque[tuple[int, bool]] = deque()  # address, last of its request
         landing: deque[tuple[int, int, int, bool]] = deque()  # cycle, address, word, last
         unfinished = 0
-        ready, held = False, None
+        held = None
         while True:
-            await RisingEdge(dut.clk)
-            unfinished += int(
-                bool(request_valid.value and request_ready.value and not dut.rst.value)
-            )
+            await self._bench.edge
+            unfinished += int(bool(request_valid.value and request_ready.value and not reset.value))
 
-            if self._valid.value and not dut.rst.value:
+            if self._valid.value and not reset.value:
                 word = int(self._payload.value.to_unsigned())
                 assert held is None or word == held, f"{self._name}: beat changed before transfer"
-                held = None if ready else word
-                if ready:
+                held = None if self._ready else word
+                if self._ready:
                     address, last = open_beats.popleft()
                     self.beats.append((self._bench.cycle, address, word))
                     landing.append((self._bench.cycle + self._latency, address, word, last))
             else:
-                assert held is None or dut.rst.value, f"{self._name}: valid dropped before transfer"
+                assert held is None or reset.value, f"{self._name}: valid dropped before transfer"
                 held = None
 
             while landing and landing[0][0] <= self._bench.cycle:
@@ -204,9 +199,8 @@ class WriteMemory:
             for cycle, address, beats in self._incoming.new():
                 self.requests.append((cycle, address, beats))
                 open_beats.extend((address + i * self._bytes, i == beats - 1) for i in range(beats))
-            ready = bool(open_beats) and self._random.random() >= self._stall
-            self._ready.value = int(ready)
-            self._idle.value = int(unfinished == 0)
+            self._ready.drive(bool(open_beats) and self._random.random() >= self._stall)
+            self._idle.drive(unfinished == 0)
 
     def _land(self, address: int, word: int) -> None:
         """Write the bytes of a beat whose strobe is 1."""

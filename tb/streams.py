@@ -20,19 +20,20 @@ class Bench:
 
     def __init__(self, dut: Any):
         self.dut = dut
+        self.edge = RisingEdge(dut.clk)
         self.cycle = 0
         cocotb.start_soon(Clock(dut.clk, 2, unit="ns").start())
         cocotb.start_soon(self._count())
 
     async def _count(self) -> None:
         while True:
-            await RisingEdge(self.dut.clk)
+            await self.edge
             self.cycle += 1
 
     async def cycles(self, count: int = 1) -> None:
         """Wait for ``count`` rising clock edges."""
         for _ in range(count):
-            await RisingEdge(self.dut.clk)
+            await self.edge
 
     async def reset(self, cycles: int = 2) -> None:
         """Hold the reset for ``cycles`` cycles."""
@@ -70,6 +71,25 @@ def unsigned(value: Any) -> int:
     return int(value.to_unsigned()) if isinstance(value, LogicArray) else int(value)
 
 
+class Bit:
+    """A one-bit port that is driven: only when it changes, since cocotb's writes are slow."""
+
+    def __init__(self, handle: Any, value: bool = False):
+        self._handle = handle
+        self._value = value
+        handle.value = int(value)
+
+    def __bool__(self) -> bool:
+        """What was driven last."""
+        return self._value
+
+    def drive(self, value: bool) -> None:
+        """From the end of this time step on."""
+        if value != self._value:
+            self._value = value
+            self._handle.value = int(value)
+
+
 class Source:
     """Drives a stream into the component.
 
@@ -91,12 +111,11 @@ class Source:
         self._shape = shape
         self.sent: list[tuple[int, int]] = []
         self._bench = bench
-        self._valid = getattr(bench.dut, f"{name}__valid")
+        self._valid = Bit(getattr(bench.dut, f"{name}__valid"))
         self._payload = getattr(bench.dut, f"{name}__payload")
         self._ready = getattr(bench.dut, f"{name}__ready", None)
         self._stall = stall
         self._random = random.Random(f"{seed} {name}")
-        self._valid.value = 0
         self._task = cocotb.start_soon(self._run())
 
     def put(self, values: Iterable[Any]) -> None:
@@ -107,26 +126,25 @@ class Source:
     async def drain(self) -> None:
         """Wait until everything queued has been taken."""
         while self.queue:
-            await RisingEdge(self._bench.dut.clk)
+            await self._bench.edge
 
     def stop(self) -> None:
         """Stop driving, as on a reset: drops what is queued."""
         self._task.cancel()
-        self._valid.value = 0
+        self._valid.drive(False)
 
     async def _run(self) -> None:
-        clk = self._bench.dut.clk
-        offered = False
+        edge = self._bench.edge
         while True:
-            await RisingEdge(clk)
-            if offered and (self._ready is None or self._ready.value):
+            await edge
+            if self._valid:
+                if self._ready is not None and not self._ready.value:
+                    continue
                 self.sent.append((self._bench.cycle, self.queue.popleft()))
-                offered = False
-            if not offered:
-                offered = bool(self.queue) and self._random.random() >= self._stall
-                self._valid.value = int(offered)
-                if offered:
-                    set_value(self._payload, self.queue[0])
+            offered = bool(self.queue) and self._random.random() >= self._stall
+            self._valid.drive(offered)
+            if offered:
+                set_value(self._payload, self.queue[0])
 
 
 class Sink:
@@ -152,11 +170,10 @@ class Sink:
         self._name = name
         self._valid = getattr(bench.dut, f"{name}__valid")
         self._payload = getattr(bench.dut, f"{name}__payload")
-        self._ready = getattr(bench.dut, f"{name}__ready", None)
+        ready = getattr(bench.dut, f"{name}__ready", None)
+        self._ready = None if ready is None else Bit(ready)
         self._stall = stall
         self._random = random.Random(f"{seed} {name}")
-        if self._ready is not None:
-            self._ready.value = 0
         self._task = cocotb.start_soon(self._run())
 
     @property
@@ -175,20 +192,20 @@ class Sink:
         for _ in range(limit):
             if len(self.taken) >= count:
                 return self.words
-            await RisingEdge(self._bench.dut.clk)
+            await self._bench.edge
         raise AssertionError(f"{self._name}: {len(self.taken)} of {count} words in {limit} cycles")
 
     def stop(self) -> None:
         """Stop taking, as on a reset."""
         self._task.cancel()
         if self._ready is not None:
-            self._ready.value = 0
+            self._ready.drive(False)
 
     async def _run(self) -> None:
-        clk, ready, held = self._bench.dut.clk, self._ready is None, None
+        edge, held = self._bench.edge, None
         reset = self._bench.dut.rst
         while True:
-            await RisingEdge(clk)
+            await edge
             if reset.value:
                 held = None
             elif self._valid.value:
@@ -196,7 +213,7 @@ class Sink:
                 assert held is None or word == held, (
                     f"{self._name}: payload changed before transfer"
                 )
-                if ready:
+                if self._ready is None or self._ready:
                     self.taken.append((self._bench.cycle, unsigned(word)))
                     held = None
                 else:
@@ -204,8 +221,7 @@ class Sink:
             else:
                 assert held is None, f"{self._name}: valid dropped before transfer"
             if self._ready is not None:
-                ready = self._random.random() >= self._stall
-                self._ready.value = int(ready)
+                self._ready.drive(self._random.random() >= self._stall)
 
 
 class Watch:
@@ -219,7 +235,7 @@ class Watch:
 
     async def _run(self) -> None:
         while True:
-            await RisingEdge(self._bench.dut.clk)
+            await self._bench.edge
             if self._port.value and not self._bench.dut.rst.value:
                 self.cycles.append(self._bench.cycle)
 
@@ -228,7 +244,7 @@ class Lookup:
     """Serves the ``Out(Lookup(...))`` member ``name``: an index's entry comes a cycle later."""
 
     def __init__(self, bench: Bench, name: str, table: Callable[[int], int]):
-        self._clk = bench.dut.clk
+        self._edge = bench.edge
         self._index: Any = getattr(bench.dut, f"{name}__index")
         self._entry: Any = getattr(bench.dut, f"{name}__entry")
         self._table = table
@@ -237,7 +253,7 @@ class Lookup:
     async def _run(self) -> None:
         set_value(self._entry, 0)
         while True:
-            await RisingEdge(self._clk)
+            await self._edge
             index = self._index.value
             if index.is_resolvable:
                 set_value(self._entry, self._table(unsigned(index)))

@@ -8,7 +8,6 @@ from typing import Any
 import cocotb
 import pytest
 import torch
-from cocotb.triggers import RisingEdge
 
 from golden.options import MatchOptions
 from hw.config import PRESETS, EngineConfig
@@ -52,11 +51,14 @@ class DatmBench:
         cocotb.start_soon(self._count())
 
     async def _count(self) -> None:
+        reset, phase_port, busy = self.dut.rst, self.dut.phase, self.dut.dau_busy
         while True:
-            await RisingEdge(self.dut.clk)
-            if not self.dut.rst.value and self.dut.phase.value.is_resolvable:
-                self.cycles[self.phase] += 1
-                self.dau_cycles[self.phase] += int(self.dut.dau_busy.value)
+            await self.bench.edge
+            if not reset.value and (shown := phase_port.value).is_resolvable:
+                phase = PHASES[shown.to_unsigned()]
+                self.cycles[phase] += 1
+                if busy.value:
+                    self.dau_cycles[phase] += 1
 
     @property
     def phase(self) -> Any:
