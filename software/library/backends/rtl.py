@@ -130,6 +130,8 @@ class RtlBackend:
         Raises:
             SetupError: the simulator cannot be built.
             SimulationError: the engine did not finish, or reported an error.
+            ValueError: the folder for states cannot be written to.
+            OSError: a state cannot be written or read.
         """
         rounded = round_to_format(tokens, self._format)
         num_tokens, channels = rounded.shape

@@ -96,21 +96,22 @@ class Harness {
         return -1;
     }
 
-    // Writes or reads the whole simulation; returns whether the file was there to open. One that
-    // was kept of another design ends the process.
-    template <typename Stream>
-    bool exchange(const char* path) {
-        Stream stream;
+    // Writes the whole simulation; returns whether the file took it.
+    bool save(const char* path) {
+        orbis::Save stream(path);
+        stream << *top;
+        exchange(stream);
+        return stream.end();
+    }
+
+    // Reads it; returns whether the file was there to open. One that was kept of another design
+    // ends the process.
+    bool restore(const char* path) {
+        VerilatedRestore stream;
         stream.open(path);
         if (!stream.isOpen()) return false;
-        orbis::Archive<Stream> archive(stream);
-        if constexpr (std::is_same_v<Stream, VerilatedSave>) {
-            stream << *top;
-        } else {
-            stream >> *top;
-        }
-        archive(cycle);
-        memory.exchange(archive);
+        stream >> *top;
+        exchange(stream);
         stream.close();
         return true;
     }
@@ -136,6 +137,14 @@ class Harness {
         dump(2 * cycle + 1);
         ++cycle;
         if (!top->rst) memory.drive(cycle);
+    }
+
+    // What is not in the model.
+    template <typename Stream>
+    void exchange(Stream& stream) {
+        orbis::Archive<Stream> archive(stream);
+        archive(cycle);
+        memory.exchange(archive);
     }
 
     void dump(uint64_t time) {
@@ -182,10 +191,10 @@ EXPORT int orbis_read_register(Harness* harness, uint32_t address, uint32_t* val
     return harness->read_register(address, *value);
 }
 EXPORT bool orbis_save(Harness* harness, const char* path) {
-    return harness->exchange<VerilatedSave>(path);
+    return harness->save(path);
 }
 EXPORT bool orbis_restore(Harness* harness, const char* path) {
-    return harness->exchange<VerilatedRestore>(path);
+    return harness->restore(path);
 }
 EXPORT uint64_t orbis_cycles(const Harness* harness) { return harness->cycle; }
 EXPORT uint64_t orbis_beats_read(const Harness* harness) { return harness->memory.beats_read; }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <fstream>
 #include <type_traits>
 #include <vector>
 
@@ -12,14 +13,36 @@
 
 namespace orbis {
 
-// `Stream` is VerilatedSave or VerilatedRestore.
+// VerilatedSave would end the process where a disk is full.
+class Save final : public VerilatedSerialize {
+   public:
+    explicit Save(const char* path) : file(path, std::ios::binary) { header(); }
+
+    void flush() override {
+        file.write(reinterpret_cast<const char*>(m_bufp), m_cp - m_bufp);
+        m_cp = m_bufp;
+    }
+
+    // Returns whether all of it was written.
+    bool end() {
+        trailer();
+        flush();
+        file.close();
+        return !file.fail();
+    }
+
+   private:
+    std::ofstream file;
+};
+
+// `Stream` is Save or VerilatedRestore.
 template <typename Stream>
 class Archive {
    public:
     explicit Archive(Stream& stream) : stream(stream) {}
 
     void bytes(void* data, size_t size) {
-        if constexpr (std::is_same_v<Stream, VerilatedSave>) {
+        if constexpr (std::is_same_v<Stream, Save>) {
             stream.write(data, size);
         } else {
             stream.read(data, size);

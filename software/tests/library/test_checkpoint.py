@@ -78,3 +78,11 @@ def test_another_job_does_not_go_on_from_it(other: str, tmp_path: Path) -> None:
 def test_a_folder_that_is_none_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="missing cannot be written to"):
         CASE.run(engine(tmp_path / "missing"))
+
+
+def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
+    backend = engine(None)
+    CASE.run(backend)
+    assert backend.simulator is not None
+    with pytest.raises(OSError, match="/dev/full cannot be written to"):
+        backend.simulator.save(Path("/dev/full"))
