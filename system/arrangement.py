@@ -12,8 +12,8 @@ from system.models import INSTANCES, VideoModel
 
 Arrangement = Literal["own", "shared"]
 
-BYTES_A_CYCLE = 1_935 / INSTANCES
-"""An instance's share of the memory, at 1 GHz."""
+BYTES_A_CYCLE = 1_935
+"""Of the memory of all instances, at 1 GHz."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,14 @@ class LayerMatch:
         available: cycles that there are for it; None where no model is known.
         bus_bytes: bytes of a beat.
         lanes: of an engine.
+        engines: that match for all instances.
     """
 
     cost: JobCost
     available: float | None
     bus_bytes: int
     lanes: int
+    engines: int
 
     @property
     def margin(self) -> float | None:
@@ -49,8 +51,8 @@ class LayerMatch:
 
     @property
     def bandwidth_share(self) -> float:
-        """The same, of the instance's share of the memory."""
-        return self.bytes_a_cycle / BYTES_A_CYCLE
+        """The same of all engines, of the memory that all instances have."""
+        return self.engines * self.bytes_a_cycle / BYTES_A_CYCLE
 
     @property
     def utilisation(self) -> float:
@@ -70,44 +72,52 @@ def layer_match(
     memory: Memory,
     arrangement: Arrangement,
     model: VideoModel | None = None,
+    engines: int = INSTANCES,
 ) -> LayerMatch:
     """Match a layer.
 
-    * ``own``: engine e takes every 38th layer whole, and has 38 layer times for it, as its pairs
-      are wanted a step later.
+    * ``own``: of E engines each takes every E-th layer whole, and has E layer times for it, as its
+      pairs are wanted a step later.
     * ``shared``: all engines take every layer together, and have one layer time. Src, with their
       entries and rows, are split over the engines; the dst stream is sent to all at once, and each
-      counts its 38th part of it. All other stages split as well as if their work were divided
-      evenly: quantising by rows, sorting and updating by slots, the pairs merged before every
-      update. What engines tell one another is taken to cost nothing.
+      counts its part of it. All other stages split as well as if their work were divided evenly:
+      quantising by rows, sorting and updating by slots, the pairs merged before every update. What
+      engines tell one another is taken to cost nothing.
+
+    Raises:
+        ValueError: no engine, or more than there are instances.
     """
+    if not 1 <= engines <= INSTANCES:
+        raise ValueError(f"engines is {engines}; it must lie in 1..{INSTANCES}.")
     if arrangement == "shared":
         split = replace(
             statistics,
             pairings=tuple(
-                replace(each, compared=-(-each.compared // INSTANCES),
-                        full=-(-each.full // INSTANCES))
+                replace(each, compared=-(-each.compared // engines),
+                        full=-(-each.full // engines))
                 for each in statistics.pairings
             ),
         )  # fmt: skip
-        cost = _shared(job_cost(job, split, memory, engines=INSTANCES))
+        cost = _shared(job_cost(job, split, memory, engines=engines), engines)
     else:
         cost = job_cost(job, statistics, memory)
-    layers = 1 if arrangement == "shared" else INSTANCES
+    layers = 1 if arrangement == "shared" else engines
     available = None if model is None else layers * model.layer_cycles
-    return LayerMatch(cost, available, job.engine.bus_bytes, job.engine.lanes)
+    return LayerMatch(cost, available, job.engine.bus_bytes, job.engine.lanes, engines)
 
 
-def _shared(cost: JobCost) -> JobCost:
+def _shared(cost: JobCost, engines: int) -> JobCost:
     """An engine's part of a job whose pairings are its own already."""
     stages = {
-        stage: each if stage == "pair" else _part(each) for stage, each in cost.stages.items()
+        stage: each if stage == "pair" else _part(each, engines)
+        for stage, each in cost.stages.items()
     }
     parts = tuple(
-        (stage, name, each if stage == "pair" else _part(each)) for stage, name, each in cost.parts
+        (stage, name, each if stage == "pair" else _part(each, engines))
+        for stage, name, each in cost.parts
     )
     return JobCost(stages, parts)
 
 
-def _part(cost: Cost) -> Cost:
-    return Cost(cost.cycles / INSTANCES, -(-cost.read // INSTANCES), -(-cost.written // INSTANCES))
+def _part(cost: Cost, engines: int) -> Cost:
+    return Cost(cost.cycles / engines, -(-cost.read // engines), -(-cost.written // engines))

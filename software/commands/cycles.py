@@ -33,9 +33,12 @@ def cycles(
     ] = None,
     arrangement: Annotated[
         Arrangement,
-        typer.Option(help="own: each of 38 engines takes every 38th layer whole; shared: all take"
+        typer.Option(help="own: each of E engines takes every E-th layer whole; shared: all take"
                      " each layer together."),
     ] = "own",
+    engines: Annotated[
+        int, typer.Option(metavar="E", help="Engines that 38 instances of the accelerator have.")
+    ] = INSTANCES,
     latency: Annotated[
         int, typer.Option(metavar="L", help="Cycles that memory takes to answer.")
     ] = Memory.latency,
@@ -44,8 +47,8 @@ def cycles(
     """Model the cycles and the memory traffic of matching a layer, stage by stage.
 
     Nothing is simulated: the figures follow from the engine's sizes and from counts of what a match
-    does; counts of another size are scaled by their shares. Of an own layer an engine has 38 layer
-    times, of a shared one a single one, with all arrays always busy. Lanes are useful where they
+    does; counts of another size are scaled by their shares. For an own layer an engine has E layer
+    times, for a shared one a single one, with all arrays always busy. Lanes are useful where they
     compare a channel of a src with one of a dst, partial tiles aside.
 
     Example: `orbis cycles --model hunyuanvideo --arrangement own`
@@ -60,11 +63,12 @@ def cycles(
     sizes = (tokens, channels, num_dst)
     scaled = (counted.tokens, counted.channels, counted.num_dst) != sizes
     notes = _notes(counted, engine, scaled=scaled)
-    match = layer_match(job, counted.scaled(*sizes), memory, arrangement, known)
+    match = layer_match(job, counted.scaled(*sizes), memory, arrangement, known, engines)
     found = {
         "preset": preset,
         "model": model,
         "arrangement": arrangement,
+        "engines": engines,
         "tokens": tokens,
         "channels": channels,
         "num_dst": num_dst,
@@ -173,10 +177,12 @@ def _print(found: dict[str, Any]) -> None:
         "in all": f"{found['cycles']:,} cycles, {found['cycles'] / 1e6:,.1f} ms at 1 GHz",
     }
     if found["hidden"] is not None:
-        share = "every 38th layer whole" if found["arrangement"] == "own" else "its part of each"
+        own = f"every layer in {found['engines']} whole"
+        share = own if found["arrangement"] == "own" else "its part of each"
         lines["a layer"] = (
             f"{found['layer_cycles'] / 1e6:,.1f} ms on {INSTANCES} instances"
-            f" ({found['layer_mac'] / 1e12:,.2f} TMAC); an engine takes {share}, and has"
+            f" ({found['layer_mac'] / 1e12:,.2f} TMAC); each of {found['engines']} engines takes"
+            f" {share}, and has"
             f" {found['available_cycles'] / 1e6:,.1f} ms"
         )
         lines["hidden"] = (
@@ -184,8 +190,8 @@ def _print(found: dict[str, Any]) -> None:
             " cycles that are needed"
         )
     lines["memory"] = (
-        f"{found['bytes_a_cycle']:.2f} bytes a cycle, {found['bandwidth_share']:.1%} of the"
-        " instance's share"
+        f"{found['bytes_a_cycle']:.2f} bytes a cycle, {found['bandwidth_share']:.1%} of an"
+        " engine's share"
     )
     lines["lanes"] = f"{found['utilisation']:.1%} useful from a pass's begin to its end"
     print_summary(lines)

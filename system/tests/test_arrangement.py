@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from system.arrangement import BYTES_A_CYCLE, layer_match
+from system.arrangement import Arrangement, layer_match
 from system.engine_cycles import job_cost
 from system.engine_shape import EngineShape, JobShape
 from system.match_statistics import MatchStatistics, PairingCount, UpdateCount
@@ -73,6 +73,27 @@ def test_a_shared_layer() -> None:
     assert shared.utilisation < own.utilisation
 
 
+@pytest.mark.parametrize("arrangement", ["own", "shared"])
+def test_fewer_engines_have_less_time_and_more_of_the_memory(arrangement: Arrangement) -> None:
+    model, job = MODELS["cogvideox-5b"], job_of("cogvideox-5b")
+    statistics = counts(model.video_tokens, model.num_dst)
+    all_of, ten = (
+        layer_match(job, statistics, MEMORY, arrangement, model, engines) for engines in (38, 10)
+    )
+    assert all_of.margin is not None
+    assert ten.margin == pytest.approx(all_of.margin * 10 / 38, rel=0.1)
+    assert ten.bandwidth_share < all_of.bandwidth_share
+    if arrangement == "own":
+        assert ten.margin == pytest.approx(all_of.margin * 10 / 38)
+        assert ten.bandwidth_share == pytest.approx(all_of.bandwidth_share * 10 / 38)
+
+
+@pytest.mark.parametrize("engines", [0, 39])
+def test_engines_that_cannot_be(engines: int) -> None:
+    with pytest.raises(ValueError, match=rf"engines is {engines}; it must lie in 1\.\.38\."):
+        layer_match(job_of("cogvideox-5b"), counts(17_550, 4_388), MEMORY, "own", None, engines)
+
+
 def test_without_a_model_there_is_no_time() -> None:
     found = layer_match(job_of("cogvideox-5b"), counts(17_550, 4_388), MEMORY, "own")
     assert (found.available, found.margin, found.hidden) == (None, None, None)
@@ -87,7 +108,3 @@ def test_an_engine_that_is_too_slow() -> None:
     assert found.hidden is False
     assert found.margin is not None
     assert found.margin < 1
-
-
-def test_the_share_of_an_instance() -> None:
-    assert pytest.approx(50.92, abs=0.01) == BYTES_A_CYCLE

@@ -69,6 +69,16 @@ def test_arrangements_and_latency() -> None:
     assert figures("--latency", 500)["cycles"] > own["cycles"]
 
 
+def test_fewer_engines() -> None:
+    own, ten = figures(), figures("--engines", 10)
+    assert ten["engines"] == 10
+    assert ten["cycles"] == own["cycles"]
+    assert ten["available_cycles"] == pytest.approx(10 * own["layer_cycles"], rel=1e-6)
+    assert ten["bandwidth_share"] == pytest.approx(own["bandwidth_share"] * 10 / 38)
+    shown = orbis("cycles", "--engines", 10).stdout
+    assert "each of 10 engines takes every layer in 10 whole" in shown
+
+
 def test_other_sizes_are_scaled() -> None:
     found = figures("--model", "8000,1024,2000,3000")
     assert found["scaled"] is True
@@ -110,6 +120,7 @@ BAD: dict[str, tuple[list[object], str]] = {
     "K": (["--model", "100,64,20,81"], "K is 81; it must lie in 0..80"),
     "preset": (["--preset", "huge"], "preset is 'huge'; it must be one of"),
     "too large": (["--preset", "demo"], "N is 17550, but the engine holds at most 1024"),
+    "engines": (["--engines", 39], "engines is 39; it must lie in 1..38"),
     "latency": (["--latency", -3], "latency is -3; it must be at least 1 cycle"),
     "arrangement": (["--arrangement", "both"], "invalid value for '--arrangement'"),
     "no file": (["--statistics", "none.json"], "none.json: no such file"),
