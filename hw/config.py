@@ -290,6 +290,18 @@ PRESETS: dict[str, EngineConfig] = {
         channel_lanes=16, src_groups=10, bus_bytes=32, scale_group=16, quantize_lanes=2,
         update_lanes=4, sorter_width=2, burst_beats=4, fifo_beats=8,
     ),
+    "compact": EngineConfig(
+        max_tokens=67_584, max_channels=3_072, max_dst=33_792, dst_lanes=2, src_lanes=8,
+        channel_lanes=16, src_groups=4, bus_bytes=16, scale_group=16, quantize_lanes=2,
+        update_lanes=4, sorter_width=2, burst_beats=4, fifo_beats=8,
+    ),
+    "quad": EngineConfig(
+        max_tokens=67_584, max_channels=3_072, max_dst=33_792, dst_lanes=8, src_lanes=16,
+        channel_lanes=16, src_groups=5, scale_group=16, quantize_lanes=4, update_lanes=8,
+        sorter_width=4, burst_beats=8, fifo_beats=16,
+    ),
 }  # fmt: skip
-"""Named configs, by size: unit tests, the small video DiT, and the paper's two models."""
+"""Named configs: for unit tests, for the small video DiT, and for the paper's two models: an engine
+for each instance with time to spare, the smallest one that is in time, and one for four instances.
+"""
 DEFAULT_PRESET = "demo"

@@ -130,6 +130,22 @@ DERIVED = {
         "chunk_records": 4, "list_beats": 16_896, "resident_src": 80, "scratch_banks": 8,
         "scratch_depth": 1920,
     },
+    "compact": {
+        "token_bits": 17, "count_bits": 17, "slot_bits": 16, "channel_bits": 12,
+        "distance_bits": 28, "loss_bits": 45, "sum_bits": 20, "lanes": 256,
+        "levels_per_beat": 32, "values_per_beat": 8, "records_per_beat": 2,
+        "chunks_per_beat": 2, "max_row_beats": 96, "max_token_row_beats": 384, "max_chunks": 192,
+        "chunk_records": 2, "list_beats": 33_792, "resident_src": 32, "scratch_banks": 8,
+        "scratch_depth": 768,
+    },
+    "quad": {
+        "token_bits": 17, "count_bits": 17, "slot_bits": 16, "channel_bits": 12,
+        "distance_bits": 28, "loss_bits": 45, "sum_bits": 20, "lanes": 2048,
+        "levels_per_beat": 128, "values_per_beat": 32, "records_per_beat": 8,
+        "chunks_per_beat": 8, "max_row_beats": 24, "max_token_row_beats": 96, "max_chunks": 192,
+        "chunk_records": 8, "list_beats": 8_448, "resident_src": 80, "scratch_banks": 16,
+        "scratch_depth": 960,
+    },
 }  # fmt: skip
 
 # What each stage needs of the scratchpad, by hand: Q chunks side by side of each of R groups; a
@@ -204,12 +220,13 @@ def test_a_record_is_a_64_bit_word() -> None:
     assert RECORD_BITS == 64
 
 
-def test_the_paper_preset_holds_both_models() -> None:
-    paper = PRESETS["paper"]
+@pytest.mark.parametrize("name", ["paper", "compact", "quad"])
+def test_a_preset_that_holds_both_models(name: str) -> None:
+    config = PRESETS[name]
     for tokens in (17_550, 67_320):
-        assert tokens <= paper.max_tokens
-        assert tokens // 4 <= paper.max_dst
-    assert paper.max_channels >= 3_072
+        assert tokens <= config.max_tokens
+        assert tokens // 4 <= config.max_dst
+    assert config.max_channels >= 3_072
 
 
 def test_the_config_is_frozen() -> None:

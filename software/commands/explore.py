@@ -62,7 +62,6 @@ def explore(
     from software.library.extras import require
 
     require("rtl", "synth", "study")
-    from hw.config import PRESETS
     from software.library.backends.presets import preset_config
     from software.library.files import check_outputs, output_folder, replacing, write_json
     from software.study.exploration.picture import plot
@@ -96,18 +95,17 @@ def explore(
         "tokens": None if tokens is None else tokens.name,
     }  # fmt: skip
     write_json(figures, {"made_from": made_from, "skipped": space.skipped, "points": points})
-    names = {f"{config.hash:08x}": name for name, config in PRESETS.items()}
     budget = BUDGET_SHARE * INSTANCE_MM2_28NM
     with replacing(picture) as partial:
-        plot(partial, points, names, {"the paper's engine": budget, "half of it": budget / 2})
-    _print(points, names)
+        plot(partial, points, {"the paper's engine": budget, "half of it": budget / 2})
+    _print(points)
     print_line(f"{len(points)} engines; those above are on the front, or presets.")
     if space.skipped:
         print_line(f"* {space.skipped} combinations are no engine.")
     print_line(f"{picture} has all.")
 
 
-def _print(points: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> None:
+def _print(points: Sequence[Mapping[str, Any]]) -> None:
     layers = list(points[0]["layers"])
     print_table(
         (
@@ -116,12 +114,12 @@ def _print(points: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Non
         ),
         (
             (
-                names.get(point["hash"], point["name"]), point["lanes"],
+                point["preset"] or point["name"], point["lanes"],
                 f"{point['area']['mm2']['28']:.3f}", f"{point['area']['longest_path_ps']:,.0f}",
                 *(cell for name in layers for cell in _cells(point["layers"][name])),
                 "" if point["quality"] is None else f"{point['quality']['gain']:+.2f}",
             )
-            for point in points if point["front"] or point["hash"] in names
+            for point in points if point["front"] or point["preset"]
         ),
     )  # fmt: skip
 

@@ -17,7 +17,6 @@ _GREY = "#888888"
 def plot(
     path: Path,
     points: Sequence[dict[str, Any]],
-    presets: Mapping[str, str],
     budgets: Mapping[str, float],
 ) -> None:
     """Draw the points, as PNG.
@@ -25,7 +24,6 @@ def plot(
     Args:
         path: the file.
         points: of a survey's summary.
-        presets: names of engines by their configs' hash.
         budgets: areas that lines are drawn at, mm2 at 28 nm, by what they are called.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -53,7 +51,7 @@ def plot(
             zorder=3,
         )
     figure.colorbar(drawn, ax=axes, label="memory traffic, % of an instance's share, at most")
-    _name(axes, points, presets, has_time)
+    _name(axes, points, has_time)
     if has_time:
         for times, name in ((1, "hidden"), (2, "twice")):
             axes.axhline(times, color=_GREY, linewidth=0.8, linestyle=":")
@@ -82,12 +80,10 @@ def _place(point: Mapping[str, Any], has_time: bool) -> tuple[float, float]:
     return area, 1 / time if has_time else time
 
 
-def _name(
-    axes: "Axes", points: Sequence[dict[str, Any]], presets: Mapping[str, str], has_time: bool
-) -> None:
+def _name(axes: "Axes", points: Sequence[dict[str, Any]], has_time: bool) -> None:
     """Write presets' names beside them, and the sizes of the others on the front."""
     for point in points:
-        preset = presets.get(point["hash"])
+        preset = point["preset"]
         if preset or point["front"]:
             axes.annotate(
                 preset or point["name"], _place(point, has_time), textcoords="offset points",
@@ -98,4 +94,7 @@ def _name(
 
 def _gain(point: Mapping[str, Any]) -> str:
     quality = point["quality"]
-    return "" if quality is None else f": {quality['gain']:+.2f} (± {quality['error']:.2f}) dB"
+    if quality is None:
+        return ""
+    error = "" if quality["error"] is None else f" (± {quality['error']:.2f})"
+    return f": {quality['gain']:+.2f}{error} dB"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 from typing import Any
 
 from hw.config import EngineConfig
@@ -76,14 +77,18 @@ def timing(
     }
 
 
-def quality(runs: Mapping[Scale, Sequence[float]], exact: Scale) -> dict[Scale, dict[str, float]]:
-    """Mean PSNR of each quantiser over the same runs, and how far it is above the exact one's."""
+def quality(
+    runs: Mapping[Scale, Sequence[float]], exact: Scale
+) -> dict[Scale, dict[str, float | None]]:
+    """Mean PSNR of each quantiser over the same runs, and how far it is above the exact one's.
+
+    The gain's standard error is None where there is one run.
+    """
     found = {}
     for scale, psnrs in runs.items():
         gaps = [one - other for one, other in zip(psnrs, runs[exact], strict=True)]
-        mean, gap = sum(psnrs) / len(psnrs), sum(gaps) / len(gaps)
-        spread = sum((each - gap) ** 2 for each in gaps) / max(1, len(gaps) - 1)
-        found[scale] = {"psnr": mean, "gain": gap, "error": (spread / len(gaps)) ** 0.5}
+        error = stdev(gaps) / len(gaps) ** 0.5 if len(gaps) > 1 else None
+        found[scale] = {"psnr": fmean(psnrs), "gain": fmean(gaps), "error": error}
     return found
 
 

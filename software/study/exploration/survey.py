@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hw.config import EngineConfig
+from hw.config import PRESETS, EngineConfig
 from software.study.exploration import points
 from software.study.exploration.tasks import (
     EXACT,
@@ -100,13 +100,14 @@ class Survey:
         self,
         area: Area,
         found: Mapping[Task, Mapping[str, Any]],
-        gains: Mapping[Scale, Mapping[str, float]],
+        gains: Mapping[Scale, Mapping[str, float | None]],
     ) -> dict[str, Any]:
         config, scale = area.config, Scale.of(area.config)
         counts = self.counts[scale]
         counted = points.match_statistics(found[counts], counts.lanes.index(array_of(config)))
         return {
             "name": points.name_of(config, self.base),
+            "preset": next((name for name, known in PRESETS.items() if known == config), None),
             "hash": f"{config.hash:08x}",
             "config": config.as_dict(),
             "lanes": config.lanes,
