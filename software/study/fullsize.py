@@ -14,7 +14,7 @@ from typing import Any
 from golden.datm import match
 from golden.options import MatchOptions
 from golden.qe import quantize
-from hw.config import PRESETS
+from hw.config import PRESETS, EngineConfig
 from software.demo.video_tokens import TokenGrid
 from software.library.backends.rtl import RtlBackend
 from software.library.files import check_outputs, output_folder, write_json
@@ -30,10 +30,13 @@ _EXPECTED_CYCLES = 375_000_000
 """Of the progress bar alone."""
 
 
-def measure(grid: TokenGrid = GRID, checkpoints: Path | None = None) -> dict[str, Any]:
-    """Match the tokens of a grid on the engine and in the golden model, and model the engine.
+def measure(
+    config: EngineConfig, grid: TokenGrid = GRID, checkpoints: Path | None = None
+) -> dict[str, Any]:
+    """Match the tokens of a grid on an engine and in the golden model, and model the engine.
 
     Args:
+        config: the engine's sizes.
         grid: how many tokens.
         checkpoints: folder for the engine's state, from which a run that was killed goes on.
 
@@ -43,11 +46,11 @@ def measure(grid: TokenGrid = GRID, checkpoints: Path | None = None) -> dict[str
     tokens = layer_tokens(grid)
     num_tokens, channels = tokens.shape
     num_dst, reduce = num_dst_of(num_tokens), round(SHARE_REDUCED * num_tokens)
-    config, options = PRESETS[PRESET], MatchOptions(seed=0)
+    options = MatchOptions(seed=0)
     begun = time.perf_counter()
     with progress_bar("cycles", _EXPECTED_CYCLES) as advance:
         engine = RtlBackend(
-            config, label=f"preset {PRESET}", checkpoints=checkpoints,
+            config, label=f"an engine of {config.lanes} lanes", checkpoints=checkpoints,
             progress=lambda cycles, pairings: advance(f"{pairings} pairings", cycles),
         )  # fmt: skip
         found = engine.match(tokens, num_dst, reduce, options)
@@ -59,7 +62,6 @@ def measure(grid: TokenGrid = GRID, checkpoints: Path | None = None) -> dict[str
         most_groups=SAMPLED_GROUPS,
     )  # fmt: skip
     return {
-        "preset": PRESET,
         "config": config.as_dict(),
         "clip": CLIP,
         "tokens": num_tokens,
@@ -85,7 +87,9 @@ def main(arguments: list[str] | None = None) -> None:
         check_outputs([asked.json])
     if asked.checkpoints:
         output_folder(asked.checkpoints)
-    found = measure(TokenGrid(*asked.grid), asked.checkpoints)
+    found = {
+        "preset": PRESET, **measure(PRESETS[PRESET], TokenGrid(*asked.grid), asked.checkpoints)
+    }  # fmt: skip
     print_summary({name: json.dumps(value) for name, value in found.items()})
     if asked.json:
         write_json(asked.json, found)

@@ -29,7 +29,7 @@ SEEN_ENGINES: dict[str, EngineConfig] = {
         dst_lanes=2, src_lanes=4, channel_lanes=16, src_groups=3, quantize_lanes=8,
         sorter_width=16, fifo_beats=128,
     ),
-    "as paper": _config(
+    "narrow bus": _config(
         dst_lanes=4, src_lanes=2, channel_lanes=16, src_groups=9, bus_bytes=16, scale_group=16,
         quantize_lanes=2, update_lanes=8, sorter_width=2, burst_beats=8, fifo_beats=16,
     ),
