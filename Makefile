@@ -83,10 +83,13 @@ cycles: setup ## Hold the cycle model against the simulated engine, 114 runs, an
 	$(BIN)/python -m software.study.figures
 
 fullsize: setup ## Match a layer of CogVideoX-5B's size on the simulated paper engine: long, resumes
-	$(BIN)/python -m software.study.fullsize --checkpoints $(BUILD)/fullsize --json $(BUILD)/fullsize.json
+	$(BIN)/python -m software.study.fullsize --checkpoints $(BUILD)/fullsize --json docs/fullsize.json
+	$(BIN)/python -m software.study.figures
 
-exploration: setup ## Measure engines of many sizes: long, resumes
+exploration: setup ## Measure engines of many sizes, and refresh docs: long, resumes
 	$(BIN)/orbis explore -o $(BUILD)/exploration
+	cp $(addprefix $(BUILD)/exploration/,exploration.json exploration.png) docs/
+	$(BIN)/python -m software.study.figures
 
 clean: ## Remove what was built; .venv and the cache of simulators stay
 	rm -rf $(BUILD)

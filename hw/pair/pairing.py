@@ -169,6 +169,8 @@ class Pairing(wiring.Component):
             with m.State("SETTLE"), m.If(settle.run.done):
                 m.next = "NEXT"
             with m.State("LAST"):
+                # Three states after the last src is settled, so that L is whole.
+                assert Settle.loss_latency <= 3
                 m.d.comb += history.eq(~self.moved)
                 with m.If(words.word.ready | self.moved):
                     m.next = "LAND"

@@ -66,7 +66,7 @@ def plot(
         ylabel="time that there is, in times that are needed" if has_time else "cycles",
     )
     axes.set_title("Engines by area and time; edged in red: on the front")
-    axes.legend(fontsize=8, loc="upper left")
+    axes.legend(fontsize=8, loc="lower right")
     figure.savefig(path, dpi=120, format="png")
 
 
@@ -81,15 +81,30 @@ def _place(point: Mapping[str, Any], has_time: bool) -> tuple[float, float]:
 
 
 def _name(axes: "Axes", points: Sequence[dict[str, Any]], has_time: bool) -> None:
-    """Write presets' names beside them, and the sizes of the others on the front."""
+    """Ring and name presets; write the array beside the first other engine that has it."""
+    known = set()
     for point in points:
-        preset = point["preset"]
-        if preset or point["front"]:
+        if preset := point["preset"]:
+            known.add(_array(point))
+            axes.scatter(
+                *_place(point, has_time), s=220, facecolors="none", edgecolors="black", zorder=4
+            )
             axes.annotate(
-                preset or point["name"], _place(point, has_time), textcoords="offset points",
-                xytext=(6, 4), fontsize=9 if preset else 6.5,
-                fontweight="bold" if preset else "normal", zorder=4,
+                preset, _place(point, has_time), textcoords="offset points", xytext=(0, 22),
+                ha="center", fontweight="bold", arrowprops={"arrowstyle": "-"}, zorder=4,
             )  # fmt: skip
+    for point in points:
+        if (array := _array(point)) not in known:
+            known.add(array)
+            axes.annotate(
+                array, _place(point, has_time), textcoords="offset points", xytext=(6, 4),
+                fontsize=7.5, zorder=4,
+            )  # fmt: skip
+
+
+def _array(point: Mapping[str, Any]) -> str:
+    config = point["config"]
+    return f"{config['dst_lanes']}x{config['src_lanes']}x{config['channel_lanes']}"
 
 
 def _gain(point: Mapping[str, Any]) -> str:

@@ -7,8 +7,10 @@ from software.library.config import OrbisConfig
 from software.study.evaluation.headline import multiple, reach
 from software.study.evaluation.methods import ASYMRNR, OURS, plain_name
 from software.study.evaluation.ways import OURS_Q
+from software.study.exploration.tasks import EXACT
 from synth.scaling import BUDGET_SHARE
 from synth.sram import DEEPEST_KNOWN, Macro
+from system.models import INSTANCES
 
 _T = TypeVar("_T")
 
@@ -97,6 +99,33 @@ def without_deeper_gain(area: dict[str, Any]) -> float:
             gained += each["count"] * (known.area(28) * macro.bits / known.bits - macro.area(28))
     whole: float = area["summary"]["scaled_mm2"]["28"]
     return whole + gained / 1e6
+
+
+def scales_of(exploration: dict[str, Any]) -> list[dict[str, Any]]:
+    """What each quantiser does to videos, but for the one that the others are held against."""
+    found: dict[tuple[int, int], dict[str, Any]] = {}
+    for each in exploration["points"]:
+        names = {name: each["config"][name] for name in ("scale_group", "weight_bits")}
+        found[tuple(names.values())] = {**names, **each["quality"]}
+    exact = (EXACT.scale_group, EXACT.weight_bits)
+    return [found[scale] for scale in sorted(found) if scale != exact]
+
+
+def arranged(exploration: dict[str, Any], preset: str, engines: int) -> dict[str, float]:
+    """What so many engines of a preset are to 38 instances: area of each, time, memory traffic.
+
+    Of both models the worse one counts.
+    """
+    found = the(exploration["points"], preset=preset)
+    layers, share = list(found["layers"].values()), engines / INSTANCES
+    return {
+        "engines": engines,
+        "mm2": found["area"]["mm2"]["28"] * share,
+        "share_of_instance": found["area"]["share_of_instance"] * share,
+        "margin": min(layer["margin"] for layer in layers) * share,
+        "bandwidth_share": max(layer["bandwidth_share"] for layer in layers) * share,
+        "utilisation": min(layer["utilisation"] for layer in layers),
+    }
 
 
 def times_budget(area: dict[str, Any]) -> float:

@@ -3,17 +3,21 @@
 import re
 from pathlib import Path
 
+from software.study.chunks import SAMPLED_GROUPS
 from software.study.evaluation import ways
 from software.study.evaluation.experiment import MOST_SEEDS
 from software.study.evaluation.headline import LEVELS, PAPER_MULTIPLE
 from software.study.evaluation.judges import JUDGES
 from software.study.evaluation.methods import OURS, plain_name
+from software.study.exploration.tasks import EXPERIMENT
 from software.study.figures.findings import (
     above,
     apart,
+    arranged,
     default_point,
     point,
     reduction_multiple,
+    scales_of,
     slowest,
     stages_of,
     the,
@@ -26,6 +30,8 @@ from synth.scaling import BUDGET_SHARE, INSTANCE_MM2_28NM, scale_delay
 ROOT = Path(__file__).parents[3]
 _SECTION = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _SECTIONS = ("sheet", "headlines")
+_ARRANGEMENTS = {"paper": 38, "compact": 38, "quad": 10}
+"""Engines that 38 instances have, by preset."""
 
 
 def _render(template: str, docs: Path) -> str:
@@ -40,11 +46,16 @@ def _render(template: str, docs: Path) -> str:
         guidance_scale=max(judge.scale or 0 for judge in JUDGES),
         above=above,
         apart=apart,
+        arrangements=_ARRANGEMENTS,
+        arranged=arranged,
         default_point=default_point,
         first_seed=MOST_SEEDS,
         point=point,
         ways=ways,
         reduction_multiple=reduction_multiple,
+        quality_runs=EXPERIMENT.judge.runs,
+        sampled_groups=SAMPLED_GROUPS,
+        scales_of=scales_of,
         scale_delay=scale_delay,
         slowest=slowest,
         stages_of=stages_of,

@@ -320,7 +320,7 @@ def test_presets() -> None:
 
 
 def test_version_and_help() -> None:
-    assert orbis("--version").stdout == "orbis 0.3.0\n"
+    assert orbis("--version").stdout == "orbis 0.4.0\n"
     assert orbis().exit_code == 2
     for command in ("match", "quantize", "verilog"):
         assert f"Example: orbis {command}" in orbis(command, "--help").stdout
