@@ -84,6 +84,8 @@ cycles: setup ## Hold the cycle model against the simulated engine, 114 runs, an
 
 fullsize: setup ## Match a layer of CogVideoX-5B's size on the simulated paper engine: long, resumes
 	$(BIN)/python -m software.study.fullsize --checkpoints $(BUILD)/fullsize --json docs/fullsize.json
+	for preset in compact quad; do \
+	  $(BIN)/python -m software.study.fullsize --preset $$preset --grid 3 12 17 --json docs/match_$$preset.json || exit; done
 	$(BIN)/python -m software.study.figures
 
 exploration: setup ## Measure engines of many sizes, and refresh docs: long, resumes

@@ -285,14 +285,14 @@ PRESETS: dict[str, EngineConfig] = {
         channel_lanes=16, src_groups=8, quantize_lanes=8, update_lanes=8, sorter_width=16,
         fifo_beats=128,
     ),
-    "paper": EngineConfig(
-        max_tokens=67_584, max_channels=3_072, max_dst=33_792, dst_lanes=4, src_lanes=8,
-        channel_lanes=16, src_groups=10, bus_bytes=32, scale_group=16, quantize_lanes=2,
-        update_lanes=4, sorter_width=2, burst_beats=4, fifo_beats=8,
-    ),
     "compact": EngineConfig(
         max_tokens=67_584, max_channels=3_072, max_dst=33_792, dst_lanes=2, src_lanes=8,
         channel_lanes=16, src_groups=4, bus_bytes=16, scale_group=16, quantize_lanes=2,
+        update_lanes=4, sorter_width=2, burst_beats=4, fifo_beats=8,
+    ),
+    "paper": EngineConfig(
+        max_tokens=67_584, max_channels=3_072, max_dst=33_792, dst_lanes=4, src_lanes=8,
+        channel_lanes=16, src_groups=10, bus_bytes=32, scale_group=16, quantize_lanes=2,
         update_lanes=4, sorter_width=2, burst_beats=4, fifo_beats=8,
     ),
     "quad": EngineConfig(
@@ -301,7 +301,6 @@ PRESETS: dict[str, EngineConfig] = {
         sorter_width=4, burst_beats=8, fifo_beats=16,
     ),
 }  # fmt: skip
-"""Named configs: for unit tests, for the small video DiT, and for the paper's two models: an engine
-for each instance with time to spare, the smallest one that is in time, and one for four instances.
-"""
+"""Named configs, by size: for unit tests, for the small video DiT, and three for the paper's two
+models: a small engine that is in time, one with time to spare, and one for four instances."""
 DEFAULT_PRESET = "demo"

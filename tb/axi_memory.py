@@ -136,11 +136,10 @@ class AxiReadMemory:
         # Bursts on their way, for each id: (cycle of the first beat, address, beats left).
         waiting: dict[int, deque[tuple[int, int, int]]] = {0: deque(), 1: deque()}
         current: int | None = None
-        offer = False
         while True:
             await self._bench.edge
-            held = offer and not dut.axi__rready.value
-            if offer and not held:
+            held = bool(self._offer) and not dut.axi__rready.value
+            if self._offer and not held:
                 assert current is not None
                 self.beats.append((self._bench.cycle, current))
                 due, address, left = waiting[current].popleft()
@@ -152,7 +151,7 @@ class AxiReadMemory:
                 waiting[0].clear()
                 waiting[1].clear()
                 current = None
-                held = offer = False
+                held = False
             elif self._ready and dut.axi__arvalid.value:
                 address, beats = int(dut.axi__araddr.value), int(dut.axi__arlen.value) + 1
                 due = self._bench.cycle + self._latency

@@ -122,14 +122,6 @@ DERIVED = {
         "max_token_row_beats": 8, "max_chunks": 16, "chunk_records": 16, "list_beats": 128,
         "resident_src": 32, "scratch_banks": 8, "scratch_depth": 128,
     },
-    "paper": {
-        "token_bits": 17, "count_bits": 17, "slot_bits": 16, "channel_bits": 12,
-        "distance_bits": 28, "loss_bits": 45, "sum_bits": 20, "lanes": 512,
-        "levels_per_beat": 64, "values_per_beat": 16, "records_per_beat": 4,
-        "chunks_per_beat": 4, "max_row_beats": 48, "max_token_row_beats": 192, "max_chunks": 192,
-        "chunk_records": 4, "list_beats": 16_896, "resident_src": 80, "scratch_banks": 8,
-        "scratch_depth": 1920,
-    },
     "compact": {
         "token_bits": 17, "count_bits": 17, "slot_bits": 16, "channel_bits": 12,
         "distance_bits": 28, "loss_bits": 45, "sum_bits": 20, "lanes": 256,
@@ -137,6 +129,14 @@ DERIVED = {
         "chunks_per_beat": 2, "max_row_beats": 96, "max_token_row_beats": 384, "max_chunks": 192,
         "chunk_records": 2, "list_beats": 33_792, "resident_src": 32, "scratch_banks": 8,
         "scratch_depth": 768,
+    },
+    "paper": {
+        "token_bits": 17, "count_bits": 17, "slot_bits": 16, "channel_bits": 12,
+        "distance_bits": 28, "loss_bits": 45, "sum_bits": 20, "lanes": 512,
+        "levels_per_beat": 64, "values_per_beat": 16, "records_per_beat": 4,
+        "chunks_per_beat": 4, "max_row_beats": 48, "max_token_row_beats": 192, "max_chunks": 192,
+        "chunk_records": 4, "list_beats": 16_896, "resident_src": 80, "scratch_banks": 8,
+        "scratch_depth": 1920,
     },
     "quad": {
         "token_bits": 17, "count_bits": 17, "slot_bits": 16, "channel_bits": 12,

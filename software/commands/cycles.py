@@ -177,12 +177,12 @@ def _print(found: dict[str, Any]) -> None:
         "in all": f"{found['cycles']:,} cycles, {found['cycles'] / 1e6:,.1f} ms at 1 GHz",
     }
     if found["hidden"] is not None:
-        own = f"every layer in {found['engines']} whole"
+        own = f"one layer in {found['engines']}, whole"
         share = own if found["arrangement"] == "own" else "its part of each"
         lines["a layer"] = (
             f"{found['layer_cycles'] / 1e6:,.1f} ms on {INSTANCES} instances"
             f" ({found['layer_mac'] / 1e12:,.2f} TMAC); each of {found['engines']} engines takes"
-            f" {share}, and has"
+            f" {share}; it has"
             f" {found['available_cycles'] / 1e6:,.1f} ms"
         )
         lines["hidden"] = (

@@ -74,18 +74,32 @@ def test_a_shared_layer() -> None:
 
 
 @pytest.mark.parametrize("arrangement", ["own", "shared"])
-def test_fewer_engines_have_less_time_and_more_of_the_memory(arrangement: Arrangement) -> None:
+def test_fewer_engines_have_less_time_and_a_larger_share_each(arrangement: Arrangement) -> None:
     model, job = MODELS["cogvideox-5b"], job_of("cogvideox-5b")
     statistics = counts(model.video_tokens, model.num_dst)
-    all_of, ten = (
+    each, ten = (
         layer_match(job, statistics, MEMORY, arrangement, model, engines) for engines in (38, 10)
     )
-    assert all_of.margin is not None
-    assert ten.margin == pytest.approx(all_of.margin * 10 / 38, rel=0.1)
-    assert ten.bandwidth_share < all_of.bandwidth_share
-    if arrangement == "own":
-        assert ten.margin == pytest.approx(all_of.margin * 10 / 38)
-        assert ten.bandwidth_share == pytest.approx(all_of.bandwidth_share * 10 / 38)
+    own = arrangement == "own"
+    assert ten.available == (10 if own else 1) * model.layer_cycles
+    assert each.margin is not None
+    assert ten.margin == pytest.approx(each.margin * 10 / 38, rel=1e-9 if own else 0.1)
+    traffic = ten.bytes_a_cycle / each.bytes_a_cycle
+    assert ten.bandwidth_share == pytest.approx(each.bandwidth_share * traffic * 10 / 38)
+    for stage, cost in each.cost.stages.items():
+        times = 1 if own else 3.8
+        assert ten.cost.stages[stage].cycles == pytest.approx(cost.cycles * times, rel=0.2)
+
+
+def test_one_engine_shares_with_nobody() -> None:
+    model, job = MODELS["cogvideox-5b"], job_of("cogvideox-5b")
+    statistics = counts(model.video_tokens, model.num_dst)
+    own, shared = (
+        layer_match(job, statistics, MEMORY, arrangement, model, 1)
+        for arrangement in ("own", "shared")
+    )
+    assert own.cost.total == shared.cost.total
+    assert own.margin == shared.margin
 
 
 @pytest.mark.parametrize("engines", [0, 39])

@@ -1,6 +1,7 @@
 """The engine's Verilog as a native simulation, with its memory, for the RTL backend."""
 
 import ctypes
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -124,8 +125,8 @@ class Simulator:
         Raises:
             OSError: it cannot be written.
         """
-        if not self._library.orbis_save(self._handle, str(path).encode()):
-            raise OSError(f"{path} cannot be written to")
+        if code := self._library.orbis_save(self._handle, str(path).encode()):
+            raise OSError(code, os.strerror(code), str(path))
 
     def restore(self, path: Path) -> None:
         """Go on from where a simulation of the same library and memory was saved.
@@ -133,8 +134,8 @@ class Simulator:
         Raises:
             OSError: the file cannot be read.
         """
-        if not self._library.orbis_restore(self._handle, str(path).encode()):
-            raise OSError(f"{path} cannot be read")
+        if code := self._library.orbis_restore(self._handle, str(path).encode()):
+            raise OSError(code, os.strerror(code), str(path))
 
     def _check(self, code: int, offset: int) -> None:
         if code:
@@ -154,8 +155,8 @@ def _load(path: Path) -> ctypes.CDLL:
         "orbis_run": (ctypes.c_int, [handle, u64]),
         "orbis_write_register": (ctypes.c_int, [handle, u32, u32]),
         "orbis_read_register": (ctypes.c_int, [handle, u32, ctypes.POINTER(u32)]),
-        "orbis_save": (ctypes.c_bool, [handle, ctypes.c_char_p]),
-        "orbis_restore": (ctypes.c_bool, [handle, ctypes.c_char_p]),
+        "orbis_save": (ctypes.c_int, [handle, ctypes.c_char_p]),
+        "orbis_restore": (ctypes.c_int, [handle, ctypes.c_char_p]),
         "orbis_cycles": (u64, [handle]),
         "orbis_beats_read": (u64, [handle]),
         "orbis_beats_written": (u64, [handle]),

@@ -96,24 +96,23 @@ class Harness {
         return -1;
     }
 
-    // Writes the whole simulation; returns whether the file took it.
-    bool save(const char* path) {
+    // Writes the whole simulation; returns 0 or an errno.
+    int save(const char* path) {
         orbis::Save stream(path);
         stream << *top;
         exchange(stream);
         return stream.end();
     }
 
-    // Reads it; returns whether the file was there to open. One that was kept of another design
-    // ends the process.
-    bool restore(const char* path) {
+    // Reads it; returns 0 or an errno. One that was kept of another design ends the process.
+    int restore(const char* path) {
         VerilatedRestore stream;
         stream.open(path);
-        if (!stream.isOpen()) return false;
+        if (!stream.isOpen()) return errno;
         stream >> *top;
         exchange(stream);
         stream.close();
-        return true;
+        return 0;
     }
 
    private:
@@ -190,10 +189,10 @@ EXPORT int orbis_write_register(Harness* harness, uint32_t address, uint32_t val
 EXPORT int orbis_read_register(Harness* harness, uint32_t address, uint32_t* value) {
     return harness->read_register(address, *value);
 }
-EXPORT bool orbis_save(Harness* harness, const char* path) {
+EXPORT int orbis_save(Harness* harness, const char* path) {
     return harness->save(path);
 }
-EXPORT bool orbis_restore(Harness* harness, const char* path) {
+EXPORT int orbis_restore(Harness* harness, const char* path) {
     return harness->restore(path);
 }
 EXPORT uint64_t orbis_cycles(const Harness* harness) { return harness->cycle; }

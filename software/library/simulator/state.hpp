@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <cerrno>
 #include <deque>
 #include <fstream>
 #include <type_traits>
@@ -16,23 +17,33 @@ namespace orbis {
 // VerilatedSave would end the process where a disk is full.
 class Save final : public VerilatedSerialize {
    public:
-    explicit Save(const char* path) : file(path, std::ios::binary) { header(); }
+    explicit Save(const char* path) : file(path, std::ios::binary) {
+        note_failure();
+        header();
+    }
 
     void flush() override {
         file.write(reinterpret_cast<const char*>(m_bufp), m_cp - m_bufp);
         m_cp = m_bufp;
+        note_failure();
     }
 
-    // Returns whether all of it was written.
-    bool end() {
+    // Returns 0, or the errno of what failed first.
+    int end() {
         trailer();
         flush();
         file.close();
-        return !file.fail();
+        note_failure();
+        return error;
     }
 
    private:
+    void note_failure() {
+        if (file.fail() && !error) error = errno ? errno : EIO;
+    }
+
     std::ofstream file;
+    int error = 0;
 };
 
 // `Stream` is Save or VerilatedRestore.

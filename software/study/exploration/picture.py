@@ -66,7 +66,7 @@ def plot(
         ylabel="time that there is, in times that are needed" if has_time else "cycles",
     )
     axes.set_title("Engines by area and time; edged in red: on the front")
-    axes.legend(fontsize=8, loc="lower right")
+    figure.legend(fontsize=8, loc="outside lower center", ncols=3)
     figure.savefig(path, dpi=120, format="png")
 
 
@@ -109,7 +109,4 @@ def _array(point: Mapping[str, Any]) -> str:
 
 def _gain(point: Mapping[str, Any]) -> str:
     quality = point["quality"]
-    if quality is None:
-        return ""
-    error = "" if quality["error"] is None else f" (± {quality['error']:.2f})"
-    return f": {quality['gain']:+.2f}{error} dB"
+    return "" if quality is None else f": {quality['gain']:+.2f} (± {quality['error']:.2f}) dB"

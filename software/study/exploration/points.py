@@ -77,17 +77,12 @@ def timing(
     }
 
 
-def quality(
-    runs: Mapping[Scale, Sequence[float]], exact: Scale
-) -> dict[Scale, dict[str, float | None]]:
-    """Mean PSNR of each quantiser over the same runs, and how far it is above the exact one's.
-
-    The gain's standard error is None where there is one run.
-    """
+def quality(runs: Mapping[Scale, Sequence[float]], exact: Scale) -> dict[Scale, dict[str, float]]:
+    """Mean PSNR of each quantiser over the same runs, and how far it is above the exact one's."""
     found = {}
     for scale, psnrs in runs.items():
         gaps = [one - other for one, other in zip(psnrs, runs[exact], strict=True)]
-        error = stdev(gaps) / len(gaps) ** 0.5 if len(gaps) > 1 else None
+        error = stdev(gaps) / len(gaps) ** 0.5
         found[scale] = {"psnr": fmean(psnrs), "gain": fmean(gaps), "error": error}
     return found
 

@@ -28,12 +28,12 @@ DEFAULT_AXES: tuple[Axes, ...] = (
     {"burst_beats": (2,), "fifo_beats": (4,)},
     {"burst_beats": (8,), "fifo_beats": (16, 32)},
     {"dst_lanes": (2,), "src_groups": (3, 4, 5), "bus_bytes": (16,)},
-    {"dst_lanes": (8,), "src_lanes": (16,), "src_groups": (5,), "bus_bytes": (64,),
-     "quantize_lanes": (4, 8), "update_lanes": (8,), "sorter_width": (4,), "burst_beats": (8,),
-     "fifo_beats": (16,)},
+    {"channel_lanes": (16, 32), "dst_lanes": (4, 8), "src_lanes": (8, 16), "src_groups": (5,),
+     "bus_bytes": (64,), "quantize_lanes": (4,), "update_lanes": (8,), "sorter_width": (4,),
+     "burst_beats": (8,), "fifo_beats": (16,)},
 )  # fmt: skip
 """What is looked at where nothing is asked for: shapes of the array, then one thing at a time, and
-lastly small engines and a fast one."""
+lastly small engines and fast ones."""
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ class Survey:
         self,
         area: Area,
         found: Mapping[Task, Mapping[str, Any]],
-        gains: Mapping[Scale, Mapping[str, float | None]],
+        gains: Mapping[Scale, Mapping[str, float]],
     ) -> dict[str, Any]:
         config, scale = area.config, Scale.of(area.config)
         counts = self.counts[scale]

@@ -12,6 +12,8 @@ from synth.scaling import BUDGET_SHARE
 from synth.sram import DEEPEST_KNOWN, Macro
 from system.models import INSTANCES
 
+ARRANGEMENTS = {"paper": 38, "compact": 38, "quad": 10}
+"""Engines that 38 instances have, by preset."""
 _T = TypeVar("_T")
 
 
@@ -106,15 +108,17 @@ def scales_of(exploration: dict[str, Any]) -> list[dict[str, Any]]:
     found: dict[tuple[int, int], dict[str, Any]] = {}
     for each in exploration["points"]:
         names = {name: each["config"][name] for name in ("scale_group", "weight_bits")}
-        found[tuple(names.values())] = {**names, **each["quality"]}
+        if each["quality"] is not None:
+            found[tuple(names.values())] = {**names, **each["quality"]}
     exact = (EXACT.scale_group, EXACT.weight_bits)
     return [found[scale] for scale in sorted(found) if scale != exact]
 
 
 def arranged(exploration: dict[str, Any], preset: str, engines: int) -> dict[str, float]:
-    """What so many engines of a preset are to 38 instances: area of each, time, memory traffic.
+    """What so many engines of a preset are to 38 instances, an engine taking whole layers.
 
-    Of both models the worse one counts.
+    ``mm2`` and ``share_of_instance`` are of an instance's part of all engines. Of the models the
+    worse one counts. A point's figures are those of an engine for each instance.
     """
     found = the(exploration["points"], preset=preset)
     layers, share = list(found["layers"].values()), engines / INSTANCES

@@ -11,6 +11,7 @@ from software.study.evaluation.judges import JUDGES
 from software.study.evaluation.methods import OURS, plain_name
 from software.study.exploration.tasks import EXPERIMENT
 from software.study.figures.findings import (
+    ARRANGEMENTS,
     above,
     apart,
     arranged,
@@ -30,8 +31,6 @@ from synth.scaling import BUDGET_SHARE, INSTANCE_MM2_28NM, scale_delay
 ROOT = Path(__file__).parents[3]
 _SECTION = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _SECTIONS = ("sheet", "headlines")
-_ARRANGEMENTS = {"paper": 38, "compact": 38, "quad": 10}
-"""Engines that 38 instances have, by preset."""
 
 
 def _render(template: str, docs: Path) -> str:
@@ -46,7 +45,7 @@ def _render(template: str, docs: Path) -> str:
         guidance_scale=max(judge.scale or 0 for judge in JUDGES),
         above=above,
         apart=apart,
-        arrangements=_ARRANGEMENTS,
+        arrangements=ARRANGEMENTS,
         arranged=arranged,
         default_point=default_point,
         first_seed=MOST_SEEDS,

@@ -9,7 +9,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 _FILES = ("area", "area_paper", "area_paper_library", "bench", "cycles_validation", "evaluation",
-          "exploration", "fullsize", "layer", "libraries", "lint", "video")  # fmt: skip
+          "exploration", "fullsize", "layer", "libraries", "lint",
+          "match_compact", "match_quad", "video")  # fmt: skip
 _LAYERS = [f"cycles_{model}_{arrangement}" for model in ("cogvideox-5b", "hunyuanvideo")
            for arrangement in ("own", "shared")]  # fmt: skip
 """What `orbis cycles` has of each model and arrangement."""

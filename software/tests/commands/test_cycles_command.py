@@ -76,7 +76,7 @@ def test_fewer_engines() -> None:
     assert ten["available_cycles"] == pytest.approx(10 * own["layer_cycles"], rel=1e-6)
     assert ten["bandwidth_share"] == pytest.approx(own["bandwidth_share"] * 10 / 38)
     shown = orbis("cycles", "--engines", 10).stdout
-    assert "each of 10 engines takes every layer in 10 whole" in shown
+    assert "each of 10 engines takes one layer in 10, whole; it has" in shown
 
 
 def test_other_sizes_are_scaled() -> None:

@@ -1,5 +1,6 @@
 """A job that was killed goes on from the state that was kept of it."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -80,9 +81,14 @@ def test_a_folder_that_is_none_is_an_error(tmp_path: Path) -> None:
         CASE.run(engine(tmp_path / "missing"))
 
 
-def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
-    backend = engine(None)
-    CASE.run(backend)
-    assert backend.simulator is not None
-    with pytest.raises(OSError, match="/dev/full cannot be written to"):
-        backend.simulator.save(Path("/dev/full"))
+def test_a_state_that_the_disk_does_not_take_is_an_error(tmp_path: Path) -> None:
+    backend = engine(tmp_path)
+    backend.prepare()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*\.state'$"):
+            CASE.run(backend)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not [*tmp_path.iterdir()]

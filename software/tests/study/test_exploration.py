@@ -99,7 +99,6 @@ def test_quality_is_that_of_the_same_runs() -> None:
     found = points.quality({EXACT: [40.0, 50.0], other: [41.0, 49.0]}, EXACT)
     assert found[EXACT] == {"psnr": 45.0, "gain": 0.0, "error": 0.0}
     assert found[other] == {"psnr": 45.0, "gain": 0.0, "error": pytest.approx(1.0)}
-    assert points.quality({EXACT: [40.0]}, EXACT)[EXACT]["error"] is None
 
 
 def test_a_scale_is_judged_by_its_matches() -> None:
