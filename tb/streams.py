@@ -94,7 +94,8 @@ class Source:
     """Drives a stream into the component.
 
     ``shape`` is the payload's, where values of a layout are put; else they are words already.
-    ``stall`` is the probability that a cycle offers nothing although something is queued.
+    ``stall`` is the probability that a cycle offers nothing although something is queued. While
+    nothing is offered the payload is garbage.
     ``sent`` holds (cycle, word) of each transfer: the bench cycle whose rising edge took it.
     """
 
@@ -116,7 +117,14 @@ class Source:
         self._ready = getattr(bench.dut, f"{name}__ready", None)
         self._stall = stall
         self._random = random.Random(f"{seed} {name}")
+        self._garbage = random.Random(f"{seed} {name} garbage")
+        self._spoil()
         self._task = cocotb.start_soon(self._run())
+
+    def _spoil(self) -> None:
+        handle = self._payload
+        bits = len(handle) if isinstance(handle, LogicArrayObject) else 1
+        set_value(handle, self._garbage.getrandbits(bits))
 
     def put(self, values: Iterable[Any]) -> None:
         """Queue values for sending."""
@@ -142,9 +150,11 @@ class Source:
                     continue
                 self.sent.append((self._bench.cycle, self.queue.popleft()))
             offered = bool(self.queue) and self._random.random() >= self._stall
-            self._valid.drive(offered)
             if offered:
                 set_value(self._payload, self.queue[0])
+            elif self._valid:
+                self._spoil()
+            self._valid.drive(offered)
 
 
 class Sink:

@@ -127,14 +127,18 @@ async def scores_at_their_bounds(dut: object) -> None:
     rig = Rig(dut)
     await rig.bench.reset()
     config = rig.config
-    sizes = Sizes(config, min(config.max_tokens, 64), config.max_channels, 1)
-    weight = torch.full((sizes.channels,), (1 << config.weight_bits) - 1)
-    for other in (0, LARGEST_LEVEL):
-        q = torch.full((sizes.tokens, sizes.channels), LARGEST_LEVEL - other, dtype=torch.uint8)
-        q[0] = other
-        tokens = Quantized(q, weight, torch.zeros(sizes.channels), torch.arange(sizes.channels))
-        await rig.run(sizes, tokens, [list(range(sizes.tokens))])
-        assert rig.sink.values[-1] == {"token": 1, "is_dst": 0}
+    for count, channels in (
+        (min(config.max_tokens, 64), config.max_channels),
+        (config.max_tokens, config.channel_lanes),
+    ):
+        sizes = Sizes(config, count, channels, 1)
+        weight = torch.full((channels,), (1 << config.weight_bits) - 1)
+        for other in (0, LARGEST_LEVEL):
+            q = torch.full((count, channels), LARGEST_LEVEL - other, dtype=torch.uint8)
+            q[0] = other
+            tokens = Quantized(q, weight, torch.zeros(channels), torch.arange(channels))
+            await rig.run(sizes, tokens, [list(range(count))])
+            assert rig.sink.values[-1] == {"token": 1, "is_dst": 0}
 
 
 @cocotb.test()

@@ -36,7 +36,8 @@ def test_a_layer_of_few_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert sizes == {"tokens": 40, "channels": 3072, "num_dst": 10, "reduce": 15}
     assert found["beats"] == found["beats_modelled"]
     assert abs(found["error"]) < 0.05
-    assert sum(stage["cycles"] for stage in found["stages"].values()) == found["cycles"]
+    # The cycle of done belongs to no stage.
+    assert sum(stage["cycles"] for stage in found["stages"].values()) == found["cycles"] - 1
     assert not [*tmp_path.iterdir()]
 
 
