@@ -12,7 +12,7 @@ LAYER := software/demo/weights/tokens.npy --num-dst 128 --reduce 195 --backend r
 GATE_TESTS := tb/pair/test_dau.py tb/pair/test_least_two.py tb/sort/test_topk.py
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test lint style types lint-verilog verilog bench gatesim figures evaluation \
+.PHONY: demo setup test lint style types lint-verilog formal verilog bench gatesim figures evaluation \
   cycles fullsize exploration clean help
 .DELETE_ON_ERROR:
 
@@ -47,6 +47,9 @@ types: setup
 
 lint-verilog: setup
 	$(BIN)/python -m synth.lint
+
+formal: setup ## Prove properties of units, and that broken ones are refuted
+	$(BIN)/pytest formal
 
 verilog: setup ## Write the demo engine's Verilog and its description to build/verilog
 	$(BIN)/orbis verilog --preset demo -o $(BUILD)/verilog

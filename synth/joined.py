@@ -8,11 +8,9 @@ flip-flop to flip-flop through as many modules as they cross.
 import gzip
 import json
 import re
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,14 +94,7 @@ def _abc(design: MappedDesign, work: Path) -> str:
         reading.append(f"read_lib -w {'-m ' if number else ''}{plain.name}")
     sizing = _SIZING.format(ps=f"{design.flow.period_ns * 1000:.0f}")
     script = "; ".join([*reading, "read_blif joined.blif", sizing])
-    spec = find_spec("pyosys")
-    assert spec
-    assert spec.submodule_search_locations
-    program = Path(spec.submodule_search_locations[0], "yosys-abc")
-    run = subprocess.run([program, "-c", script], cwd=work, capture_output=True, text=True)
-    if run.returncode:
-        raise YosysError(f"abc ended with code {run.returncode}: {run.stderr.strip()[-200:]}")
-    return _COLOUR.sub("", run.stdout)
+    return _COLOUR.sub("", yosys.run_abc(script, work))
 
 
 class _Network:

@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from hw.emit.toolchain import how_it_ended
@@ -107,3 +108,19 @@ def run(
             last = complaints.read().strip().rpartition("\n")[2]
             how = f"it {how_it_ended(process.returncode)}{last and f': {last}'}"
             raise YosysError(errors.strip() or how)
+
+
+def run_abc(script: str, folder: Path) -> str:
+    """What the ABC of the same wheel says as it runs a script.
+
+    Raises:
+        YosysError: it failed.
+    """
+    spec = find_spec("pyosys")
+    assert spec
+    assert spec.submodule_search_locations
+    program = Path(spec.submodule_search_locations[0], "yosys-abc")
+    ended = subprocess.run([program, "-c", script], cwd=folder, capture_output=True, text=True)
+    if ended.returncode:
+        raise YosysError(f"abc ended with code {ended.returncode}: {ended.stderr.strip()[-200:]}")
+    return ended.stdout

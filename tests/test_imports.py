@@ -9,6 +9,7 @@ from tests.tree import ROOT, imported, modules, packages
 ALLOWED = {
     "golden": {"golden", "torch"},
     "hw": {"hw", "amaranth"},
+    "formal": {"formal", "hw", "synth", "amaranth"},
     "synth": {"synth", "hw", "amaranth", "matplotlib", "pyosys"},
     "system": {"system", "numpy"},
     "orbis": {"golden", "software"},

@@ -1,0 +1,73 @@
+"""Unpacker: the words of a row, and no others, in their order."""
+
+from typing import Any
+
+from amaranth.hdl import Assert, Assume, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In
+
+from formal.proof import Proof
+from formal.streams import keeps_its_offer
+from hw.blocks.unpacker import Unpacker
+
+_WORD, _WORDS_A_BEAT, _MOST = 2, 4, 7
+
+
+class _Properties(wiring.Component):
+    """Rows of any one length come after the cycle in which the length was given."""
+
+    def __init__(self, unit: Any):
+        self._unit = unit(_WORD * _WORDS_A_BEAT, _WORD, _MOST)
+        super().__init__(
+            {
+                "words": In(range(_MOST + 1)),
+                "beat": In(stream.Signature(_WORD * _WORDS_A_BEAT)),
+                "ready": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.unit = unit = self._unit
+        wiring.connect(m, wiring.flipped(self.beat), unit.beat)
+        keeps_its_offer(m, unit.beat, Assume)
+        keeps_its_offer(m, unit.word, Assert)
+        given, length = Signal(), Signal.like(self.words)
+        m.d.sync += [given.eq(1), length.eq(self.words)]
+        m.d.comb += [
+            unit.words.eq(self.words),
+            unit.word.ready.eq(self.ready),
+            Assume((self.words >= 1) & (self.words <= _MOST)),
+            Assume(~given | (self.words == length)),
+            Assume(given | ~unit.beat.valid),
+        ]
+        word, place = unit.word.payload, Signal(range(_MOST))
+        last = place == length - 1
+        end = last | (place % _WORDS_A_BEAT == _WORDS_A_BEAT - 1)
+        leaves = unit.word.valid & self.ready
+        with m.If(leaves):
+            m.d.sync += place.eq(Mux(last, 0, place + 1))
+        m.d.comb += Assert(unit.word.valid == unit.beat.valid)
+        with m.If(unit.word.valid):
+            m.d.comb += [
+                Assert(word.index == place),
+                Assert(word.first == (place == 0)),
+                Assert(word.last == last),
+                Assert(word.data == unit.beat.payload >> _WORD * (place % _WORDS_A_BEAT) & 3),
+                Assert((unit.beat.ready) == (self.ready & end)),
+            ]
+        return m
+
+
+PROOF = Proof(
+    Unpacker,
+    f"rows of 1 to {_MOST} words, {_WORDS_A_BEAT} a beat: each in its place, beats taken in time",
+    _Properties,
+    (
+        ("index.eq(index + 1)", "index.eq(index + 2)"),
+        ("word.last | (position", "(position"),
+        ("self.word.ready & end_of_beat", "end_of_beat"),
+        ("self.words - 1", "self.words"),
+        ("index == 0", "position == 0"),
+    ),
+)
