@@ -18,12 +18,15 @@ class Proof:
         claim: what is proven, for people.
         properties: makes the component with the assertions, from the class.
         breaks: parts of the class' source, each with another form that makes the claim false.
+        reached: what can happen under the assumptions, a bit each of the component's output
+            ``reached``; a claim about what cannot happen would hold of anything.
     """
 
     unit: type[wiring.Component]
     claim: str
     properties: Callable[[type[Any]], wiring.Component]
     breaks: tuple[tuple[str, str], ...]
+    reached: tuple[str, ...]
 
     def component(self) -> wiring.Component:
         """The unit with its assertions."""

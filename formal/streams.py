@@ -21,11 +21,14 @@ def keeps_its_offer(m: Module, port: Any, rule: Callable[[Value], Any]) -> None:
         m.d.comb += [rule(port.valid), rule(payload == before)]
 
 
-def leaves_in_order(m: Module, source: Any, sink: Any, pick: Value, most: int) -> None:
+def leaves_in_order(m: Module, source: Any, sink: Any, pick: Value, most: int) -> Signal:
     """Items leave as they came: each once, unchanged, in order; never more than ``most`` inside.
 
-    One item, any, is followed: the first that comes as ``pick`` is 1. Its payload is kept, and how
-    many items are ahead of it.
+    One item at a time, any, is followed: one that comes as ``pick`` is 1. Its payload is kept, and
+    how many items are ahead of it. That they leave at all is not said here.
+
+    Returns:
+        How many are inside.
     """
     came, left = source.valid & source.ready, sink.valid & sink.ready
     payload = Value.cast(source.payload)
@@ -40,3 +43,15 @@ def leaves_in_order(m: Module, source: Any, sink: Any, pick: Value, most: int) -
             m.d.comb += Assert(Value.cast(sink.payload) == kept)
         with m.If(left):
             m.d.sync += [ahead.eq(ahead - 1), followed.eq(ahead != 0)]
+    return inside
+
+
+def offers_in_time(m: Module, sink: Any, inside: Value, delay: int) -> None:
+    """While something is inside, the first item is offered ``delay`` cycles later at the latest."""
+    waited = Signal(range(delay + 1))
+    waits = (inside != 0) & ~sink.valid
+    with m.If(waits & (waited != delay)):
+        m.d.sync += waited.eq(waited + 1)
+    with m.If(~waits):
+        m.d.sync += waited.eq(0)
+    m.d.comb += Assert(~waits | (waited != delay))

@@ -110,17 +110,21 @@ def run(
             raise YosysError(errors.strip() or how)
 
 
-def run_abc(script: str, folder: Path) -> str:
+def run_abc(script: str, folder: Path, seconds: float | None = None) -> str:
     """What the ABC of the same wheel says as it runs a script.
 
     Raises:
         YosysError: it failed.
+        TimeoutExpired: of subprocess, where it took longer than it may.
     """
     spec = find_spec("pyosys")
     assert spec
     assert spec.submodule_search_locations
     program = Path(spec.submodule_search_locations[0], "yosys-abc")
-    ended = subprocess.run([program, "-c", script], cwd=folder, capture_output=True, text=True)
+    ended = subprocess.run(
+        [program, "-c", script], cwd=folder, capture_output=True, text=True, timeout=seconds
+    )
     if ended.returncode:
-        raise YosysError(f"abc ended with code {ended.returncode}: {ended.stderr.strip()[-200:]}")
+        said = (ended.stdout + ended.stderr).strip()[-200:]
+        raise YosysError(f"abc ended with code {ended.returncode}: {said}")
     return ended.stdout

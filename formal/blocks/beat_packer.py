@@ -19,7 +19,11 @@ class _Properties(wiring.Component):
     def __init__(self, unit: Any):
         self._unit = unit(_WORD, _WORD * _WORDS)
         super().__init__(
-            {"word": In(stream.Signature(_WORD)), "beat": Out(stream.Signature(_WORD * _WORDS))}
+            {
+                "word": In(stream.Signature(_WORD)),
+                "beat": Out(stream.Signature(_WORD * _WORDS)),
+                "reached": Out(1),
+            }
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -41,18 +45,22 @@ class _Properties(wiring.Component):
             Assert(unit.beat.valid == (count == _WORDS)),
             Assert(unit.word.ready == ((count != _WORDS) | unit.beat.ready)),
             Assert(~unit.beat.valid | (unit.beat.payload == Cat(slots))),
+            self.reached.eq(unit.beat.valid & unit.beat.ready & comes),
         ]
         return m
 
 
 PROOF = Proof(
     BeatPacker,
-    f"each beat is the {_WORDS} words that came since the one before, the first one lowest",
+    f"each beat is the {_WORDS} words that came since the one before, the first one lowest; offers"
+    " stay",
     _Properties,
     (
         ("filled == self._words", "filled >= self._words - 1"),
         ("filled.eq(1)", "filled.eq(0)"),
         ("~self.beat.valid | self.beat.ready", "~self.beat.valid"),
         ("Cat(self.beat.payload, self.word.payload)", "Cat(self.word.payload, self.beat.payload)"),
+        ("filled.eq(filled + 1)", "filled.eq(0)"),
     ),
+    ("a beat leaves as the first word of the next one comes",),
 )

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Assume, Module, Signal
+from amaranth.hdl import Assert, Assume, Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from formal.proof import Proof
-from formal.streams import keeps_its_offer, leaves_in_order
+from formal.streams import keeps_its_offer, leaves_in_order, offers_in_time
 from hw.blocks.credit_queue import CreditQueue
 
 _DEPTH = 4
@@ -25,6 +25,7 @@ class _Properties(wiring.Component):
                 "item": In(3),
                 "o": Out(stream.Signature(3)),
                 "pick": In(1),
+                "reached": Out(2),
             }
         )
 
@@ -46,18 +47,26 @@ class _Properties(wiring.Component):
             Assert(unit.room == (held < _DEPTH)),
         ]
         keeps_its_offer(m, unit.o, Assert)
-        leaves_in_order(m, unit.i, unit.o, self.pick, _DEPTH)
+        inside = leaves_in_order(m, unit.i, unit.o, self.pick, _DEPTH)
+        offers_in_time(m, unit.o, inside, 1)
+        m.d.comb += self.reached.eq(Cat(inside == _DEPTH, (started == _DEPTH) & unit.i.valid))
         return m
 
 
 PROOF = Proof(
     CreditQueue,
-    f"no item is lost, made or changed; room as long as fewer than its depth, {_DEPTH}, are inside",
+    f"what was started under its room is offered, in order and unchanged, within two cycles of its"
+    f" coming; room as long as fewer than its depth, {_DEPTH}, are started or inside; offers stay",
     _Properties,
     (
         ("taken != self._depth", "taken != self._depth + 1"),
         ("+ self.take -", "+ self.i.valid -"),
         ("- (self.o.valid & self.o.ready)", "- self.o.ready"),
         ("- (self.o.valid & self.o.ready)", "- self.o.valid"),
+        ("queue.i.valid.eq(self.i.valid)", "queue.i.valid.eq(0)"),
+        ("queue.i.valid.eq(self.i.valid)", "queue.i.valid.eq(self.i.valid & ~self.take)"),
+        ("queue.i.valid.eq(self.i.valid)", "queue.i.valid.eq(1)"),
+        ("queue.i.payload.eq(self.i.payload)", "queue.i.payload.eq(self.i.payload ^ self.take)"),
     ),
+    ("full", "all places started and none filled"),
 )

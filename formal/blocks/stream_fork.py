@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Assume, Module, Signal
+from amaranth.hdl import Assert, Assume, Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,7 +19,9 @@ class _Properties(wiring.Component):
     def __init__(self, unit: Any):
         self._unit = unit(2, _TAKERS)
         signature = stream.Signature(2)
-        super().__init__({"i": In(signature), "o": Out(signature).array(_TAKERS)})
+        super().__init__(
+            {"i": In(signature), "o": Out(signature).array(_TAKERS), "reached": Out(2)}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -27,6 +29,7 @@ class _Properties(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), unit.i)
         keeps_its_offer(m, unit.i, Assume)
         leaves = unit.i.valid & unit.i.ready
+        all_have, settled = [], []
         for number in range(_TAKERS):
             taker = unit.o[number]
             wiring.connect(m, taker, wiring.flipped(self.o[number]))
@@ -37,19 +40,29 @@ class _Properties(wiring.Component):
             m.d.comb += [
                 Assert(taker.valid == (unit.i.valid & ~has)),
                 Assert(~taker.valid | (taker.payload == unit.i.payload)),
-                Assert(~leaves | has | takes),
             ]
+            all_have.append(has)
+            settled.append(has | takes)
+        m.d.comb += [
+            Assert(leaves == (unit.i.valid & Cat(settled).all())),
+            self.reached.eq(Cat(leaves & Cat(all_have).any(), leaves & ~Cat(all_have).any())),
+        ]
         return m
 
 
 PROOF = Proof(
     StreamFork,
-    f"each of {_TAKERS} takers takes every item once and unchanged, and none leaves before",
+    f"each of {_TAKERS} takers is offered every item until it takes it, once and unchanged; an"
+    " item leaves with its last taker; offers stay",
     _Properties,
     (
         ("settled.all()", "settled.any()"),
         ("self.i.valid & ~taken[taker]", "self.i.valid"),
         ("Mux(self.i.ready, 0, settled)", "settled"),
         ("with m.If(self.i.valid):", "with m.If(1):"),
+        ("settled.all()", "(settled.all() & self.o[0].ready)"),
+        ("settled.all()", "(settled & 0).any()"),
+        ("self.o[taker].payload.eq(self.i.payload)", "self.o[taker].payload.eq(taken)"),
     ),
+    ("takers take one after another", "all take at once"),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from formal.proof import Proof
-from formal.prover import RefutedError, prove
+from formal.prover import RefutedError, prove, reach
 
 ROOM = Path(__file__).parents[1]
 PROOFS: dict[str, Proof] = {
@@ -21,6 +21,12 @@ BREAKS = [(name, number) for name, proof in PROOFS.items() for number in range(l
 @pytest.mark.parametrize("name", PROOFS)
 def test_proof(name: str) -> None:
     prove(PROOFS[name].component())
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_what_the_claim_is_about_happens(name: str) -> None:
+    for bit in range(len(PROOFS[name].reached)):
+        reach(PROOFS[name].component(), bit)
 
 
 @pytest.mark.parametrize(("name", "number"), BREAKS)
