@@ -103,7 +103,7 @@ def prove(component: wiring.Component, seconds: int = 60) -> Verdict:
     assumptions count from the next one on. All inputs are free in every cycle, the reset too.
 
     Args:
-        component: with Assert and Assume in its combinational statements.
+        component: clocked, with Assert and Assume in its combinational statements.
         seconds: to find a proof in.
 
     Raises:

@@ -3,7 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
-from amaranth.hdl import Assert, Module, Signal, Value
+from amaranth.hdl import Assert, Assume, Cat, Module, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+
+def comes_in(m: Module, outside: Any, port: Any) -> None:
+    """Connect a stream of the properties to one that the unit takes; it keeps its offers."""
+    wiring.connect(m, wiring.flipped(outside), port)
+    keeps_its_offer(m, port, Assume)
+
+
+def goes_out(m: Module, port: Any, outside: Any) -> None:
+    """Connect a stream that the unit gives to one of the properties; it has to keep its offers."""
+    wiring.connect(m, port, wiring.flipped(outside))
+    keeps_its_offer(m, port, Assert)
 
 
 def keeps_its_offer(m: Module, port: Any, rule: Callable[[Value], Any]) -> None:
@@ -55,3 +69,35 @@ def offers_in_time(m: Module, sink: Any, inside: Value, delay: int) -> None:
     with m.If(~waits):
         m.d.sync += waited.eq(0)
     m.d.comb += Assert(~waits | (waited != delay))
+
+
+class Passes(wiring.Component):
+    """A unit of streams ``i`` and ``o`` of 3 bits that holds at most so many items.
+
+    Args:
+        unit: it.
+        most: items inside.
+        delay: cycles from the one in which an item has come to the first in which it is offered.
+        spare: places that it may refuse an item in spite of.
+    """
+
+    def __init__(self, unit: Any, most: int, delay: int, spare: int = 0):
+        self._unit = unit
+        self._most, self._delay, self._spare = most, delay, spare
+        signature = stream.Signature(3)
+        super().__init__(
+            {"i": In(signature), "o": Out(signature), "pick": In(1), "reached": Out(2)}
+        )
+
+    def elaborate(self, platform: object) -> Module:  # noqa: D102
+        m = Module()
+        m.submodules.unit = unit = self._unit
+        comes_in(m, self.i, unit.i)
+        goes_out(m, unit.o, self.o)
+        inside = leaves_in_order(m, unit.i, unit.o, self.pick, self._most)
+        offers_in_time(m, unit.o, inside, self._delay)
+        m.d.comb += [
+            Assert(unit.i.ready | (inside + self._spare >= self._most)),
+            self.reached.eq(Cat(inside == self._most, unit.o.valid & ~unit.o.ready & unit.i.valid)),
+        ]
+        return m

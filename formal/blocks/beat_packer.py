@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal
+from amaranth.hdl import Assert, Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from formal.proof import Proof
-from formal.streams import keeps_its_offer
+from formal.streams import comes_in, goes_out
 from hw.blocks.beat_packer import BeatPacker
 
 _WORD, _WORDS = 2, 3
@@ -29,10 +29,8 @@ class _Properties(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.unit = unit = self._unit
-        wiring.connect(m, wiring.flipped(self.word), unit.word)
-        wiring.connect(m, unit.beat, wiring.flipped(self.beat))
-        keeps_its_offer(m, unit.word, Assume)
-        keeps_its_offer(m, unit.beat, Assert)
+        comes_in(m, self.word, unit.word)
+        goes_out(m, unit.beat, self.beat)
         slots = [Signal(_WORD, name=f"slot_{number}") for number in range(_WORDS)]
         count = Signal(range(_WORDS + 1))
         comes = unit.word.valid & unit.word.ready

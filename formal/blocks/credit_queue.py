@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from formal.proof import Proof
-from formal.streams import keeps_its_offer, leaves_in_order, offers_in_time
+from formal.streams import goes_out, leaves_in_order, offers_in_time
 from hw.blocks.credit_queue import CreditQueue
 
 _DEPTH = 4
@@ -32,7 +32,7 @@ class _Properties(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.unit = unit = self._unit
-        wiring.connect(m, unit.o, wiring.flipped(self.o))
+        goes_out(m, unit.o, self.o)
         left = unit.o.valid & unit.o.ready
         started, held = Signal(range(_DEPTH + 2)), Signal(range(_DEPTH + 2))
         m.d.sync += [
@@ -46,7 +46,6 @@ class _Properties(wiring.Component):
             Assume(~unit.i.valid | (started != 0)),
             Assert(unit.room == (held < _DEPTH)),
         ]
-        keeps_its_offer(m, unit.o, Assert)
         inside = leaves_in_order(m, unit.i, unit.o, self.pick, _DEPTH)
         offers_in_time(m, unit.o, inside, 1)
         m.d.comb += self.reached.eq(Cat(inside == _DEPTH, (started == _DEPTH) & unit.i.valid))

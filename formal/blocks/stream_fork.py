@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Assume, Cat, Module, Signal
+from amaranth.hdl import Assert, Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from formal.proof import Proof
-from formal.streams import keeps_its_offer
+from formal.streams import comes_in, goes_out
 from hw.blocks.stream_fork import StreamFork
 
 _TAKERS = 3
@@ -26,14 +26,12 @@ class _Properties(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.unit = unit = self._unit
-        wiring.connect(m, wiring.flipped(self.i), unit.i)
-        keeps_its_offer(m, unit.i, Assume)
+        comes_in(m, self.i, unit.i)
         leaves = unit.i.valid & unit.i.ready
         all_have, settled = [], []
         for number in range(_TAKERS):
             taker = unit.o[number]
-            wiring.connect(m, taker, wiring.flipped(self.o[number]))
-            keeps_its_offer(m, taker, Assert)
+            goes_out(m, taker, self.o[number])
             has = Signal(name=f"has_{number}")
             takes = taker.valid & taker.ready
             m.d.sync += has.eq(~leaves & (has | takes))

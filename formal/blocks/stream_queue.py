@@ -1,7 +1,7 @@
 """Stream queue: items pass in order, none is lost, and no offer is withdrawn."""
 
-from formal.blocks.stream_register import Passes
 from formal.proof import Proof
+from formal.streams import Passes
 from hw.blocks.stream_queue import StreamQueue
 
 _DEPTH = 4

@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from formal.proof import Proof
-from formal.streams import keeps_its_offer
+from formal.streams import comes_in, keeps_its_offer
 from hw.blocks.unpacker import Unpacker
 
 _WORD, _WORDS_A_BEAT, _MOST = 2, 4, 7
@@ -30,8 +30,7 @@ class _Properties(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.unit = unit = self._unit
-        wiring.connect(m, wiring.flipped(self.beat), unit.beat)
-        keeps_its_offer(m, unit.beat, Assume)
+        comes_in(m, self.beat, unit.beat)
         keeps_its_offer(m, unit.word, Assert)
         given, length = Signal(), Signal.like(self.words)
         place = Signal(range(_MOST))

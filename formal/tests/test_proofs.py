@@ -25,7 +25,9 @@ def test_proof(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROOFS)
 def test_what_the_claim_is_about_happens(name: str) -> None:
-    for bit in range(len(PROOFS[name].reached)):
+    reached = PROOFS[name].reached
+    assert len(PROOFS[name].component().reached) == len(reached)
+    for bit in range(len(reached)):
         reach(PROOFS[name].component(), bit)
 
 
