@@ -34,6 +34,15 @@ def job_writes(order: Mapping[str, int]) -> Iterator[tuple[int, int]]:
     yield OFFSETS["CONTROL"], START | INTERRUPT_ENABLE | fields
 
 
+def quiet_engine(dut: Any) -> None:
+    """Drive what the register block is told by the engine: nothing yet."""
+    for register in REGISTERS:
+        if register.holder == "engine" and not register.fields:
+            set_value(getattr(dut, register.member), 0)
+    for name in ("finished", "bad_job", "nonfinite", "bus_error"):
+        getattr(dut, name).value = 0
+
+
 class Host:
     """Reads and writes words of `hw.bus.axi_lite.ControlRegisters`, and checks the response."""
 
@@ -42,11 +51,7 @@ class Host:
         self.config = EngineConfig(**parameters())
         self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "bus_"), dut.clk, dut.rst)
         self._dut = dut
-        for register in REGISTERS:
-            if register.holder == "engine" and not register.fields:
-                set_value(getattr(dut, register.member), 0)
-        for name in ("finished", "bad_job", "nonfinite", "bus_error"):
-            getattr(dut, name).value = 0
+        quiet_engine(dut)
 
     async def read(self, offset: int, response: AxiResp = AxiResp.OKAY) -> int:
         """The word at ``offset``; fails unless the response is ``response``."""

@@ -70,10 +70,7 @@ def simulate(
 
     with (
         (folder / "lock").open("w") as lock,
-        mock.patch.dict(
-            os.environ,
-            verilator_environment() | {"MAKEFLAGS": _MAKEFLAGS},
-        ),
+        mock.patch.dict(os.environ, verilator_environment() | {"MAKEFLAGS": _MAKEFLAGS}),
     ):
         fcntl.flock(lock, fcntl.LOCK_EX)
         runner = get_runner("verilator")

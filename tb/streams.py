@@ -66,6 +66,12 @@ def set_value(handle: Any, value: int) -> None:
         handle.value = value
 
 
+def spoil(handle: Any, garbage: random.Random) -> None:
+    """Drive a port of any width with anything."""
+    bits = len(handle) if isinstance(handle, LogicArrayObject) else 1
+    set_value(handle, garbage.getrandbits(bits))
+
+
 def unsigned(value: Any) -> int:
     """The number that a port of any width holds."""
     return int(value.to_unsigned()) if isinstance(value, LogicArray) else int(value)
@@ -118,13 +124,8 @@ class Source:
         self._stall = stall
         self._random = random.Random(f"{seed} {name}")
         self._garbage = random.Random(f"{seed} {name} garbage")
-        self._spoil()
+        spoil(self._payload, self._garbage)
         self._task = cocotb.start_soon(self._run())
-
-    def _spoil(self) -> None:
-        handle = self._payload
-        bits = len(handle) if isinstance(handle, LogicArrayObject) else 1
-        set_value(handle, self._garbage.getrandbits(bits))
 
     def put(self, values: Iterable[Any]) -> None:
         """Queue values for sending."""
@@ -153,7 +154,7 @@ class Source:
             if offered:
                 set_value(self._payload, self.queue[0])
             elif self._valid:
-                self._spoil()
+                spoil(self._payload, self._garbage)
             self._valid.drive(offered)
 
 

@@ -8,9 +8,9 @@ from cocotbext.axi import AxiResp
 
 from hw.bus.axi_lite import ControlRegisters
 from hw.config import PRESETS
-from tb.control import HOST_INIT, INTERRUPT_ENABLE, OFFSETS, START
+from tb.control import HOST_INIT, INTERRUPT_ENABLE, OFFSETS, START, quiet_engine
 from tb.runner import simulate
-from tb.streams import Bench, set_value, unsigned
+from tb.streams import Bench, set_value, spoil, unsigned
 
 OKAY, SLVERR, DECERR = int(AxiResp.OKAY), int(AxiResp.SLVERR), int(AxiResp.DECERR)
 READ_ONLY, UNKNOWN = OFFSETS["ID"], 0xFFC
@@ -29,8 +29,7 @@ class Pins:
         self._random = random.Random(seed)
         for name in ("awvalid", "wvalid", "bready", "arvalid", "rready"):
             self._pin(name).value = 0
-        for name in ("finished", "bad_job", "nonfinite", "bus_error"):
-            getattr(dut, name).value = 0
+        quiet_engine(dut)
         self._spoil(*self._WRITE, *self._READ)
 
     def _pin(self, name: str) -> Any:
@@ -38,7 +37,7 @@ class Pins:
 
     def _spoil(self, *names: str) -> None:
         for name in names:
-            set_value(self._pin(name), self._random.getrandbits(len(self._pin(name))))
+            spoil(self._pin(name), self._random)
 
     async def send(self, offset: int, word: int, strobe: int = 15) -> None:
         """Give address and data of a write; the response waits until `response` takes it."""
