@@ -9,6 +9,16 @@ _ARRAY = 64 * 64
 _DST_SHARE, _REDUCED_SHARE = 4, 0.38
 
 
+def num_dst_of(tokens: int) -> int:
+    """M: a quarter of the tokens, rounded up."""
+    return -(-tokens // _DST_SHARE)
+
+
+def reduce_of(tokens: int) -> int:
+    """K: 38 % of the tokens."""
+    return round(_REDUCED_SHARE * tokens)
+
+
 @dataclass(frozen=True)
 class VideoModel:
     """A video diffusion transformer, for one video.
@@ -29,13 +39,13 @@ class VideoModel:
 
     @property
     def num_dst(self) -> int:
-        """M: a quarter of the video tokens, rounded up."""
-        return -(-self.video_tokens // _DST_SHARE)
+        """M: see `num_dst_of`."""
+        return num_dst_of(self.video_tokens)
 
     @property
     def reduce(self) -> int:
-        """K: 38 % of the video tokens."""
-        return round(_REDUCED_SHARE * self.video_tokens)
+        """K: see `reduce_of`."""
+        return reduce_of(self.video_tokens)
 
     @property
     def layer_mac(self) -> int:

@@ -21,10 +21,9 @@ from software.library.files import check_outputs, output_folder, write_json
 from software.library.terminal import print_summary, progress_bar
 from software.study.chunks import SAMPLED_GROUPS
 from software.study.engine_check import beside_model, check_equal, modelled
-from software.study.layer_tokens import CLIP, GRID, layer_tokens, num_dst_of
+from software.study.layer_tokens import CLIP, GRID, layer_tokens
 from system.engine_shape import EngineShape
-
-SHARE_REDUCED = 0.38
+from system.models import num_dst_of, reduce_of
 
 
 def measure(
@@ -42,7 +41,7 @@ def measure(
     """
     tokens = layer_tokens(grid)
     num_tokens, channels = tokens.shape
-    num_dst, reduce = num_dst_of(num_tokens), round(SHARE_REDUCED * num_tokens)
+    num_dst, reduce = num_dst_of(num_tokens), reduce_of(num_tokens)
     options = MatchOptions(seed=0)
     begun = time.perf_counter()
     with progress_bar("cycles", None) as advance:

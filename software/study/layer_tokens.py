@@ -7,14 +7,8 @@ from software.demo.video_tokens import TokenGrid, video_tokens
 
 CLIP, GRID = "bigbuckbunny", TokenGrid(13, 30, 45)
 """The latent frames, rows and columns of CogVideoX-5B's video."""
-_DST_SHARE = 4
 
 
 def layer_tokens(grid: TokenGrid = GRID) -> Tensor:
     """The tokens: float16 [N, 3072]."""
     return torch.from_numpy(video_tokens(CLIP, grid))
-
-
-def num_dst_of(num_tokens: int) -> int:
-    """M: a quarter of the tokens, rounded up."""
-    return -(-num_tokens // _DST_SHARE)

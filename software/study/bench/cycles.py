@@ -24,6 +24,7 @@ from software.library.terminal import print_line, print_table
 from software.study.bench import cycle_cases as cases
 from software.study.engine_check import beside_model, check_equal, modelled
 from system.engine_shape import EngineShape
+from system.models import num_dst_of, reduce_of
 
 _MOST_PAIRINGS = 6
 
@@ -66,7 +67,7 @@ def compare(engines: Engines, tokens: Tensor, num_dst: int, *, every_pair: bool)
     config, backend = engines.config, engines.backends[every_pair]
     quantized, options = engines.quantized(tokens), MatchOptions(max_iterations=_MOST_PAIRINGS)
     num_tokens, channels = tokens.shape
-    reduce = round(0.38 * num_tokens)
+    reduce = reduce_of(num_tokens)
     found = backend.match(tokens, num_dst, reduce, options)
     check_equal(found, match(quantized, num_dst, reduce, options))
     engine = EngineShape.from_dict(config.as_dict())
@@ -89,7 +90,7 @@ def compare_all(
         engines = Engines.of(config, name)
         for kind, make in tokens.items():
             values = make()
-            num_dst = 20 if kind == "few clusters" else -(-len(values) // 4)
+            num_dst = 20 if kind == "few clusters" else num_dst_of(len(values))
             for every_pair in (False, True):
                 row = compare(engines, values, num_dst, every_pair=every_pair)
                 rows.append({"engine": name, "data": kind, **row})

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from golden.datm import Match, match
+from golden.datm import match
 from golden.options import MatchOptions
 from golden.qe import quantize
 from hw.config import EngineConfig
@@ -20,7 +20,6 @@ from software.demo.model import load_model
 from software.demo.recording import record_run
 from software.demo.tokens import PROMPT, SEED, STEPS
 from software.demo.video_tokens import TokenGrid, video_tokens
-from software.library.backends.clocked_match import ClockedMatch
 from software.library.backends.rtl import RtlBackend
 from software.library.terminal import print_table
 from software.study.engine_check import check_equal
@@ -85,9 +84,10 @@ def measure() -> list[dict[str, Any]]:
         quantized = quantize(tokens, scale_group=CONFIG.scale_group)
         expected = match(quantized, _M, _REDUCE, options)
         plain, incremental = (
-            _checked(engines[every].match(tokens, _M, _REDUCE, options), expected)
-            for every in (True, False)
+            engines[every].match(tokens, _M, _REDUCE, options) for every in (True, False)
         )
+        for found in (plain, incremental):
+            check_equal(found, expected)
         rows.append(
             {
                 "tokens": name,
@@ -101,11 +101,6 @@ def measure() -> list[dict[str, Any]]:
     for engine in engines.values():
         engine.close()
     return rows
-
-
-def _checked(found: ClockedMatch, expected: Match) -> ClockedMatch:
-    check_equal(found, expected)
-    return found
 
 
 def show(rows: list[dict[str, Any]]) -> None:

@@ -103,8 +103,9 @@ def _name(axes: "Axes", points: Sequence[dict[str, Any]], has_time: bool) -> Non
 
 
 def _array(point: Mapping[str, Any]) -> str:
-    config = point["config"]
-    return f"{config['dst_lanes']}x{config['src_lanes']}x{config['channel_lanes']}"
+    """The first part of its name."""
+    array: str = point["name"].partition(",")[0]
+    return array
 
 
 def _gain(point: Mapping[str, Any]) -> str:

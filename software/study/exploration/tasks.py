@@ -22,8 +22,9 @@ from software.study.chunks import SAMPLED_GROUPS, Lanes, chunks_needed
 from software.study.evaluation.experiment import FULL
 from software.study.evaluation.judges import SHORT, Run
 from software.study.evaluation.runs import WholeRun
-from software.study.layer_tokens import layer_tokens, num_dst_of
+from software.study.layer_tokens import layer_tokens
 from software.study.statistics import count_match
+from system.models import num_dst_of
 
 EXPERIMENT = replace(FULL, judge=SHORT)
 """What quality is measured on: runs of 20 steps, the paper's reduction."""
