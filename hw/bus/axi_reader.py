@@ -1,6 +1,6 @@
 """AXI reader: serves two read clients from one AXI4 read port."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
@@ -20,24 +20,33 @@ class AxiReader(wiring.Component):
     never keeps the other one from its beats. Where both clients could issue, they take turns.
     Bursts of A carry id 0, those of B id 1; beats of the two may come mixed in any way.
 
-    A client that is *prompt* gets as many bursts as it asks for. It must be able to take their
-    beats whatever becomes of the other client: while it takes none, RREADY falls for both.
+    A client that is *prompt* gets as many bursts as it asks for, up to `max_outstanding`. It must
+    be able to take their beats whatever becomes of the other client: while it takes none, RREADY
+    falls for both. So with a prompt client that waits for its own writes memory must go on with
+    those beside a read; with none it may serve one transaction at a time.
 
-    Ports: ``a``, ``b`` In `ReadClient`; ``prompt`` In, a bit a client, which changes only while the
-    client waits for no beat; ``axi`` Out `Axi4Read`; ``error`` Out: a response was not
-    OKAY since ``clear`` In was 1 (its beat is passed on all the same). A reset must reset the
-    memory side too: the beats of bursts from before it would be taken for new ones.
+    Ports:
+        ``a``, ``b`` In `ReadClient`; ``prompt`` In, a bit a client, which changes only while the
+            client waits for no beat; ``axi`` Out `Axi4Read`.
+        ``error`` Out: since ``clear`` In was 1 a response was not OKAY (its beat is passed on all
+            the same), or came while no burst was under way (and was dropped).
+        ``stop`` In: while it is 1, no burst is issued that was not yet, and beats are dropped;
+            ``quiet`` Out: every burst issued had its last beat; ``flush`` In, a pulse while stopped
+            and quiet: what clients asked for and what came for them is forgotten. A reset must
+            reset the memory side too: the beats of bursts from before it would be taken for new
+            ones.
 
     A request taken on cycle 0 is on AR from cycle `request_latency`, if nothing stands in front
     of it; a beat on R on cycle 0 is offered to its client from cycle `beat_latency`. A burst a
     cycle. One client alone takes a beat a cycle, its requests back to back, while memory's first
     beat comes at most `covered_latency` cycles after AR; then one FIFO's worth of beats comes in
     every latency + fifo_beats - covered_latency cycles. Two clients at once cover twice that, and a
-    prompt client covers any latency.
+    prompt client any latency in which it has at most `max_outstanding` bursts under way.
     """
 
     request_latency = BurstSplitter.latency + 1
     beat_latency = 2
+    max_outstanding = 1023
 
     def __init__(self, config: EngineConfig):
         self._config = config
@@ -47,6 +56,9 @@ class AxiReader(wiring.Component):
                 "b": In(ReadClient(config)),
                 "axi": Out(Axi4Read(config)),
                 "prompt": In(2),
+                "stop": In(1),
+                "flush": In(1),
+                "quiet": Out(1),
                 "clear": In(1),
                 "error": Out(1),
             }
@@ -66,20 +78,27 @@ class AxiReader(wiring.Component):
         m = Module()
         config, axi = self._config, self.axi
         clients = {"a": self.a, "b": self.b}
+        forgets = ResetInserter(self.flush)
+        outstanding = Signal(range(self.max_outstanding + 1))
+        due = outstanding != 0
         load = Signal()  # The AR register takes a burst, if there is one.
-        m.d.comb += load.eq(~axi.arvalid | axi.arready)
+        grants = Signal()  # And may take one.
+        m.d.comb += [
+            load.eq(~axi.arvalid | axi.arready),
+            grants.eq(load & ~self.stop & (outstanding != self.max_outstanding)),
+        ]
 
         bursts, wanted, granted, rooms = [], [], [], []
         for index, (name, client) in enumerate(clients.items()):
-            m.submodules[f"splitter_{name}"] = splitter = BurstSplitter(config)
+            splitter = BurstSplitter(config)
+            fifo = StreamQueue(config.bus_bits, depth=config.fifo_beats)
+            m.submodules[f"splitter_{name}"] = forgets(splitter)
+            m.submodules[f"fifo_{name}"] = forgets(fifo)
             connect(m, flipped(client.request), splitter.request)
-            m.submodules[f"fifo_{name}"] = fifo = StreamQueue(
-                config.bus_bits, depth=config.fifo_beats
-            )
             connect(m, fifo.o, flipped(client.beat))
             m.d.comb += [
                 fifo.i.payload.eq(axi.rdata),
-                fifo.i.valid.eq(axi.rvalid & axi.rready & (axi.rid == index)),
+                fifo.i.valid.eq(axi.rvalid & axi.rready & (axi.rid == index) & due & ~self.stop),
             ]
             places = range(config.fifo_beats + 1)
             space = Signal(places, init=config.fifo_beats, name=f"space_{name}")
@@ -91,7 +110,9 @@ class AxiReader(wiring.Component):
                 wants.eq(burst.valid & (prompt | (burst.payload.length < space))),
                 burst.ready.eq(grant),
             ]
-            with m.If(~prompt):
+            with m.If(self.flush):
+                m.d.sync += space.eq(config.fifo_beats)
+            with m.Elif(~prompt):
                 m.d.sync += space.eq(space + taken - Mux(grant, burst.payload.length + 1, 0))
             rooms.append(fifo.i.ready)
             bursts.append(burst.payload)
@@ -102,12 +123,13 @@ class AxiReader(wiring.Component):
         chosen = Signal()
         m.d.comb += [
             chosen.eq(Mux(wanted[0] & wanted[1], ~last, wanted[1])),
-            granted[0].eq(load & wanted[0] & ~chosen),
-            granted[1].eq(load & wanted[1] & chosen),
+            granted[0].eq(grants & wanted[0] & ~chosen),
+            granted[1].eq(grants & wanted[1] & chosen),
         ]
+        issued = granted[0] | granted[1]
         with m.If(load):
-            m.d.sync += axi.arvalid.eq(wanted[0] | wanted[1])
-            with m.If(wanted[0] | wanted[1]):
+            m.d.sync += axi.arvalid.eq(issued)
+            with m.If(issued):
                 m.d.sync += [
                     last.eq(chosen),
                     axi.arid.eq(chosen),
@@ -118,9 +140,12 @@ class AxiReader(wiring.Component):
             axi.arsize.eq(exact_log2(config.bus_bytes)),
             axi.arburst.eq(BURST_INCR),
             # Who has credits has room for what comes, although the FIFO may be full.
-            axi.rready.eq((Cat(rooms) | ~self.prompt).all()),
+            axi.rready.eq((Cat(rooms) | ~self.prompt).all() | self.stop),
+            self.quiet.eq(~due),
         ]
-        with m.If(axi.rvalid & axi.rready & (axi.rresp != Response.OKAY)):
+        came = axi.rvalid & axi.rready
+        m.d.sync += outstanding.eq(outstanding + issued - (came & axi.rlast & due))
+        with m.If(came & ((axi.rresp != Response.OKAY) | ~due)):
             m.d.sync += self.error.eq(1)
         with m.Elif(self.clear):
             m.d.sync += self.error.eq(0)

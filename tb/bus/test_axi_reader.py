@@ -16,7 +16,7 @@ from tb.axi_memory import AxiMonitor, AxiReadMemory, pauses
 from tb.layouts import from_bytes
 from tb.memory import Memory
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, Source
+from tb.streams import Bench, Sink, Source, set_value
 
 CONFIGS = {
     "tiny": PRESETS["tiny"],
@@ -70,6 +70,12 @@ def check_cover(monitor: AxiMonitor, config: EngineConfig, ident: int, requests:
     assert len(bursts) <= extra, "more than one burst too many a request"
 
 
+def at_rest(dut: Any, prompt: int = 0) -> None:
+    """Neither stop, flush nor clear."""
+    dut.prompt.value = prompt
+    dut.stop.value = dut.flush.value = dut.clear.value = 0
+
+
 @cocotb.test()
 @cocotb.parametrize(stall=[0.0, 0.5], mix_beats=[False, True])
 async def both_clients(dut: Any, stall: float, mix_beats: bool) -> None:
@@ -77,7 +83,7 @@ async def both_clients(dut: Any, stall: float, mix_beats: bool) -> None:
     config = EngineConfig(**parameters())
     rng = random.Random(5)
     bench, memory = Bench(dut), Memory(SIZE, seed=3)
-    dut.clear.value, dut.prompt.value = 0, 0
+    at_rest(dut)
     monitor = AxiMonitor(bench, config, ("ar",))
     answers = AxiReadMemory(bench, config, memory, latency=7, stall=stall, mix_beats=mix_beats)
     clients = [Client(bench, name, memory, stall=stall) for name in "ab"]
@@ -102,7 +108,7 @@ async def third_party_memory(dut: Any) -> None:
     config = EngineConfig(**parameters())
     rng = random.Random(6)
     bench, memory = Bench(dut), Memory(SIZE, seed=4)
-    dut.clear.value, dut.prompt.value = 0, 0
+    at_rest(dut)
     AxiMonitor(bench, config, ("ar",))
     ram = AxiRamRead(AxiReadBus.from_prefix(dut, "axi_"), dut.clk, dut.rst, size=SIZE)
     ram.write(0, memory.read(0, SIZE))
@@ -121,7 +127,7 @@ async def latencies(dut: Any) -> None:
     """A request is on AR and a beat with its client when the docstring says."""
     config = EngineConfig(**parameters())
     bench, memory = Bench(dut), Memory(SIZE)
-    dut.clear.value, dut.prompt.value = 0, 0
+    at_rest(dut)
     monitor = AxiMonitor(bench, config, ("ar",))
     answers = AxiReadMemory(bench, config, memory, latency=5)
     client = Client(bench, "a", memory)
@@ -139,7 +145,7 @@ async def rate(dut: Any, latency: int, names: str, run: int, prompt: int = 0) ->
     """Beats a cycle over the last three quarters of a long run, in requests of ``run`` beats."""
     config = EngineConfig(**parameters())
     bench, memory = Bench(dut), Memory(SIZE)
-    dut.clear.value, dut.prompt.value = 0, prompt
+    at_rest(dut, prompt=prompt)
     AxiMonitor(bench, config, ("ar",))
     AxiReadMemory(bench, config, memory, latency=latency)
     clients = [Client(bench, name, memory) for name in names]
@@ -182,7 +188,7 @@ async def prompt_and_slow(dut: Any, stall: float) -> None:
     config = EngineConfig(**parameters())
     rng = random.Random(8)
     bench, memory = Bench(dut), Memory(SIZE, seed=5)
-    dut.clear.value, dut.prompt.value = 0, 2
+    at_rest(dut, prompt=2)
     monitor = AxiMonitor(bench, config, ("ar",))
     AxiReadMemory(bench, config, memory, latency=40, stall=0.2, mix_beats=True)
     clients = [Client(bench, name, memory, stall=stall) for name in "ab"]
@@ -200,7 +206,7 @@ async def prompt_beside_full(dut: Any) -> None:
     """A client whose FIFO is full of what it does not take keeps nothing from a prompt one."""
     config = EngineConfig(**parameters())
     bench, memory = Bench(dut), Memory(SIZE, seed=6)
-    dut.clear.value, dut.prompt.value = 0, 2
+    at_rest(dut, prompt=2)
     AxiReadMemory(bench, config, memory, latency=9)
     full = Client(bench, "a", memory, stall=1.0)
     full.source.stop()
@@ -246,7 +252,7 @@ async def one_beat_requests(dut: Any) -> None:
 async def fair_clients(dut: Any) -> None:
     """Two clients that ask all the time, of a memory slow to take addresses, get turns."""
     bench, memory = Bench(dut), Memory(SIZE)
-    dut.clear.value, dut.prompt.value = 0, 0
+    at_rest(dut)
     config = EngineConfig(**parameters())
     monitor = AxiMonitor(bench, config, ("ar",))
     AxiReadMemory(bench, config, memory, latency=1, address_stall=0.8)
@@ -265,7 +271,7 @@ async def stuck_client(dut: Any) -> None:
     """A client that takes nothing gets a FIFO full of bursts, and the other one all the rest."""
     config = EngineConfig(**parameters())
     bench, memory = Bench(dut), Memory(SIZE)
-    dut.clear.value, dut.prompt.value = 0, 0
+    at_rest(dut)
     monitor = AxiMonitor(bench, config, ("ar",))
     AxiReadMemory(bench, config, memory, latency=3, mix_beats=True)
     stuck = Client(bench, "a", memory, stall=1.0)
@@ -288,7 +294,7 @@ async def error_sticks(dut: Any) -> None:
     """A response that is not OKAY raises the error until it is cleared; the data still flows."""
     config = EngineConfig(**parameters())
     bench, memory = Bench(dut), Memory(SIZE)
-    dut.clear.value, dut.prompt.value = 0, 0
+    at_rest(dut)
     answers = AxiReadMemory(bench, config, memory, latency=3)
     clients = [Client(bench, name, memory) for name in "ab"]
     await bench.reset()
@@ -304,9 +310,97 @@ async def error_sticks(dut: Any) -> None:
         assert dut.error.value == 1
         dut.clear.value = 1
         await bench.cycles(1)
-        dut.clear.value, dut.prompt.value = 0, 0
+        at_rest(dut)
         await bench.cycles(2)
         assert dut.error.value == 0
+
+
+@cocotb.test()
+@cocotb.parametrize(prompt=[0, 2])
+async def stops_and_forgets(dut: Any, prompt: int) -> None:
+    """From a stop on, what was issued is ended and no more; after a flush all is as new."""
+    config = EngineConfig(**parameters())
+    bench, memory = Bench(dut), Memory(SIZE, seed=9)
+    at_rest(dut, prompt)
+    rng = random.Random(7)
+    monitor = AxiMonitor(bench, config, ("ar",))
+    answers = AxiReadMemory(bench, config, memory, latency=12, stall=0.3, mix_beats=True)
+    await bench.reset()
+    cut = 0
+    for _ in range(15):
+        clients = [Client(bench, name, memory, stall=rng.choice((0.0, 0.7))) for name in "ab"]
+        for client in clients:
+            client.ask(random_requests(config, rng, 60))
+        await bench.cycles(rng.randint(1, 90))
+        dut.stop.value = 1
+        await bench.cycles()
+        offered = int(dut.axi__arvalid.value) + len(monitor.bursts)
+        cut += dut.quiet.value == 0
+        while not dut.quiet.value:
+            assert dut.axi__rready.value == 1
+            await bench.cycles()
+        assert len(monitor.bursts) == offered
+        assert len(answers.beats) == sum(beats for *_, beats in monitor.bursts)
+        for client in clients:
+            client.source.stop()
+            client.sink.stop()
+        dut.flush.value = 1
+        await bench.cycles()
+        at_rest(dut, prompt)
+        clients = [Client(bench, name, memory, stall=0.2) for name in "ab"]
+        for client in clients:
+            client.ask(random_requests(config, rng, 4))
+        for client in clients:
+            await client.check()
+            client.source.stop()
+            client.sink.stop()
+    assert cut > 10, "hardly a stop met work under way"
+    assert dut.error.value == 0
+
+
+@cocotb.test()
+async def most_outstanding(dut: Any) -> None:
+    """A memory that answers late gets max_outstanding bursts of a prompt client, then no more."""
+    config = EngineConfig(**parameters())
+    bench, memory = Bench(dut), Memory(SIZE)
+    at_rest(dut, prompt=1)
+    monitor = AxiMonitor(bench, config, ("ar",))
+    latency = 2 * AxiReader.max_outstanding
+    AxiReadMemory(bench, config, memory, latency=latency)
+    client = Client(bench, "a", memory)
+    Sink(bench, "b__beat")
+    Source(bench, "b__request")
+    await bench.reset()
+    total = AxiReader.max_outstanding + 20
+    client.ask([(i % 100 * config.bus_bytes, 1) for i in range(total)])
+    await bench.cycles(latency)
+    assert len(monitor.bursts) == AxiReader.max_outstanding
+    await client.check()
+    assert len(monitor.bursts) == total
+
+
+@cocotb.test()
+async def beats_without_a_burst(dut: Any) -> None:
+    """A beat of nothing is an error and is dropped, and the next run is right all the same."""
+    config = EngineConfig(**parameters())
+    bench, memory = Bench(dut), Memory(SIZE, seed=4)
+    at_rest(dut)
+    client = Client(bench, "a", memory)
+    Sink(bench, "b__beat")
+    Source(bench, "b__request")
+    for name, value in (("rvalid", 0), ("rid", 0), ("rdata", 7), ("rresp", 0), ("rlast", 1)):
+        set_value(getattr(dut, f"axi__{name}"), value)
+    await bench.reset()
+    dut.axi__rvalid.value = 1
+    await bench.cycles(2)
+    dut.axi__rvalid.value = 0
+    await bench.cycles(4)
+    assert dut.error.value == 1
+    assert dut.quiet.value == 1
+    assert not client.sink.taken
+    AxiReadMemory(bench, config, memory, latency=5)
+    client.ask([(64 * config.bus_bytes, 9)])
+    await client.check()
 
 
 @cocotb.test()
@@ -314,7 +408,7 @@ async def reset_within_a_run(dut: Any) -> None:
     """After a reset, of the memory too, nothing old comes and all room is free again."""
     config = EngineConfig(**parameters())
     bench, memory = Bench(dut), Memory(SIZE, seed=9)
-    dut.clear.value, dut.prompt.value = 0, 0
+    at_rest(dut)
     monitor = AxiMonitor(bench, config, ("ar",))
     AxiReadMemory(bench, config, memory, latency=9)
     for _ in range(3):
