@@ -35,7 +35,8 @@ class Datm(wiring.Component):
         ``run`` In `Handshake`: after start ``order`` In stays as it is until done.
         ``bad_job`` Out: sizes that this config or the algorithm does not allow; nothing was
             written. ``nonfinite`` Out: a token value was NaN or infinite; no result was written.
-            Both hold from done to the next start.
+            ``bad_list`` Out: the host's list is not M distinct tokens below N; nothing was matched.
+            All hold from done to the next start.
         ``pairings`` Out: pairings done; ``moved`` Out: slots that moved in the job's last update.
         ``phase`` Out; ``dau_busy`` Out: the DAU takes a chunk.
         ``read_a``, ``read_b`` Out `ReadClient`; ``prompt`` Out, a bit a read port: who reads takes
@@ -53,6 +54,7 @@ class Datm(wiring.Component):
                 "order": In(Order(config)),
                 "bad_job": Out(1),
                 "nonfinite": Out(1),
+                "bad_list": Out(1),
                 "pairings": Out(range(config.max_pairings + 1)),
                 "moved": Out(config.count_bits),
                 "phase": Out(Phase),
@@ -131,6 +133,7 @@ class Datm(wiring.Component):
         m.d.comb += [
             sequencer.bad_job.eq(self.bad_job),
             sequencer.nonfinite.eq(qe.nonfinite),
+            sequencer.bad_list.eq(initialize.bad_list),
             sequencer.stop.eq(convergence.stop),
             sequencer.moved.eq(update.moved != 0),
             sequencer.every_pair.eq(order.every_pair),
@@ -177,13 +180,16 @@ class Datm(wiring.Component):
             m.d.comb += [topk.source.eq(RecordSource.PAIRS), topk.keep.eq(job.reduce)]
         with m.If(sequencer.quantize.done):
             m.d.sync += self.nonfinite.eq(qe.nonfinite)
+        with m.If(sequencer.initialize.done):
+            m.d.sync += self.bad_list.eq(initialize.bad_list)
         with m.If(sequencer.paired):
             m.d.sync += self.pairings.eq(self.pairings + 1)
         with m.If(sequencer.update.done):
             m.d.sync += self.moved.eq(update.moved)
         with m.If(self.run.start):
             m.d.sync += [
-                self.bad_job.eq(0), self.nonfinite.eq(0), self.pairings.eq(0), self.moved.eq(0),
+                self.bad_job.eq(0), self.nonfinite.eq(0), self.bad_list.eq(0),
+                self.pairings.eq(0), self.moved.eq(0),
             ]  # fmt: skip
         return m
 

@@ -18,12 +18,14 @@ class Sequencer(wiring.Component):
     convergence check says stop or an update moves no slot; then sort the pairs and resolve their
     dst. A pairing after an update has two passes: over the slots that moved, then, for the src that
     need it, over all; the first pairing, and each with ``every_pair``, has the second alone. A bad
-    job ends when its sizes have been derived, one with a value that is not finite after quantise.
+    job ends when its sizes have been derived, one with a value that is not finite after quantise,
+    one with a bad list after init.
 
     Ports:
         ``run`` In `Handshake`; ``phase`` Out, and ``coming`` Out: the phase of the next cycle, so
             that what it selects can be a register.
-        ``bad_job`` In, from 2 cycles after start on; ``nonfinite`` In, with quantize's done.
+        ``bad_job`` In, from 2 cycles after start on; ``nonfinite`` In, with quantize's done;
+            ``bad_list`` In, with initialize's.
         ``quantize``, ``initialize``, ``pair``, ``converge``, ``sort``, ``update``, ``resolve`` Out
             `Handshake`; the phase of each begins in the cycle after its start. ``pair`` makes both
             passes of a pairing. ``sort`` serves ``sort_channels`` In `Handshake` of the quantiser,
@@ -44,6 +46,7 @@ class Sequencer(wiring.Component):
                 "coming": Out(Phase),
                 "bad_job": In(1),
                 "nonfinite": In(1),
+                "bad_list": In(1),
                 "sort_channels": In(Handshake()),
                 "paired": Out(1),
                 "stop": In(1),
@@ -87,8 +90,11 @@ class Sequencer(wiring.Component):
                 m.d.comb += self.sort_channels.done.eq(self.sort.done)
                 with m.If(self.sort.done):
                     enter(Phase.QUANTIZE)
-            with m.Case(Phase.INIT), m.If(self.initialize.done):
-                enter(Phase.PAIR_FULL, self.pair)
+            with m.Case(Phase.INIT):
+                with m.If(self.initialize.done & self.bad_list):
+                    enter(Phase.DONE)
+                with m.Elif(self.initialize.done):
+                    enter(Phase.PAIR_FULL, self.pair)
             with m.Case(Phase.PAIR_MOVED), m.If(self.pair.done):
                 enter(Phase.PAIR_FULL, self.pair)
             with m.Case(Phase.PAIR_FULL), m.If(self.pair.done):

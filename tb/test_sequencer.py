@@ -11,7 +11,8 @@ from tb.streams import Bench
 
 STAGES = ("quantize", "initialize", "pair", "converge", "sort", "update", "resolve")
 FLAGS = (
-    "run__start", "bad_job", "nonfinite", "sort_channels__start", "stop", "moved", "every_pair",
+    "run__start", "bad_job", "nonfinite", "bad_list", "sort_channels__start", "stop", "moved",
+    "every_pair",
 )  # fmt: skip
 NAMES: dict[int, str] = {member.value: name for name, member in Phase.__members__.items()}
 STAGE_CYCLES = 3
@@ -31,6 +32,7 @@ class Stages:
         dut: Any,
         *,
         nonfinite: bool = False,
+        bad_list: bool = False,
         sorts_channels: bool = False,
         stops_at: int = 99,
         moves_for: int = 99,
@@ -39,6 +41,7 @@ class Stages:
         self.ran: list[str] = []
         self.pairings = 0
         self._nonfinite = nonfinite
+        self._bad_list = bad_list
         self._asks = sorts_channels
         self._stops_at = stops_at
         self._moves_for = moves_for
@@ -66,6 +69,7 @@ class Stages:
         dut.stop.value = int(self.pairings >= self._stops_at)
         dut.moved.value = int(self._updates < self._moves_for)
         dut.nonfinite.value = int(self._nonfinite)
+        dut.bad_list.value = int(self._bad_list)
 
     def _start(self, stage: str) -> None:
         assert self._starting is None, f"{stage} and {self._starting} at once"
@@ -142,9 +146,10 @@ async def sorts_channels_for_the_quantiser(dut: Any) -> None:
 
 @cocotb.test()
 async def ends_on_errors(dut: Any) -> None:
-    """A bad job runs nothing; a value that is not finite ends the job after quantisation."""
+    """A bad job runs nothing; bad values end it after quantisation, a bad list after init."""
     assert await run(dut, bad_job=True, pairings=0) == []
     assert await run(dut, nonfinite=True, pairings=0) == [BEGIN[0]]
+    assert await run(dut, bad_list=True, pairings=0) == BEGIN
 
 
 def test_sequencer() -> None:

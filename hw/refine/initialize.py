@@ -14,6 +14,7 @@ from hw.bus.client_mux import ClientMux
 from hw.bus.word_writer import WordWriter, written_word
 from hw.config import DST_WORD_BITS, ENTRY_BITS, SEED_BITS, EngineConfig
 from hw.job import Job
+from hw.refine.list_check import ListCheck
 from hw.refine.sampler import Sampler
 from hw.words import NO_SLOT, dst_word, entry
 
@@ -24,19 +25,22 @@ class Initialize(wiring.Component):
     First all entries are written in one run of whole beats, so that the last beat may hold some
     beyond token N - 1. When they are in memory, for each slot in slot order: its word in the DST
     region, then its token's entry. The host's list is read from there while it is rewritten: a word
-    is written only after it was read. Of its words only the token counts, and it is trusted: tokens
-    are distinct and below N.
+    is written only after it was read. Of its words only the token, their lower half, counts. From
+    the first one on that is not below N nothing more is written; else `ListCheck` looks for one
+    that is there twice.
 
     Ports: ``run`` In `Handshake`: after start ``job``, ``seed`` and ``host_init`` In stay as they
-    are, and done comes when all is in memory; ``read`` Out `ReadClient`, used with ``host_init``;
-    ``write`` Out `WriteClient`.
+    are, and done comes when all is in memory; ``bad_list`` Out, from done to the next start: the
+    host's list is not M distinct tokens below N; ``read`` Out `ReadClient`, used with
+    ``host_init``; ``write`` Out `WriteClient`.
 
     Cycles: the run of entries is asked for in the cycle after start; its beats follow, one a cycle
     where memory takes them. In the second cycle in which memory is idle after them the list begins:
     the sampler starts, and the host's list is asked for a cycle later. A slot's two words leave
     `slot_latency` cycles after its token is taken and in the next cycle; a token is taken when it
     is offered, but `slot_cycles` after the one before at the earliest. Memory that holds a word off
-    delays what follows. Done comes in the cycle after memory is idle again.
+    delays what follows. Done comes in the cycle after memory is idle again, or, if the list is
+    checked, in the one after that check's, which starts in memory's first idle cycle.
     """
 
     slot_latency = 2
@@ -50,6 +54,7 @@ class Initialize(wiring.Component):
                 "job": In(Job(config)),
                 "seed": In(SEED_BITS),
                 "host_init": In(1),
+                "bad_list": Out(1),
                 "read": Out(ReadClient(config)),
                 "write": Out(WriteClient(config)),
             }
@@ -73,8 +78,15 @@ class Initialize(wiring.Component):
             beat.payload.strobe.eq(~0),
         ]
 
+        m.submodules.check = check = ListCheck(config)
+        m.submodules.readers = readers = ClientMux(ReadClient(config), 2)
+        wiring.connect(m, check.read, readers.client[1])
+        wiring.connect(m, readers.port, wiring.flipped(self.read))
+        m.d.comb += check.job.eq(self.job)
+
         begin = Signal()
-        written = self._write_slots(m, begin, *self._tokens(m, begin), writer.word)
+        tokens = self._tokens(m, begin, readers.client[0])
+        written = self._write_slots(m, begin, *tokens, writer.word)
         m.d.sync += self.run.done.eq(0)
         with m.FSM(name="initialize"):
             with m.State("IDLE"), m.If(self.run.start):
@@ -98,19 +110,30 @@ class Initialize(wiring.Component):
             with m.State("SLOTS"):
                 m.d.comb += mux.select.eq(1)
                 with m.If(written & self.write.idle):
-                    m.d.sync += self.run.done.eq(1)
+                    with m.If(self.host_init & ~self.bad_list):
+                        m.d.comb += check.run.start.eq(1)
+                        m.next = "CHECK"
+                    with m.Else():
+                        m.d.sync += self.run.done.eq(1)
+                        m.next = "IDLE"
+            with m.State("CHECK"):
+                m.d.comb += readers.select.eq(1)
+                with m.If(check.run.done):
+                    m.d.sync += [self.run.done.eq(1), self.bad_list.eq(~check.distinct)]
                     m.next = "IDLE"
         return m
 
-    def _tokens(self, m: Module, begin: Value) -> tuple[Value, Value, Signal]:
-        """The list's tokens, from ``begin`` on: valid, token, ready."""
+    def _tokens(
+        self, m: Module, begin: Value, read: wiring.PureInterface
+    ) -> tuple[Value, Value, Signal]:
+        """The list's tokens, from ``begin`` on: valid, half a DST word, ready."""
         config = self._config
         m.submodules.sampler = sampler = Sampler(config)
         m.submodules.unpacker = unpacker = Unpacker(config.bus_bits, DST_WORD_BITS, config.max_dst)
-        wiring.connect(m, wiring.flipped(self.read.beat), unpacker.beat)
+        wiring.connect(m, read.beat, unpacker.beat)
         asking = Signal()
         ready = Signal()
-        request, word = self.read.request, unpacker.word
+        request, word = read.request, unpacker.word
         per_beat = config.bus_bits // DST_WORD_BITS
         m.d.comb += [
             sampler.seed.eq(self.seed),
@@ -130,7 +153,7 @@ class Initialize(wiring.Component):
             m.d.sync += asking.eq(0)
         valid = Mux(self.host_init, word.valid, sampler.dst.valid)
         token = Mux(self.host_init, word.payload.data, sampler.dst.payload)
-        return valid, token[: config.token_bits], ready
+        return valid, token[: DST_WORD_BITS // 2], ready
 
     def _write_slots(
         self, m: Module, begin: Value, valid: Value, taken: Value, ready: Signal, writer: Any
@@ -139,8 +162,10 @@ class Initialize(wiring.Component):
         config = self._config
         slot = Signal(config.count_bits)
         left = Signal(config.count_bits)
-        token = Signal(config.token_bits)
+        named = Signal(DST_WORD_BITS // 2)
+        token = named[: config.token_bits]
         held = Signal()
+        beyond = Signal()
         second = Signal()  # The first of the token's two words has been made.
         entry_at = Signal(config.address_bits)
         dst_at = Signal(config.address_bits)
@@ -156,6 +181,7 @@ class Initialize(wiring.Component):
             free.eq(~offered | writer.ready),
             last.eq(held & second & free),
             ready.eq(~held | last),
+            beyond.eq(named >= self.job.tokens),
             listed.token.eq(token),
             listed.slot.eq(slot),
             dst_entry.slot.eq(slot),
@@ -164,7 +190,11 @@ class Initialize(wiring.Component):
         # The address of the entry is added up while the DST word is made.
         m.d.sync += entry_at.eq(self.job.entries_address + (token << exact_log2(ENTRY_BITS // 8)))
         with m.If(free):
-            m.d.sync += [offered.eq(held), second.eq(held & ~second), word.half.eq(~second)]
+            m.d.sync += [
+                offered.eq(held & ~beyond & ~self.bad_list),
+                second.eq(held & ~second),
+                word.half.eq(~second),
+            ]
             with m.If(second):
                 m.d.sync += [word.address.eq(entry_at), word.data.eq(dst_entry)]
             with m.Else():
@@ -177,7 +207,14 @@ class Initialize(wiring.Component):
                 dst_at.eq(dst_at + DST_WORD_BITS // 8),
             ]
         with m.If(valid & ready):
-            m.d.sync += [held.eq(1), token.eq(taken)]
+            m.d.sync += [held.eq(1), named.eq(taken)]
+        with m.If(held & beyond):
+            m.d.sync += self.bad_list.eq(1)
         with m.If(begin):
-            m.d.sync += [slot.eq(0), left.eq(self.job.num_dst), dst_at.eq(self.job.dst_address)]
+            m.d.sync += [
+                self.bad_list.eq(0),
+                slot.eq(0),
+                left.eq(self.job.num_dst),
+                dst_at.eq(self.job.dst_address),
+            ]
         return (left == 0) & ~offered

@@ -12,6 +12,7 @@ from golden.sampler import sample
 from hw.bus.client import Request
 from hw.config import ENTRY_BITS, PRESETS, EngineConfig
 from hw.refine.initialize import Initialize
+from hw.refine.list_check import ListCheck
 from hw.refine.sampler import Sampler
 from hw.words import NO_SLOT, dst_word, entry
 from tb.jobs import ADDRESS, MEMORY_BYTES, Sizes, dst_words, host_dst_bytes
@@ -94,7 +95,8 @@ class Rig:
         assert listed == dst_words(dst)
         assert [self.memory.read(begin, end - begin) for begin, end in untouched] == before
         asked = [(address, count) for _, address, count in self.reader.requests[read:]]
-        assert asked == ([(DST, sizes.dst_beats)] if host else [])
+        assert asked == ([(DST, sizes.dst_beats), (ENTRIES, sizes.entry_beats)] if host else [])
+        assert self.dut.bad_list.value == 0
         expected = [(ENTRIES, sizes.entry_beats)]
         for slot, token in enumerate(dst):
             expected += [
@@ -160,9 +162,41 @@ class FastRig:
         assert filled == [asked + 1 + beat for beat in range(sizes.entry_beats)]
         # Each word's request and beat go at once; the cycle after the last is idle.
         assert [cycle for cycle, _ in self.beats.taken[sizes.entry_beats :]] == words
-        assert self.done.cycles == [words[-1] + 2]
+        if host is None:
+            assert self.done.cycles == [words[-1] + 2]
+        else:
+            assert self.reader.requests[-1][0] == words[-1] + 2
+            checked = self.reader.sent[-1][0] + ListCheck.latency
+            assert self.done.cycles == [checked + 1]
         begun = filled[-1] + 2
         return [cycle - begun for cycle in words]
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=[0.0, 0.5])
+async def bad_lists(dut: Any, stall: float) -> None:
+    """A token that is there twice, or too large in any of its 32 bits: told, and nothing harmed."""
+    rig = Rig(Bench(dut), stall=stall)
+    await rig.bench.reset()
+    tokens, num_dst = 40, 20
+    step, sizes = rig.config.bus_bytes, Sizes(rig.config, tokens, 1, num_dst)
+    own = [(ENTRIES, ENTRIES + sizes.entry_beats * step), (DST, DST + num_dst * DST_BYTES)]
+    good = random.Random(3).sample(range(tokens), num_dst)
+    bad = {(0, good[19]), (19, good[0]), (7, good[8]), (18, good[17])}
+    bad |= {(place, tokens) for place in (0, 9, 19)}
+    bad |= {(4, good[4] | 1 << bit) for bit in range(tokens.bit_length(), 32)}
+    for place, token in sorted(bad):
+        listed = [*good[:place], token, *good[place + 1 :]]
+        await rig.start(tokens, num_dst, 1, listed)
+        before = Memory(MEMORY_BYTES)
+        before.bytes[:] = rig.memory.bytes
+        await rig.bench.done(30 * tokens + 20 * LATENCY)
+        assert rig.dut.bad_list.value == 1, f"slot {place} was {token}"
+        for begin, end in own:
+            before.bytes[begin:end] = rig.memory.bytes[begin:end]
+        assert before.bytes == rig.memory.bytes, "something else was written"
+        await rig.bench.cycles()
+        await rig.run(tokens, num_dst, place, host=bool(token % 2))
 
 
 @cocotb.test()
