@@ -35,6 +35,8 @@ SEED_BITS = 32
 """Bits of the seed, and of xorshift32's draws."""
 EPSILON_BITS = 16
 """Bits of epsilon, in units of 2^-16."""
+WATCHDOG_BITS = 32
+"""Bits of the watchdog's limit, in cycles."""
 
 REQUEST_BITS = 20
 """Bits of the number of beats that a memory client asks for at once."""

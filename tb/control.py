@@ -20,8 +20,17 @@ JOB_FIELDS = {field.name: MASKS[f"CONTROL.{field.name}"] for field in job_fields
 START, HOST_INIT, INTERRUPT_ENABLE = (
     MASKS[f"CONTROL.{field}"] for field in ("start", "host_init", "interrupt_enable")
 )
-BUSY, DONE, BAD_JOB, NONFINITE, BUS_ERROR = (
-    MASKS[f"STATUS.{field}"] for field in ("busy", "done", "bad_job", "nonfinite", "bus_error")
+BUSY, DONE = MASKS["STATUS.busy"], MASKS["STATUS.done"]
+ENDS = {
+    field.name: 1 << field.bit
+    for register in REGISTERS
+    if register.name == "STATUS"
+    for field in register.fields
+    if field.holder == "engine"
+}
+"""What may have become of a job: mask in STATUS of each bit beside busy and done."""
+BAD_JOB, NONFINITE, BUS_ERROR, BAD_LIST, ABORTED, TIMED_OUT = (
+    ENDS[name] for name in ("bad_job", "nonfinite", "bus_error", "bad_list", "aborted", "timed_out")
 )
 
 
@@ -39,7 +48,7 @@ def quiet_engine(dut: Any) -> None:
     for register in REGISTERS:
         if register.holder == "engine" and not register.fields:
             set_value(getattr(dut, register.member), 0)
-    for name in ("finished", "bad_job", "nonfinite", "bus_error"):
+    for name in ("finished", "alarm", *ENDS):
         getattr(dut, name).value = 0
 
 

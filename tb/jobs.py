@@ -86,7 +86,7 @@ def weight_words(sizes: Sizes, weight: Tensor) -> list[int]:
 
 @dataclass(frozen=True)
 class MatchCase:
-    """A whole job: 16-bit tokens [N, D] and what `golden.datm.match` takes beside them."""
+    """A whole job: 16-bit tokens [N, D], what `golden.datm.match` takes, how the engine runs it."""
 
     config: EngineConfig
     tokens: Tensor
@@ -94,6 +94,8 @@ class MatchCase:
     reduce: int
     options: MatchOptions = MatchOptions(seed=1)
     every_pair: bool = False
+    read_ahead: bool = True
+    watchdog: int = 0
 
     @property
     def sizes(self) -> Sizes:
@@ -113,6 +115,8 @@ class MatchCase:
             "epsilon": self.options.epsilon_q16,
             "host_init": int(self.options.init is not None),
             "every_pair": int(self.every_pair),
+            "read_ahead": int(self.read_ahead),
+            "watchdog": self.watchdog,
         } | {f"{name.lower()}_address": address for name, address in ADDRESS.items()}
 
     def load(self, write: Callable[[int, bytes], None]) -> None:

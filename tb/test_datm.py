@@ -16,7 +16,7 @@ from hw.job import Order
 from hw.pair.dau import Dau
 from hw.pair.limits import Limits, merge_wait
 from hw.phases import Phase
-from tb.jobs import MEMORY_BYTES, MatchCase, match_cases, random_tokens
+from tb.jobs import ADDRESS, MEMORY_BYTES, MatchCase, host_dst_bytes, match_cases, random_tokens
 from tb.layouts import encode
 from tb.memory import Memory, ReadMemory, WriteMemory
 from tb.runner import parameters, simulate
@@ -102,6 +102,7 @@ class DatmBench:
         await self.finish()
         assert not self.dut.bad_job.value
         assert not self.dut.nonfinite.value
+        assert not self.dut.bad_list.value
         case.compare(self.memory.read, int(self.dut.pairings.value.to_unsigned()))
         await self.bench.cycles()
 
@@ -238,6 +239,24 @@ async def flags_values_that_are_not_finite(dut: Any) -> None:
         assert rig.dut.nonfinite.value
         await rig.bench.cycles()
     await rig.run(MatchCase(config, torch.zeros_like(tokens), 3, 4))
+
+
+@cocotb.test()
+async def refuses_bad_lists(dut: Any) -> None:
+    """A host's list that is none ends the job, with nothing paired; the next job is right."""
+    rig = DatmBench(dut)
+    await rig.reset()
+    config = rig.config
+    good = MatchCase(config, random_tokens(config, 12, 5, 1), 3, 4, MatchOptions(init=(7, 0, 9)))
+    for listed in ([7, 0, 7], [7, 12, 9], [7, 1 << 17, 9]):
+        good.load(rig.memory.load)
+        rig.memory.load(ADDRESS["DST"], host_dst_bytes(listed))
+        await rig.start(good.order())
+        await rig.finish()
+        assert rig.dut.bad_list.value, f"{listed} was accepted"
+        assert not rig.cycles[Phase.PAIR_FULL]
+        await rig.bench.cycles()
+        await rig.run(good)
 
 
 @cocotb.test()

@@ -15,8 +15,10 @@ from hw.bus.registers import STAGES, VERSION, counter_member
 from hw.config import PRESETS, EngineConfig
 from hw.engine import DatmEngine
 from tb.axi_memory import pauses
+from tb.axi_serial_memory import AxiSerialMemory
 from tb.control import BAD_JOB, BUSY, DONE, NONFINITE, OFFSETS, job_writes
 from tb.jobs import MEMORY_BYTES, MatchCase, match_cases, random_tokens
+from tb.memory import Memory
 from tb.runner import parameters, simulate
 from tb.streams import Bench
 
@@ -32,14 +34,24 @@ CONFIGS = {
 
 
 class EngineBench:
-    """A `DatmEngine`, a RAM on its memory port and a master on its registers."""
+    """A `DatmEngine`, a RAM on its memory port and a master on its registers.
 
-    def __init__(self, dut: Any):
+    With ``serial`` memory serves one transaction at a time, as `AxiSerialMemory` prefers.
+    """
+
+    def __init__(self, dut: Any, serial: str | None = None):
         self.config = EngineConfig(**parameters())
         self.bench = Bench(dut)
         self.dut = dut
-        bus = AxiBus.from_prefix(dut, "axi_")
-        self.ram = AxiRam(bus, dut.clk, dut.rst, size=MEMORY_BYTES)
+        if serial is None:
+            self.ram = AxiRam(AxiBus.from_prefix(dut, "axi_"), dut.clk, dut.rst, size=MEMORY_BYTES)
+            self.load, self.content = self.ram.write, self.ram.read
+        else:
+            memory = Memory(MEMORY_BYTES)
+            self.serial = AxiSerialMemory(
+                self.bench, self.config, memory, latency=3, prefers=serial
+            )
+            self.load, self.content = memory.load, memory.read
         self.host = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "control_"), dut.clk, dut.rst)
 
     def stall(self, probability: float, seed: int) -> None:
@@ -76,10 +88,10 @@ class EngineBench:
 
     async def run(self, case: MatchCase) -> None:
         """Run a job and compare its results."""
-        case.load(self.ram.write)
+        case.load(self.load)
         await self.start(case.order())
         assert await self.finish() == DONE
-        case.compare(self.ram.read, await self.read("PAIRINGS"))
+        case.compare(self.content, await self.read("PAIRINGS"))
 
 
 @cocotb.test()
@@ -110,6 +122,17 @@ async def exact_with_stalls(dut: Any) -> None:
     rig.stall(0.5, 7)
     for case in match_cases(rig.config, 26)[3:7]:
         await rig.run(case)
+
+
+@cocotb.test()
+@cocotb.parametrize(prefers=["read", "write", "any"])
+async def one_transaction_at_a_time(dut: Any, prefers: str) -> None:
+    """Memory that takes no other address before the one it took is served starves nothing."""
+    rig = EngineBench(dut, serial=prefers)
+    await rig.bench.reset(4)
+    for case in match_cases(rig.config, 26)[3:8]:
+        await rig.run(replace(case, read_ahead=False))
+    assert rig.serial.reads > rig.serial.writes > 100
 
 
 @cocotb.test()
@@ -151,7 +174,7 @@ async def refuses_bad_jobs(dut: Any) -> None:
     tokens = case.tokens.clone()
     tokens[11, 3] = torch.nan
     not_a_number = replace(case, tokens=tokens)
-    not_a_number.load(rig.ram.write)
+    not_a_number.load(rig.load)
     await rig.start(not_a_number.order())
     assert await rig.finish() == DONE | NONFINITE
     await rig.run(case)
@@ -167,7 +190,7 @@ async def reset_in_mid_run(dut: Any) -> None:
     total = await rig.cycles("total")
     chance = random.Random(3)
     for part in range(5):
-        case.load(rig.ram.write)
+        case.load(rig.load)
         await rig.start(case.order())
         await rig.bench.cycles(int(total * (part + chance.random()) / 6))
         assert await rig.read("STATUS") == BUSY

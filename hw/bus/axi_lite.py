@@ -21,13 +21,14 @@ class ControlRegisters(wiring.Component):
         ``bus`` In `Axi4Lite`: one write and one read at a time; address and data of a write in
             any order.
         ``order`` Out `Order`: the job registers, constant while busy.
-        ``start`` Out, as any ``pulse`` field: one cycle. ``finished`` In pulse: the job has ended.
+        ``start`` Out, as any ``pulse`` field: one cycle. ``finished`` In pulse: the job has ended;
+            ``alarm`` In pulse: the host is to look at a job that has not.
         ``busy`` Out: from ``start`` to ``finished``. ``irq`` Out: the interrupt line, a level.
         What the engine holds, In: a member for each of its read-only registers and fields.
 
     A write whose address and data are both taken by cycle 0 takes effect, and has its response,
     from cycle `write_latency`; a read taken on cycle 0 has its data from cycle `read_latency`.
-    An end of job and a write that clears ``pending`` in one cycle leave it set.
+    An end of job, or an alarm, and a write that clears ``pending`` in one cycle leave it set.
     """
 
     write_latency = 2
@@ -39,6 +40,7 @@ class ControlRegisters(wiring.Component):
             "bus": In(Axi4Lite()),
             "order": Out(Order(config)),
             "finished": In(1),
+            "alarm": In(1),
             "busy": Out(1),
             "irq": Out(1),
         }
@@ -58,13 +60,16 @@ class ControlRegisters(wiring.Component):
             for field in register.fields
             if field.holder == "block"
         }
-        m.d.comb += self.irq.eq(own["pending"] & own["interrupt_enable"])
+        # Start clears pending a cycle late, and may have come with the enable.
+        m.d.comb += self.irq.eq(own["pending"] & own["interrupt_enable"] & ~self.start)
         self._write(m)
         # After the writes: in one cycle, the later assignment wins.
         with m.If(self.start):
-            m.d.sync += [own["busy"].eq(1), own["done"].eq(0)]
+            m.d.sync += [own["busy"].eq(1), own["done"].eq(0), own["pending"].eq(0)]
         with m.If(self.finished):
-            m.d.sync += [own["busy"].eq(0), own["done"].eq(1), own["pending"].eq(1)]
+            m.d.sync += [own["busy"].eq(0), own["done"].eq(1)]
+        with m.If(self.finished | self.alarm):
+            m.d.sync += own["pending"].eq(1)
         self._read(m)
         return m
 

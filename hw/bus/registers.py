@@ -4,14 +4,14 @@ import hashlib
 from collections.abc import Iterator
 
 from hw.bus.register import Field, Register
-from hw.config import EPSILON_BITS, RECORD_FIELDS, SEED_BITS
+from hw.config import EPSILON_BITS, RECORD_FIELDS, SEED_BITS, WATCHDOG_BITS
 from hw.regions import REGIONS
 
 COUNTER_BITS = 48
 """Bits of a cycle counter: three days at 1 GHz."""
 
 ID = 0x4F52_4253
-VERSION = 0x0002_0000
+VERSION = 0x0002_0001
 """Major in the upper half, minor in the lower. Raised whenever `digest` changes: the minor one
 where programs for the version before still run, else the major one."""
 
@@ -73,17 +73,31 @@ REGISTERS: tuple[Register, ...] = (
               " 1."),
         Field("every_pair", 3, "rw", "order", "Compute every pair of every pairing: no distance is"
               " kept from the pairing before."),
+        Field("read_ahead", 4, "rw", "order", "Ask memory for more than there is room for: short"
+              " queues then cover its latency. For memory that answers reads whatever becomes of"
+              " writes; one that serves a transaction at a time needs a 0."),
     )),
     Register("STATUS", 0x014, "ro", "What became of the job.", fields=(
         Field("busy", 0, "ro", "block", "A job is running: from `start` until `done`."),
-        Field("done", 1, "ro", "block", "The last job has ended, well or with an error; cleared by"
-              " `start`."),
+        Field("done", 1, "ro", "block", "The last job has ended, well or with an error, and nothing"
+              " of it is under way on the memory bus; cleared by `start`."),
         Field("bad_job", 2, "ro", "engine", "The job registers break a rule; nothing was run."),
         Field("nonfinite", 3, "ro", "engine", "A token value is infinite or not a number."),
-        Field("bus_error", 4, "ro", "engine", "Memory answered with an error."),
+        Field("bus_error", 4, "ro", "engine", "Memory answered with an error; the job was given"
+              " up."),
+        Field("bad_list", 5, "ro", "engine", "The host's initial dst list names a token twice, or"
+              " one that is not below N; nothing was matched."),
+        Field("aborted", 6, "ro", "engine", "The host aborted the job."),
+        Field("timed_out", 7, "ro", "engine", "The watchdog bit: the job was given up. With `busy`"
+              " still 1, memory has not answered yet."),
     )),
     Register("INTERRUPT", 0x018, "w1c", "The interrupt's cause.", fields=(
-        Field("pending", 0, "w1c", "block", "A job has ended since this bit was last cleared."),
+        Field("pending", 0, "w1c", "block", "A job has ended, or the watchdog bitten, since this"
+              " bit was last cleared; cleared by `start`."),
+    )),
+    Register("ABORT", 0x01C, "pulse", "Ends the running job early; read as 0.", fields=(
+        Field("abort", 0, "pulse", "engine", "Give the job up: end what is under way on the memory"
+              " bus, then reset everything behind it. The next job runs as after any other."),
     )),
     Register("TOKENS", 0x020, "rw", "N, the video tokens."),
     Register("CHANNELS", 0x024, "rw", "D, the channels of a token."),
@@ -95,6 +109,8 @@ REGISTERS: tuple[Register, ...] = (
     Register("MAX_PAIRINGS", 0x038, "rw", "Most pairings of the job."),
     Register("PAIRINGS", 0x03C, "ro", "Pairings done so far."),
     Register("MOVED_SLOTS", 0x040, "ro", "Slots whose dst moved in the last update."),
+    Register("WATCHDOG", 0x044, "rw", "Cycles without a transfer on the memory bus after which the"
+             " running job is given up; 0 for never.", bits=WATCHDOG_BITS),
     *_regions(0x080),
     *_counters(0x0C0),
 )  # fmt: skip

@@ -95,7 +95,7 @@ at the offset and HI after it. All reset to 0 unless a value is given.
 * An offset that is not in the table answers DECERR; it reads 0.
 * SLVERR answers a write that is refused, and then changes nothing: one to a read-only register,
   one with a 1 in a bit that the engine does not have (as in an address that is beyond its bits,
-  or not aligned to a beat), or, while `busy` is 1, one to any register but INTERRUPT.
+  or not aligned to a beat), or, while `busy` is 1, one to any register but INTERRUPT and ABORT.
 * Reading the LO word of a counter keeps its HI word for the next read of a counter's HI word, so
   LO, then HI gives the value of one moment while the counter runs.
 * In place of a number, *bits* may name a property of the config.

@@ -9,14 +9,12 @@ from cocotbext.axi import AxiResp
 from hw.bus.axi_lite import ControlRegisters
 from hw.config import PRESETS
 from tb.control import (
-    BAD_JOB,
-    BUS_ERROR,
     BUSY,
     DONE,
+    ENDS,
     HOST_INIT,
     INTERRUPT_ENABLE,
     JOB,
-    NONFINITE,
     OFFSETS,
     START,
     Host,
@@ -67,7 +65,7 @@ async def job_cycle(dut: Any) -> None:
         assert dut.busy.value == 0
         assert await host.read(status) == DONE
         assert len(pulses) == job
-    for name, bit in (("bad_job", BAD_JOB), ("nonfinite", NONFINITE), ("bus_error", BUS_ERROR)):
+    for name, bit in ENDS.items():
         getattr(dut, name).value = 1
         assert await host.read(status) == DONE | bit
         getattr(dut, name).value = 0
@@ -90,6 +88,61 @@ async def interrupts(dut: Any) -> None:
     await host.write(interrupt, 1)
     assert dut.irq.value == 0
     assert await host.read(interrupt) == 0
+
+
+@cocotb.test()
+async def aborts(dut: Any) -> None:
+    """A 1 written to abort pulses once, busy or not; a 0 does nothing, and both read 0."""
+    host = Host(dut)
+    pulses: list[int] = []
+
+    async def count() -> None:
+        while True:
+            await RisingEdge(dut.clk)
+            if dut.abort.value:
+                pulses.append(host.bench.cycle)
+
+    await host.bench.reset()
+    cocotb.start_soon(count())
+    for start in (0, START):
+        await host.write(OFFSETS["CONTROL"], start)
+        before = len(pulses)
+        await host.write(OFFSETS["ABORT"], 0)
+        assert len(pulses) == before
+        await host.write(OFFSETS["ABORT"], 1)
+        await host.bench.cycles(3)
+        assert len(pulses) == before + 1
+        assert await host.read(OFFSETS["ABORT"]) == 0
+        assert await host.read(OFFSETS["STATUS"]) == (BUSY if start else 0)
+
+
+@cocotb.test()
+async def alarms(dut: Any) -> None:
+    """An alarm interrupts while the job goes on, and its end interrupts again."""
+    host = Host(dut)
+    await host.bench.reset()
+    await host.write(OFFSETS["CONTROL"], START | INTERRUPT_ENABLE)
+    dut.alarm.value = 1
+    await host.bench.cycles()
+    dut.alarm.value = 0
+    await host.bench.cycles(2)
+    assert dut.irq.value == dut.busy.value == 1
+    await host.write(OFFSETS["INTERRUPT"], 1)
+    assert dut.irq.value == 0
+    assert await host.read(OFFSETS["STATUS"]) == BUSY
+    await host.finish()
+    assert dut.irq.value == 1
+    assert await host.read(OFFSETS["STATUS"]) == DONE
+    # An end that nobody took the interrupt of does not stand for the next job's: not for a cycle.
+    await host.write(OFFSETS["CONTROL"], 0)
+    assert dut.irq.value == 0
+    write = host.master.init_write(OFFSETS["CONTROL"], bytes([START | INTERRUPT_ENABLE, 0, 0, 0]))
+    while not dut.busy.value:
+        await host.bench.cycles()
+        assert dut.irq.value == 0
+    await write.wait()
+    assert dut.irq.value == 0
+    assert await host.read(OFFSETS["INTERRUPT"]) == 0
 
 
 @cocotb.test()

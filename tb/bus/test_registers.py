@@ -20,7 +20,11 @@ from hw.phases import STAGE_PHASES, Phase
 from hw.regions import REGIONS
 
 OFFSETS = offsets()
-MAPS = {0x0001_0000: "8eb4b6b154376ba5", 0x0002_0000: "fcaba3d9b1c7c00d"}
+MAPS = {
+    0x0001_0000: "8eb4b6b154376ba5",
+    0x0002_0000: "fcaba3d9b1c7c00d",
+    0x0002_0001: "ae5b8044ceff8743",
+}
 """What each version of the map was. A map that differs from its version's needs the next version:
 the minor one where old programs still run, the major one where they do not."""
 
