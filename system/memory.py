@@ -9,7 +9,7 @@ REQUEST = 3
 """Cycles that a word which is a burst of its own keeps the next one waiting, besides its own."""
 ANSWER = 6
 """Cycles from a client's request to its first beat, besides the memory's latency."""
-LANDING = 5
+LANDING = 6
 """Cycles from a client's last beat to its leave to go on, besides the memory's latency."""
 _CREDITED = 3
 """Cycles of a place in a read queue besides its burst's and the memory's."""

@@ -10,6 +10,8 @@ _WORD = REQUEST + 1
 """Least cycles of a word: its bytes wait until its address is on the bus."""
 _TURNS = 13
 """Cycles to begin, between the entries and the slots, and to end."""
+_CHECK = 3
+"""Cycles to begin and to end the check of the host's list."""
 
 
 def initialize(job: JobShape, memory: Memory, *, host_list: bool = False) -> Cost:
@@ -17,13 +19,16 @@ def initialize(job: JobShape, memory: Memory, *, host_list: bool = False) -> Cos
 
     Cycles: a beat of entries each, and their way to memory; then the sampler's begin, or memory's
     answer with a list of the host; a token is decided on a cycle, and a slot takes two words,
-    each a burst of its own: whichever is slower; and the last word's way to memory.
+    each a burst of its own: whichever is slower; and the last word's way to memory. A list of the
+    host is checked in a pass over the entries.
     """
     first = memory.answer + 1 if host_list else _SAMPLER
     words = memory.words_written(2 * job.num_dst, _WORD)
     slots = max(words, 0 if host_list else job.tokens)
+    check = memory.answer + job.entry_beats + _CHECK if host_list else 0
+    written = REQUEST + job.entry_beats + memory.landing + first + slots + memory.landing
     return Cost(
-        REQUEST + job.entry_beats + memory.landing + first + slots + memory.landing + _TURNS,
-        job.list_beats(job.num_dst) if host_list else 0,
+        written + check + _TURNS,
+        job.list_beats(job.num_dst) + job.entry_beats if host_list else 0,
         job.entry_beats + 2 * job.num_dst,
     )

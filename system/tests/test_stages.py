@@ -34,7 +34,7 @@ def test_bytes_of_quantising() -> None:
 
 def test_bytes_of_init() -> None:
     assert initialize(small_job(), MEMORY).read == 0
-    assert initialize(small_job(), MEMORY, host_list=True).read == 10
+    assert initialize(small_job(), MEMORY, host_list=True).read == 10 + 100
     assert initialize(small_job(), MEMORY).written == 100 + 2 * 20
 
 

@@ -21,6 +21,18 @@ from software.library.simulator import Simulator
 OFFSETS = offsets()
 """Of each register, by its name."""
 _MASKS = masks()
+WATCHDOG = 1 << 24
+"""Cycles without a transfer on the memory bus after which a job is given up: the engine's own
+silence, while it finds the weights of the channels, is some 50 cycles a channel."""
+REASONS = {
+    "bad_job": "the job's sizes break a rule of the engine or of the algorithm",
+    "nonfinite": "a token value is infinite or not a number",
+    "bus_error": "memory answered with an error",
+    "bad_list": "the initial dst list is not M distinct tokens below N",
+    "aborted": "the job was aborted",
+    "timed_out": "memory was silent for longer than the watchdog allows",
+}
+"""What each bit of STATUS says of a job that did not end well."""
 
 
 def identify(simulator: Simulator, config: EngineConfig) -> None:
@@ -45,7 +57,13 @@ def identify(simulator: Simulator, config: EngineConfig) -> None:
 
 
 def register_writes(
-    layout: Layout, reduce: int, options: MatchOptions, *, every_pair: bool = False
+    layout: Layout,
+    reduce: int,
+    options: MatchOptions,
+    *,
+    every_pair: bool = False,
+    read_ahead: bool = True,
+    watchdog: int = WATCHDOG,
 ) -> Iterator[tuple[int, int]]:
     """Offsets and values that start a job, in order.
 
@@ -54,6 +72,8 @@ def register_writes(
         reduce: K.
         options: how it starts and when it stops; with ``init``, the DST region holds the list.
         every_pair: whether every pairing computes every pair.
+        read_ahead: whether memory serves reads and writes independently of each other.
+        watchdog: cycles without a transfer on the memory bus that end the job; 0 for none.
     """
     job = layout.job
     values = {
@@ -64,12 +84,17 @@ def register_writes(
         "SEED": options.seed,
         "EPSILON": options.epsilon_q16,
         "MAX_PAIRINGS": options.max_iterations,
+        "WATCHDOG": watchdog,
     } | {f"{name}_ADDRESS": place.address for name, place in layout.places.items()}
     for register in job_registers():
         value = values[register.name]
         for number, (_, offset) in enumerate(register.word_names):
             yield offset, value >> 32 * number & 0xFFFF_FFFF
-    chosen = {"host_init": options.init is not None, "every_pair": every_pair}
+    chosen = {
+        "host_init": options.init is not None,
+        "every_pair": every_pair,
+        "read_ahead": read_ahead,
+    }
     fields = ["start", "interrupt_enable", *(f.name for f in job_fields() if chosen[f.name])]
     yield OFFSETS["CONTROL"], sum(_MASKS[f"CONTROL.{field}"] for field in fields)
 
@@ -82,9 +107,12 @@ def acknowledge(simulator: Simulator) -> None:
     """
     simulator.write_register(OFFSETS["INTERRUPT"], _MASKS["INTERRUPT.pending"])
     status = simulator.read_register(OFFSETS["STATUS"])
-    if status != _MASKS["STATUS.done"]:
-        names = [name for name, mask in _MASKS.items() if status & mask and "STATUS" in name]
-        raise SimulationError(f"the engine ended with {', '.join(names) or 'no status'}.")
+    if status == _MASKS["STATUS.done"]:
+        return
+    said = [reason for name, reason in REASONS.items() if status & _MASKS[f"STATUS.{name}"]]
+    if status & _MASKS["STATUS.busy"]:
+        said.append("memory has not answered since, and must be reset together with the engine")
+    raise SimulationError(f"{'; '.join(said) or f'STATUS reads {status:#x}'}.")
 
 
 def read_counter(simulator: Simulator, counter: str) -> int:

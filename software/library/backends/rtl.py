@@ -21,6 +21,7 @@ from software.library.backends.checkpoint import Checkpoint
 from software.library.backends.clocked_match import ClockedMatch
 from software.library.backends.driver import (
     OFFSETS,
+    WATCHDOG,
     acknowledge,
     identify,
     read_counter,
@@ -153,7 +154,12 @@ class RtlBackend:
                 if first is not None:
                     layout.put_dst(simulator.memory, first)
                 before = simulator.beats
-                writes = list(register_writes(layout, reduce, options, every_pair=self._every_pair))
+                writes = list(
+                    register_writes(
+                        layout, reduce, options, every_pair=self._every_pair,
+                        watchdog=WATCHDOG + self._latency,
+                    )
+                )  # fmt: skip
                 limit = self._limit(layout.job, options.max_iterations)
                 self._run(simulator, writes, limit, self._checkpoint(writes, bits, first))
                 return self._result(simulator, layout, reduce, before)

@@ -11,6 +11,7 @@ import numpy as np
 from software.library.errors import SimulationError
 
 _INTERRUPT, _FAULT = 1, 2
+_CHANNELS = ("ar", "r", "aw", "w", "b")
 
 
 class Simulator:
@@ -119,6 +120,22 @@ class Simulator:
             raise SimulationError(f"the design broke the AXI4 protocol: {fault}.")
         return bool(status == _INTERRUPT)
 
+    def misbehave(self, channel: str, number: int, *, silent: bool = False) -> None:
+        """Let memory go wrong at a transfer on one of its channels.
+
+        Args:
+            channel: ``ar``, ``r``, ``aw``, ``w`` or ``b``.
+            number: the transfer's, counted on that channel from now on, from 0.
+            silent: from there on no more transfers on that channel; else that one, or the burst
+                that it is of, is answered with SLVERR, and what it writes is lost.
+        """
+        place = _CHANNELS.index(channel)
+        self._library.orbis_misbehave(self._handle, place, silent, number)
+
+    def behave(self) -> None:
+        """Let memory do again what it should, from where it stands."""
+        self._library.orbis_misbehave(self._handle, len(_CHANNELS), False, 0)
+
     def save(self, path: Path) -> None:
         """Write the whole simulation, its memory with it, to a file.
 
@@ -155,6 +172,7 @@ def _load(path: Path) -> ctypes.CDLL:
         "orbis_run": (ctypes.c_int, [handle, u64]),
         "orbis_write_register": (ctypes.c_int, [handle, u32, u32]),
         "orbis_read_register": (ctypes.c_int, [handle, u32, ctypes.POINTER(u32)]),
+        "orbis_misbehave": (None, [handle, u32, ctypes.c_bool, u64]),
         "orbis_save": (ctypes.c_int, [handle, ctypes.c_char_p]),
         "orbis_restore": (ctypes.c_int, [handle, ctypes.c_char_p]),
         "orbis_cycles": (u64, [handle]),

@@ -59,14 +59,15 @@ class AxiMemory {
 
     // Sets the pins for the cycle after the edge.
     void drive(uint64_t cycle) {
-        AXI(arready) = reads[0].size() + reads[1].size() < MOST_BURSTS && !stalls();
-        AXI(awready) = writes.size() + responses.size() < MOST_BURSTS && !stalls();
-        AXI(wready) = early.empty() && !stalls();
+        AXI(arready) = reads[0].size() + reads[1].size() < MOST_BURSTS && may(AR);
+        AXI(awready) = writes.size() + responses.size() < MOST_BURSTS && may(AW);
+        AXI(wready) = early.empty() && may(W);
         if (beat_taken) AXI(rvalid) = 0;
         if (response_taken) AXI(bvalid) = 0;
-        if (!AXI(rvalid) && !stalls()) give_beat(cycle);
-        if (!AXI(bvalid) && !responses.empty() && responses.front().due <= cycle && !stalls()) {
-            AXI(bresp) = land(responses.front());
+        if (!AXI(rvalid) && may(R)) give_beat(cycle);
+        if (!AXI(bvalid) && !responses.empty() && responses.front().due <= cycle && may(B)) {
+            if (fault.spoils(B)) responses.front().spoilt = true;
+            AXI(bresp) = responses.front().spoilt ? SLVERR : land(responses.front());
             AXI(bid) = responses.front().id;
             AXI(bvalid) = 1;
             responses.pop_front();
@@ -90,10 +91,12 @@ class AxiMemory {
         archive(held_ar);
         archive(held_aw);
         archive(held_w);
+        archive(fault);
     }
 
     std::vector<uint8_t> content;
     Referee referee;
+    Fault fault;
     uint64_t beats_read = 0, beats_written = 0;
 
    private:
@@ -108,8 +111,8 @@ class AxiMemory {
             referee.require(held_ar.keeps(valid, ready, now), "AR changed untaken", cycle);
             if (valid && ready) {
                 referee.legal(now, BYTES, cycle);
-                reads[now.id & 1].push_back(
-                    {now.address, now.length + 1, now.id, cycle + latency, {}});
+                reads[now.id & 1].push_back({now.address, now.length + 1, now.id, cycle + latency,
+                                             {}, fault.spoils(AR)});
             }
         }
         beat_taken = AXI(rvalid) && AXI(rready);
@@ -124,7 +127,7 @@ class AxiMemory {
             referee.require(kept, "AW changed untaken", cycle);
             if (address_valid && AXI(awready)) {
                 referee.legal(now, BYTES, cycle);
-                writes.push_back({now.address, now.length + 1, now.id, 0, {}});
+                writes.push_back({now.address, now.length + 1, now.id, 0, {}, fault.spoils(AW)});
             }
         }
         if (data_valid || held_w.waiting()) {
@@ -148,6 +151,7 @@ class AxiMemory {
         while (!early.empty() && !writes.empty()) {
             AnyBurst& burst = writes.front();
             burst.data.push_back(early.front());
+            if (fault.spoils(W)) burst.spoilt = true;
             early.pop_front();
             const bool last = burst.data.size() == burst.beats;
             referee.require(burst.data.back().last == last, "WLAST is misplaced", cycle);
@@ -172,7 +176,8 @@ class AxiMemory {
         const bool inside = holds(burst.address);
         if (inside) std::memcpy(&AXI(rdata), &content[burst.address], BYTES);
         AXI(rid) = id;
-        AXI(rresp) = inside ? OKAY : DECERR;
+        const bool spoilt = fault.spoils(R) || burst.spoilt;
+        AXI(rresp) = spoilt ? SLVERR : inside ? OKAY : DECERR;
         AXI(rlast) = burst.beats == 1;
         AXI(rvalid) = 1;
         burst.address += BYTES;
@@ -198,6 +203,7 @@ class AxiMemory {
     bool holds(uint64_t address) const {
         return content.size() >= BYTES && address <= content.size() - BYTES;
     }
+    bool may(Channel channel) { return !fault.silences(channel) && !stalls(); }
     bool stalls() { return threshold && (random.next() >> 32) < threshold; }
 
     Top& top;

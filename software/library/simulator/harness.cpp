@@ -189,6 +189,9 @@ EXPORT int orbis_write_register(Harness* harness, uint32_t address, uint32_t val
 EXPORT int orbis_read_register(Harness* harness, uint32_t address, uint32_t* value) {
     return harness->read_register(address, *value);
 }
+EXPORT void orbis_misbehave(Harness* harness, unsigned channel, bool silent, uint64_t number) {
+    harness->memory.fault = {channel, silent, number};
+}
 EXPORT int orbis_save(Harness* harness, const char* path) {
     return harness->save(path);
 }

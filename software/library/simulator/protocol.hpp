@@ -9,7 +9,7 @@
 
 namespace orbis {
 
-constexpr unsigned OKAY = 0, DECERR = 3, INCR = 1;
+constexpr unsigned OKAY = 0, SLVERR = 2, DECERR = 3, INCR = 1;
 
 // What a master holds on an address channel until it is taken.
 struct Address {
@@ -37,6 +37,26 @@ struct Burst {
     unsigned beats, id;
     uint64_t due;  // cycle from which it may be answered
     std::vector<Beat<BYTES>> data;
+    bool spoilt = false;  // it is answered with an error
+};
+
+enum Channel : unsigned { AR, R, AW, W, B, CHANNELS };
+
+// Memory that misbehaves from a transfer on, which is counted on its channel from 0.
+struct Fault {
+    unsigned channel = CHANNELS;  // this one for none
+    bool silent = false;          // no transfer from there on, in place of an error in that one
+    uint64_t number = 0;
+    uint64_t seen[CHANNELS] = {};  // transfers of each channel, since the fault was set
+
+    bool silences(Channel which) const {
+        return silent && which == channel && seen[which] >= number;
+    }
+
+    // Counts a transfer; whether it is the one to be answered with an error.
+    bool spoils(Channel which) {
+        return seen[which]++ == number && !silent && which == channel;
+    }
 };
 
 // The first rule that was broken, in words; empty while all are kept.

@@ -89,6 +89,7 @@ class Archive {
         (*this)(burst.id);
         (*this)(burst.due);
         (*this)(burst.data);
+        (*this)(burst.spoilt);
     }
 
    private:
