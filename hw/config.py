@@ -192,6 +192,11 @@ class EngineConfig:
         return -(-words * word_bits // self.bus_bits)
 
     @property
+    def write_burst_beats(self) -> int:
+        """Longest write burst, in beats: all of it waits on chip until it is whole."""
+        return min(2, self.burst_beats)
+
+    @property
     def levels_per_beat(self) -> int:
         """Quantised channels of a memory beat."""
         return self.bus_bits // LEVEL_BITS

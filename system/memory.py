@@ -5,11 +5,11 @@ from math import gcd
 
 from system.engine_shape import EngineShape
 
-REQUEST = 3
+REQUEST = 2
 """Cycles that a word which is a burst of its own keeps the next one waiting, besides its own."""
 ANSWER = 6
 """Cycles from a client's request to its first beat, besides the memory's latency."""
-LANDING = 6
+LANDING = 5
 """Cycles from a client's last beat to its leave to go on, besides the memory's latency."""
 _CREDITED = 3
 """Cycles of a place in a read queue besides its burst's and the memory's."""

@@ -90,7 +90,7 @@ class AxiReader(wiring.Component):
 
         bursts, wanted, granted, rooms = [], [], [], []
         for index, (name, client) in enumerate(clients.items()):
-            splitter = BurstSplitter(config)
+            splitter = BurstSplitter(config, config.burst_beats)
             fifo = StreamQueue(config.bus_bits, depth=config.fifo_beats)
             m.submodules[f"splitter_{name}"] = forgets(splitter)
             m.submodules[f"fifo_{name}"] = forgets(fifo)

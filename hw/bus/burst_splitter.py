@@ -18,11 +18,11 @@ class Burst(data.StructLayout):
 
 
 class BurstSplitter(wiring.Component):
-    """Cuts requests into bursts of at most burst_beats, none of which crosses a 4 KiB boundary.
+    """Cuts requests into bursts of at most ``beats``, none of which crosses a 4 KiB boundary.
 
-    A burst ends where its request does, or where the address is a multiple of burst_beats beats.
-    Since burst_beats divides 4 KiB (`EngineConfig` sees to that) no other check of the boundary
-    is needed; the price is at most one burst more than the fewest possible.
+    A burst ends where its request does, or where the address is a multiple of ``beats`` beats.
+    Since these are a power of two and divide 4 KiB (`EngineConfig` sees to that) no other check of
+    the boundary is needed; the price is at most one burst more than the fewest possible.
 
     Ports: ``request`` In stream of `Request` (0 beats are against its contract); ``burst`` Out
     stream of `Burst`; ``busy`` Out: some of what was accepted has not left yet.
@@ -34,8 +34,9 @@ class BurstSplitter(wiring.Component):
 
     latency = StreamRegister.latency + 2
 
-    def __init__(self, config: EngineConfig):
+    def __init__(self, config: EngineConfig, beats: int):
         self._config = config
+        self._beats = beats
         super().__init__(
             {
                 "request": In(stream.Signature(Request(config))),
@@ -47,7 +48,7 @@ class BurstSplitter(wiring.Component):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         config = self._config
-        room_bits = exact_log2(config.burst_beats)
+        room_bits = exact_log2(self._beats)
         beat_shift = exact_log2(config.bus_bytes)
         line_shift = beat_shift + room_bits
 
@@ -58,7 +59,7 @@ class BurstSplitter(wiring.Component):
         address = Signal(config.address_bits)
         left = Signal(REQUEST_BITS)  # Beats still to be cut, less one.
 
-        # The beats up to the next multiple of burst_beats, less one, are the inverse of the
+        # The beats up to the next multiple of `beats`, less one, are the inverse of the
         # address's place between two of them, so finding a burst's end takes no subtraction.
         room = ~address[beat_shift:line_shift]
         ends = Signal()

@@ -72,7 +72,7 @@ async def one_a_cycle(dut: Any) -> None:
 def test_burst_splitter(name: str) -> None:
     config = CONFIGS[name]
     simulate(
-        BurstSplitter(config),
+        BurstSplitter(config, config.burst_beats),
         __name__,
         f"burst_splitter_{name.replace('-', '_')}",
         given=config.as_dict(),
