@@ -14,6 +14,11 @@ from amaranth.lib import wiring
 
 from synth import yosys
 
+_CLOCK = r"""
+  wire input {clock} \clk
+  wire input {reset} \rst
+"""
+"""In RTLIL: what a component without registers has no ports for."""
 _FIRST = r"""
   attribute \init 1'1
   wire \is_first
@@ -103,7 +108,7 @@ def prove(component: wiring.Component, seconds: int = 60) -> Verdict:
     assumptions count from the next one on. All inputs are free in every cycle, the reset too.
 
     Args:
-        component: clocked, with Assert and Assume in its combinational statements.
+        component: with Assert and Assume in its combinational statements.
         seconds: to find a proof in.
 
     Raises:
@@ -137,9 +142,12 @@ def _bad_states(aiger: Path) -> int:
 
 
 def _with(text: str, lines: str) -> str:
-    """A design in RTLIL with some more lines in its top module."""
+    """A design in RTLIL with some more lines in its top module, and a clock if it has none."""
     start = text.index("module \\top\n")
     end = text.index("\nend\n", start)
+    ports = re.findall(r"^ +wire .*put \d+ +(\S+)$", text[start:end], re.MULTILINE)
+    if r"\clk" not in ports:
+        lines = _CLOCK.format(clock=len(ports), reset=len(ports) + 1) + lines
     return text[:end] + lines + text[end:]
 
 
