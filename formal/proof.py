@@ -2,8 +2,8 @@
 
 import inspect
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from amaranth.lib import wiring
@@ -14,39 +14,54 @@ class Proof:
     """A unit and what is proven of it.
 
     Attributes:
-        unit: its class.
+        unit: its class, or the function that it is.
         claim: what is proven, for people.
-        properties: makes the component with the assertions, from the class.
-        breaks: parts of the class' source, each with another form that makes the claim false.
+        properties: makes the component with the assertions, from the class or function.
+        breaks: parts of its module's source, each with another form that makes the claim false.
         reached: what can happen under the assumptions, a bit each of the component's output
             ``reached``; a claim about what cannot happen would hold of anything.
+        window: see `formal.prover.prove`.
+        sizes: names of the module that stand for other numbers than in the engine.
     """
 
-    unit: type[wiring.Component]
+    unit: Callable[..., Any]
     claim: str
-    properties: Callable[[type[Any]], wiring.Component]
+    properties: Callable[[Any], wiring.Component]
     breaks: tuple[tuple[str, str], ...]
     reached: tuple[str, ...]
+    window: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     def component(self) -> wiring.Component:
         """The unit with its assertions."""
-        return self.properties(self.unit)
+        return self.properties(self._made_of(self._source))
 
     def broken_component(self, number: int) -> wiring.Component:
-        """A broken form of the unit, with the same assertions."""
-        return self.properties(_rewritten(self.unit, *self.breaks[number]))
+        """A broken form of the unit, with the same assertions.
 
+        Raises:
+            ValueError: the part to break does not occur in the source, or more than once.
+        """
+        old, new = self.breaks[number]
+        if (count := self._source.count(old)) != 1:
+            name = self.unit.__module__
+            raise ValueError(f"{old!r} occurs {count} times in {name}; it must occur once.")
+        return self.properties(self._made_of(self._source.replace(old, new)))
 
-def _rewritten(unit: type, old: str, new: str) -> type:
-    """The class with a part of its source in another form.
+    @property
+    def _source(self) -> str:
+        return inspect.getsource(sys.modules[self.unit.__module__])
 
-    Raises:
-        ValueError: the part does not occur in its source, or more than once.
-    """
-    source = inspect.getsource(unit)
-    if (count := source.count(old)) != 1:
-        raise ValueError(f"{old!r} occurs {count} times in {unit.__name__}; it must occur once.")
-    names = dict(vars(sys.modules[unit.__module__]))
-    exec(source.replace(old, new), names)
-    rewritten: type = names[unit.__name__]
-    return rewritten
+    def _made_of(self, source: str) -> Any:
+        """The unit as its module's source makes it, in the sizes of the proof.
+
+        Raises:
+            ValueError: the module has no name that a size is given to.
+        """
+        module = self.unit.__module__
+        names: dict[str, Any] = {"__name__": module}
+        exec(compile(source, module, "exec"), names)
+        if unknown := sorted(self.sizes.keys() - names.keys()):
+            raise ValueError(f"{module} has no {', '.join(unknown)}")
+        names.update(self.sizes)
+        return names[self.unit.__name__]

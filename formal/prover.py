@@ -1,6 +1,7 @@
-"""Proofs for ever: property-directed reachability, by the ABC that comes with Yosys.
+"""Proofs for ever, by the ABC that comes with Yosys.
 
-It looks for an inductive invariant that implies all assertions, and checks the one that it finds.
+Property-directed reachability looks for an inductive invariant that implies all assertions, and
+checks the one that it finds. What depends on a bounded number of cycles is proven by SAT instead.
 """
 
 import re
@@ -14,6 +15,11 @@ from amaranth.lib import wiring
 
 from synth import yosys
 
+_CLOCK = r"""
+  wire input {clock} \clk
+  wire input {reset} \rst
+"""
+"""In RTLIL: what a component without registers has no ports for."""
 _FIRST = r"""
   attribute \init 1'1
   wire \is_first
@@ -45,10 +51,10 @@ _NEVER = r"""
   end
 """
 _READ = ("read_rtlil design.il", "hierarchy -check -top top", "proc", "chformal -lower", "flatten")
-_FREE_START = (
-    # Nothing has a value before that reset, in which assertions and assumptions do not count yet.
-    "delete t:$meminit_v2",
-    "setattr -unset init w:* w:is_first %d",
+_FREE_START = ("delete t:$meminit_v2", "setattr -unset init w:* w:is_first %d")
+"""Registers and memories may hold anything in the first cycle."""
+_RESET_FIRST = (
+    # In which assertions and assumptions do not count yet.
     "chformal -assert -skip 1",
     "chformal -assume -skip 1",
     "add -assume is_reset_first",
@@ -69,7 +75,9 @@ _WRITE = (
     "opt_clean",
     "write_aiger -zinit design.aig",
 )
-_SCRIPT = "read_aiger design.aig; fold; orpos; pdr -T {seconds}"
+_LOAD = "read_aiger design.aig; fold; orpos"
+_SOON_S = 10
+"""For bounded model checking: most of what can fail does so in the first cycles."""
 _GRACE_S = 30
 """Of ABC beyond the time that it is given."""
 _REFUTED = re.compile(r"Output \d+ of miter .* was asserted in frame (\d+)")
@@ -96,14 +104,19 @@ class Verdict:
     clauses: int
 
 
-def prove(component: wiring.Component, seconds: int = 60) -> Verdict:
+def prove(component: wiring.Component, window: int = 0, seconds: int = 60) -> Verdict:
     """Prove the assertions of a component in all states that its assumptions allow.
 
     The first cycle is one of reset, with any content of registers and memories; assertions and
     assumptions count from the next one on. All inputs are free in every cycle, the reset too.
 
+    With a window the first cycle is any, in any state, even one that is never reached, and the
+    assertions count that many cycles later. So what follows from the inputs of the last cycles is
+    proven for ever, as any cycle may be the first.
+
     Args:
-        component: clocked, with Assert and Assume in its combinational statements.
+        component: with Assert and Assume in its combinational statements.
+        window: cycles whose inputs alone the assertions depend on; 0: they hold by an invariant.
         seconds: to find a proof in.
 
     Raises:
@@ -111,7 +124,32 @@ def prove(component: wiring.Component, seconds: int = 60) -> Verdict:
         UndecidedError: nothing was found in time; or there is no assertion, or constants alone.
         YosysError: a tool failed.
     """
-    return _prove(_with(rtlil.convert(component, name="top"), _FIRST), (), seconds)
+    text = _with(rtlil.convert(component, name="top"), "" if window else _FIRST)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if not window:
+            _write(text, _RESET_FIRST, folder)
+            return _verdict(folder, seconds)
+        _write(text, (f"chformal -assert -skip {window}",), folder)
+        said = _ask(f"bmc3 -F {window + 1} -T {seconds}", folder, seconds)
+    if _REFUTED.search(said):
+        raise RefutedError("an assertion can fail")
+    if f"No output asserted in {window + 1} frames" not in said:
+        raise UndecidedError(f"no proof in {seconds} s: {said.strip()[-300:]}")
+    return Verdict(0)
+
+
+def refute(component: wiring.Component, seconds: int = 60) -> None:
+    """Show that an assertion of a component can fail: as `prove` does, but the fastest way.
+
+    Raises:
+        UndecidedError: nothing was found in time.
+        AssertionError: none can fail.
+        YosysError: a tool failed.
+    """
+    text = _with(rtlil.convert(component, name="top"), _FIRST)
+    if not _fails(text, (), seconds):
+        raise AssertionError("no assertion can fail")
 
 
 def reach(component: wiring.Component, bit: int, seconds: int = 60) -> None:
@@ -123,11 +161,8 @@ def reach(component: wiring.Component, bit: int, seconds: int = 60) -> None:
         YosysError: a tool failed.
     """
     text = _with(rtlil.convert(component, name="top"), _FIRST + _NEVER.format(bit=bit))
-    try:
-        _prove(text, ("chformal -assert -remove", "add -assert is_not_reached"), seconds)
-    except RefutedError:
-        return
-    raise AssertionError(f"bit {bit} of reached is never 1")
+    if not _fails(text, ("chformal -assert -remove", "add -assert is_not_reached"), seconds):
+        raise AssertionError(f"bit {bit} of reached is never 1")
 
 
 def _bad_states(aiger: Path) -> int:
@@ -137,23 +172,46 @@ def _bad_states(aiger: Path) -> int:
 
 
 def _with(text: str, lines: str) -> str:
-    """A design in RTLIL with some more lines in its top module."""
+    """A design in RTLIL with some more lines in its top module, and a clock if it has none."""
     start = text.index("module \\top\n")
     end = text.index("\nend\n", start)
+    ports = re.findall(r"^ +wire .*put \d+ +(\S+)$", text[start:end], re.MULTILINE)
+    if r"\clk" not in ports:
+        lines = _CLOCK.format(clock=len(ports), reset=len(ports) + 1) + lines
     return text[:end] + lines + text[end:]
 
 
-def _prove(text: str, passes: tuple[str, ...], seconds: int) -> Verdict:
+def _fails(text: str, passes: tuple[str, ...], seconds: int) -> bool:
+    """Whether an assertion can fail."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "design.il").write_text(text)
-        yosys.run([*_READ, *passes, *_FREE_START, *_WRITE], folder)
-        if not _bad_states(folder / "design.aig"):
-            raise UndecidedError("it has no assertion")
+        _write(text, (*passes, *_RESET_FIRST), Path(name))
+        if _REFUTED.search(_ask(f"bmc3 -T {_SOON_S}", Path(name), _SOON_S)):
+            return True
         try:
-            said = yosys.run_abc(_SCRIPT.format(seconds=seconds), folder, seconds + _GRACE_S)
-        except subprocess.TimeoutExpired:
-            said = ""
+            _verdict(Path(name), seconds)
+        except RefutedError:
+            return True
+    return False
+
+
+def _write(text: str, passes: tuple[str, ...], folder: Path) -> None:
+    """Write a design and its properties to a folder, as ABC reads them."""
+    (folder / "design.il").write_text(text)
+    yosys.run([*_READ, *_FREE_START, *passes, *_WRITE], folder)
+    if not _bad_states(folder / "design.aig"):
+        raise UndecidedError("it has no assertion")
+
+
+def _ask(command: str, folder: Path, seconds: int) -> str:
+    """What ABC says of the design in a folder."""
+    try:
+        return yosys.run_abc(f"{_LOAD}; {command}", folder, seconds + _GRACE_S)
+    except subprocess.TimeoutExpired:
+        return ""
+
+
+def _verdict(folder: Path, seconds: int) -> Verdict:
+    said = _ask(f"pdr -T {seconds}", folder, seconds)
     if refuted := _REFUTED.search(said):
         raise RefutedError(f"an assertion fails {refuted[1]} cycles after the reset")
     invariant = _INVARIANT.search(said)

@@ -1,4 +1,4 @@
-"""Every proof holds, and refutes every broken form of its unit."""
+"""Every proof holds, and refutes every broken form of its unit; the page names every unit of hw."""
 
 import re
 from importlib import import_module
@@ -7,38 +7,76 @@ from pathlib import Path
 import pytest
 
 from formal.proof import Proof
-from formal.prover import RefutedError, prove, reach
+from formal.prover import prove, reach, refute
 
 ROOM = Path(__file__).parents[1]
-PROOFS: dict[str, Proof] = {
-    path.stem: import_module(f"formal.{path.parent.name}.{path.stem}").PROOF
+HW = ROOM.parent / "hw"
+UNITS = {
+    path.relative_to(ROOM).with_suffix("").as_posix(): import_module(
+        f"formal.{path.parent.name}.{path.stem}"
+    )
     for path in sorted(ROOM.glob("*/*.py"))
     if path.parent.name != "tests" and path.stem != "__init__"
 }
-BREAKS = [(name, number) for name, proof in PROOFS.items() for number in range(len(proof.breaks))]
+PROOFS: dict[tuple[str, str], Proof] = {
+    (unit, name): proof
+    for unit, module in UNITS.items()
+    for name, proof in vars(module).items()
+    if isinstance(proof, Proof)
+}
+BREAKS = [(key, number) for key, proof in PROOFS.items() for number in range(len(proof.breaks))]
 
 
-@pytest.mark.parametrize("name", PROOFS)
-def test_proof(name: str) -> None:
-    prove(PROOFS[name].component())
+def label(value: object) -> str:
+    return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
-@pytest.mark.parametrize("name", PROOFS)
-def test_what_the_claim_is_about_happens(name: str) -> None:
-    reached = PROOFS[name].reached
-    assert len(PROOFS[name].component().reached) == len(reached)
+@pytest.mark.parametrize("key", PROOFS, ids=label)
+def test_proof(key: tuple[str, str]) -> None:
+    prove(PROOFS[key].component(), PROOFS[key].window)
+
+
+@pytest.mark.parametrize("key", PROOFS, ids=label)
+def test_what_the_claim_is_about_happens(key: tuple[str, str]) -> None:
+    reached = PROOFS[key].reached
+    assert len(PROOFS[key].component().reached) == len(reached)
     for bit in range(len(reached)):
-        reach(PROOFS[name].component(), bit)
+        reach(PROOFS[key].component(), bit)
 
 
-@pytest.mark.parametrize(("name", "number"), BREAKS)
-def test_a_broken_unit_is_refuted(name: str, number: int) -> None:
-    with pytest.raises(RefutedError):
-        prove(PROOFS[name].broken_component(number))
+@pytest.mark.parametrize(("key", "number"), BREAKS, ids=label)
+def test_a_broken_unit_is_refuted(key: tuple[str, str], number: int) -> None:
+    refute(PROOFS[key].broken_component(number))
+
+
+def table(head: str) -> list[str]:
+    """The rows of the page's table whose head begins so."""
+    page = (ROOM.parent / "docs" / "verification.md").read_text()
+    (rows,) = re.findall(rf"^\| {head} .*\n\|[-|]+\|\n((?:\|.*\n)+)", page, re.MULTILINE)
+    return str(rows).splitlines()
+
+
+def test_a_proof_is_of_the_unit_that_its_module_is_named_after() -> None:
+    assert all(any(unit == key[0] for key in PROOFS) for unit in UNITS)
+    for (unit, _), proof in PROOFS.items():
+        assert proof.unit.__module__ == f"hw.{unit.replace('/', '.')}"
 
 
 def test_the_page_has_every_proof() -> None:
-    rows = [f"| `{name}` | {proof.claim} | {len(proof.breaks)} |" for name, proof in PROOFS.items()]
-    page = (ROOM.parent / "docs" / "verification.md").read_text()
-    (table,) = re.findall(r"^\| unit \| proven .*\n\|[-|]+\|\n((?:\|.*\n)+)", page, re.MULTILINE)
-    assert table.splitlines() == rows
+    assert table("unit \\| proven") == [
+        f"| `{unit}` | {proof.claim} | {len(proof.breaks)} |" for (unit, _), proof in PROOFS.items()
+    ]
+
+
+def test_the_page_names_every_unit() -> None:
+    """A unit is a file of hw that makes logic; it is proven, or a row says why not."""
+    units = {
+        path.relative_to(HW).with_suffix("").as_posix()
+        for path in HW.rglob("*.py")
+        if path.parent.name != "emit"
+        and re.search(r"^from amaranth\.hdl import (?!ShapeLike$)", path.read_text(), re.MULTILINE)
+    }
+    others = [
+        unit for row in table("not proven") for unit in re.findall(r"`([\w/]+)`", row.split("|")[1])
+    ]
+    assert sorted(units) == sorted([*UNITS, *others])

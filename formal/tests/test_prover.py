@@ -1,14 +1,14 @@
 """The prover finds what is false, in the cycle in which it is, and says where it finds nothing."""
 
 import pytest
-from amaranth.hdl import Assert, Assume, Cat, Const, Module, Signal
+from amaranth.hdl import Assert, Assume, Cat, Const, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from formal.blocks.stream_fork import PROOF
 from formal.proof import Proof
-from formal.prover import RefutedError, UndecidedError, prove, reach
+from formal.prover import RefutedError, UndecidedError, prove, reach, refute
 from hw.blocks.stream_fork import StreamFork
 
 
@@ -52,6 +52,25 @@ class Remembers(wiring.Component):
         return m
 
 
+class Delayed(wiring.Component):
+    """A value two cycles later, in two ways; or a register that nothing changes."""
+
+    def __init__(self, *, constant: bool = False):
+        self._constant = constant
+        super().__init__({"value": In(2)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        stages = [Signal(2, name=f"stage_{number}") for number in range(4)]
+        m.d.sync += [stages[0].eq(self.value), stages[2].eq(self.value + 1)]
+        m.d.sync += [stages[1].eq(stages[0]), stages[3].eq(stages[2] - 1)]
+        constant = Signal(2)
+        m.d.sync += constant.eq(constant)
+        m.d.comb += Assume(~ResetSignal())
+        m.d.comb += Assert(constant == 0 if self._constant else stages[1] == stages[3])
+        return m
+
+
 class Products(wiring.Component):
     """Two ways to multiply: true, but not within a second."""
 
@@ -79,6 +98,23 @@ def test_what_can_fail_is_refuted() -> None:
         prove(Counter(5, 9))
     with pytest.raises(RefutedError):
         prove(Counter(6, 9, assumed=False))
+
+
+def test_a_fault_is_found_however_late() -> None:
+    """Beyond what is searched cycle by cycle, too."""
+    refute(Counter(5, 9))
+    refute(Counter(200, 255, assumed=False))
+    with pytest.raises(AssertionError, match="no assertion can fail"):
+        refute(Counter(6, 5))
+
+
+def test_a_window_knows_the_last_cycles_alone() -> None:
+    prove(Delayed(), window=2)
+    with pytest.raises(RefutedError):
+        prove(Delayed(), window=1)
+    with pytest.raises(RefutedError):
+        prove(Delayed(constant=True), window=2)
+    prove(Delayed(constant=True))
 
 
 def test_nothing_is_known_before_the_reset() -> None:
@@ -115,5 +151,11 @@ def test_a_break_that_is_not_in_the_source_is_an_error() -> None:
     breaks = (("no such text", ""), ("m.d.comb", "m.d.sync"))
     proof = Proof(StreamFork, "", PROOF.properties, breaks, ())
     for number in range(len(breaks)):
-        with pytest.raises(ValueError, match="times in StreamFork; it must occur once"):
+        with pytest.raises(ValueError, match=r"times in hw.blocks.stream_fork; it must occur once"):
             proof.broken_component(number)
+
+
+def test_a_size_that_the_unit_does_not_have_is_an_error() -> None:
+    proof = Proof(StreamFork, "", PROOF.properties, (), (), sizes={"NO_SUCH_BITS": 1})
+    with pytest.raises(ValueError, match=r"hw.blocks.stream_fork has no NO_SUCH_BITS"):
+        proof.component()
