@@ -63,7 +63,9 @@ class _Properties(wiring.Component):
         }
         m.d.comb += [
             Assert(unit.busy == self._own["busy"]),
-            Assert(unit.irq == (self._own["pending"] & self._own["interrupt_enable"])),
+            Assert(
+                unit.irq == (self._own["pending"] & self._own["interrupt_enable"] & ~unit.start)
+            ),
         ]
         acts = self._writes(m)
         self._reads(m)
@@ -167,7 +169,7 @@ class _Properties(wiring.Component):
         after = {
             "pulse": one,
             "rw": Mux(writes & strobed, bit, value),
-            "w1c": (value & ~one) | finished,
+            "w1c": (value & ~one & ~start) | finished | self.alarm,
             "ro": {
                 "busy": (value | start) & ~finished,
                 "done": (value & ~start) | finished,
@@ -215,7 +217,7 @@ PROOF = Proof(
     f" {_CONFIG.address_bits} bits: offers stay, one response a request and none without one; OKAY,"
     " SLVERR or DECERR as docs/registers.md says; the bytes strobed of a legal write, and nothing"
     " else, change what is held; pulses last a cycle; a counter's LO and HI are of one moment;"
-    " busy, done, pending and the interrupt line follow start and finished",
+    " busy, done, pending and the interrupt line follow start, finished and alarm",
     _Properties,
     (
         ("bus.awready.eq(~have_address)", "bus.awready.eq(1)"),
@@ -227,6 +229,9 @@ PROOF = Proof(
         ('self.busy if register.access == "rw" else 0', "0"),
         ('self.busy if register.access == "rw" else 0', "self.busy"),
         ("act & ~refused", "act"),
+        ("self.finished | self.alarm", "self.finished"),
+        (', own["pending"].eq(0)]', "]"),
+        ('own["interrupt_enable"] & ~self.start', 'own["interrupt_enable"]'),
         ("(value & ~bits) | (data[first:end] & bits)", "data[first:end]"),
         ("m.d.sync += value.eq(one)", "m.d.sync += value.eq(data[field.bit])"),
         ("m.d.sync += bus.rresp.eq(Response.DECERR)", "m.d.sync += bus.rresp.eq(Response.SLVERR)"),

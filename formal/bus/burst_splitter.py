@@ -28,7 +28,7 @@ class _Legal(wiring.Component):
     """Requests of any length, anywhere."""
 
     def __init__(self, unit: Any):
-        self._unit = unit(_CONFIG)
+        self._unit = unit(_CONFIG, _BURST)
         super().__init__(
             {
                 "request": In(stream.Signature(Request(_CONFIG))),
@@ -67,7 +67,7 @@ class _Whole(wiring.Component):
     """Requests wait beside the unit too, and bursts are cut from the first of them."""
 
     def __init__(self, unit: Any):
-        self._unit = unit(_CONFIG)
+        self._unit = unit(_CONFIG, _BURST)
         super().__init__(
             {"request": In(stream.Signature(Request(_CONFIG))), "ready": In(1), "reached": Out(2)}
         )

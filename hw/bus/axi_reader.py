@@ -30,11 +30,11 @@ class AxiReader(wiring.Component):
             client waits for no beat; ``axi`` Out `Axi4Read`.
         ``error`` Out: since ``clear`` In was 1 a response was not OKAY (its beat is passed on all
             the same), or came while no burst was under way (and was dropped).
-        ``stop`` In: while it is 1, no burst is issued that was not yet, and beats are dropped;
-            ``quiet`` Out: every burst issued had its last beat; ``flush`` In, a pulse while stopped
-            and quiet: what clients asked for and what came for them is forgotten. A reset must
-            reset the memory side too: the beats of bursts from before it would be taken for new
-            ones.
+        ``stop`` In: from when it rises to the flush no burst is issued that was not yet, and beats
+            are dropped; ``quiet`` Out: every burst issued had its last beat; ``flush`` In, a pulse
+            in the last cycle of ``stop``, when quiet: what clients asked for and what came for them
+            is forgotten. A reset must reset the memory side too: the beats of bursts from before it
+            would be taken for new ones.
 
     A request taken on cycle 0 is on AR from cycle `request_latency`, if nothing stands in front
     of it; a beat on R on cycle 0 is offered to its client from cycle `beat_latency`. A burst a
