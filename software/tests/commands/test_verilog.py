@@ -62,7 +62,7 @@ def test_the_description_matches_the_verilog(folder: Path) -> None:
     }
     described = {port["name"]: (port["direction"], port["width"]) for port in description["ports"]}
     assert described == declared
-    assert len(described) == 3 + 29 + 19  # clocking and interrupt, AXI4, AXI4-Lite
+    assert len(described) == 3 + 33 + 19  # clocking and interrupt, AXI4, AXI4-Lite
 
     config = PRESETS["tiny"]
     assert description["module"] == "orbis_tiny"
