@@ -58,6 +58,7 @@ TESTED_WITHIN = {
     "emit/rtlil.py": "test_module_merge.py",
     "emit/toolchain.py": "every testbench builds with it",
     "emit/verilog.py": "software/tests/commands/test_verilog.py",
+    "emit/wrappers.py": "test_memories.py",
     "job.py": "layouts only",
     "phases.py": "an enumeration only",
     "pair/skew.py": "test_src_rows.py and test_dst_rows.py",
