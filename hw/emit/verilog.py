@@ -1,7 +1,6 @@
-"""Verilog of a component, the same from run to run, and a JSON that describes an engine's."""
+"""Verilog of a component, the same from run to run."""
 
 import gc
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,6 @@ from amaranth.back import rtlil
 from amaranth.hdl import Const, Value
 from amaranth.lib import wiring
 
-from hw.config import EngineConfig
-from hw.emit.maps import regions_json, registers_json
 from hw.emit.memories import MemoryModule, split_memories
 from hw.emit.module_merge import merge_modules
 from hw.emit.plain import write_plainly
@@ -103,28 +100,6 @@ def write_verilog(component: wiring.Component, name: str, *, merge: bool = True)
         raise ToolError(f"Yosys, which writes the Verilog, failed: {said}") from error
     logic = _WAKE.sub(r"\\$at_start", text)
     return Verilog(logic, {memory: wrapper_verilog(memory) for memory in memories})
-
-
-def describe(component: wiring.Component, config: EngineConfig, name: str) -> str:
-    """JSON text for a driver's author: the ports, config, registers and regions of an engine."""
-    clocking = [{"name": port, "direction": "input", "width": 1} for port in (CLOCK, RESET)]
-    members = [
-        {
-            "name": port,
-            "direction": "input" if flow is wiring.In else "output",
-            "width": len(signal),
-        }
-        for port, flow, signal in ports_of(component)
-    ]
-    description = {
-        "module": name,
-        "config_hash": f"{config.hash:#010x}",
-        "config": config.as_dict(),
-        "ports": [*clocking, *members],
-        "registers": registers_json(config),
-        **regions_json(config),
-    }
-    return json.dumps(description, indent=2) + "\n"
 
 
 @contextmanager
