@@ -1,8 +1,8 @@
 // How to instantiate the engine that `orbis verilog --preset demo -o out/` writes: its two buses
 // and the interrupt, with the names that AXI gives them. BUS_BYTES is the config's bus_bytes.
 //
-// One clock; rst is synchronous, high to reset. Signals that the engine does not have are constant
-// at the memory's side: every burst is INCR and whole beats, with ID 0.
+// One clock; rst is synchronous, high to reset. Signals that the engine does not have are 0 at
+// the memory's side (docs/integration.md).
 module orbis_top #(parameter BUS_BYTES = 64, parameter ADDRESS_BITS = 40) (
   input aclk,
   input aresetn,
@@ -35,6 +35,8 @@ module orbis_top #(parameter BUS_BYTES = 64, parameter ADDRESS_BITS = 40) (
   output [7:0] m_axi_awlen,
   output [2:0] m_axi_awsize,
   output [1:0] m_axi_awburst,
+  output [3:0] m_axi_awcache,
+  output [2:0] m_axi_awprot,
   output m_axi_awvalid,
   input m_axi_awready,
   output [8*BUS_BYTES-1:0] m_axi_wdata,
@@ -51,6 +53,8 @@ module orbis_top #(parameter BUS_BYTES = 64, parameter ADDRESS_BITS = 40) (
   output [7:0] m_axi_arlen,
   output [2:0] m_axi_arsize,
   output [1:0] m_axi_arburst,
+  output [3:0] m_axi_arcache,
+  output [2:0] m_axi_arprot,
   output m_axi_arvalid,
   input m_axi_arready,
   input m_axi_rid,
@@ -76,6 +80,7 @@ module orbis_top #(parameter BUS_BYTES = 64, parameter ADDRESS_BITS = 40) (
 
     .axi__awid(m_axi_awid), .axi__awaddr(m_axi_awaddr), .axi__awlen(m_axi_awlen),
     .axi__awsize(m_axi_awsize), .axi__awburst(m_axi_awburst),
+    .axi__awcache(m_axi_awcache), .axi__awprot(m_axi_awprot),
     .axi__awvalid(m_axi_awvalid), .axi__awready(m_axi_awready),
     .axi__wdata(m_axi_wdata), .axi__wstrb(m_axi_wstrb), .axi__wlast(m_axi_wlast),
     .axi__wvalid(m_axi_wvalid), .axi__wready(m_axi_wready),
@@ -83,6 +88,7 @@ module orbis_top #(parameter BUS_BYTES = 64, parameter ADDRESS_BITS = 40) (
     .axi__bvalid(m_axi_bvalid), .axi__bready(m_axi_bready),
     .axi__arid(m_axi_arid), .axi__araddr(m_axi_araddr), .axi__arlen(m_axi_arlen),
     .axi__arsize(m_axi_arsize), .axi__arburst(m_axi_arburst),
+    .axi__arcache(m_axi_arcache), .axi__arprot(m_axi_arprot),
     .axi__arvalid(m_axi_arvalid), .axi__arready(m_axi_arready),
     .axi__rid(m_axi_rid), .axi__rdata(m_axi_rdata), .axi__rresp(m_axi_rresp),
     .axi__rlast(m_axi_rlast), .axi__rvalid(m_axi_rvalid), .axi__rready(m_axi_rready)

@@ -11,8 +11,11 @@ from cocotb.triggers import RisingEdge, with_timeout
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 
 from golden.options import MatchOptions
+from hw.bus.axi import CACHE, PROT
 from hw.bus.registers import STAGES, VERSION, counter_member
 from hw.config import PRESETS, EngineConfig
+from hw.emit.description import RESET_CYCLES
+from hw.emit.maps import registers_json
 from hw.engine import DatmEngine
 from tb.axi_memory import pauses
 from tb.axi_serial_memory import AxiSerialMemory
@@ -106,6 +109,36 @@ async def tells_what_it_is(dut: Any) -> None:
 
 
 @cocotb.test()
+async def resets_to_what_the_description_says(dut: Any) -> None:
+    """Every word of every register, after a reset as short as it may be."""
+    rig = EngineBench(dut)
+    await rig.bench.reset(RESET_CYCLES)
+    for register in registers_json(rig.config):
+        for word in range(register["words"]):
+            found = await rig.host.read_dword(register["offset"] + 4 * word)
+            assert found == register["reset"] >> 32 * word & 0xFFFF_FFFF, register["name"]
+
+
+@cocotb.test()
+async def never_changes_what_is_constant(dut: Any) -> None:
+    """Kind of memory and protection, on every address of a job."""
+    rig = EngineBench(dut)
+    await rig.bench.reset()
+    case = match_cases(rig.config, 12)[0]
+    case.load(rig.ram.write)
+    await rig.start(case.order())
+    seen = {"aw": 0, "ar": 0}
+    while not dut.irq.value:
+        for channel in seen:
+            if getattr(dut, f"axi__{channel}valid").value:
+                seen[channel] += 1
+                assert getattr(dut, f"axi__{channel}cache").value == CACHE
+                assert getattr(dut, f"axi__{channel}prot").value == PROT
+        await rig.bench.cycles()
+    assert all(seen.values())
+
+
+@cocotb.test()
 async def exact(dut: Any) -> None:
     """Every case, one job after another, results from memory."""
     rig = EngineBench(dut)
@@ -194,7 +227,7 @@ async def reset_in_mid_run(dut: Any) -> None:
         await rig.start(case.order())
         await rig.bench.cycles(int(total * (part + chance.random()) / 6))
         assert await rig.read("STATUS") == BUSY
-        await rig.bench.reset(4)
+        await rig.bench.reset(RESET_CYCLES)
         await rig.bench.cycles(4)
         assert await rig.read("STATUS") == 0
     await rig.run(case)

@@ -75,7 +75,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
             project = PROJECT["project"]
             lines = project["dependencies"]
             lines = lines + (project["optional-dependencies"][extra] if extra else [])
-            for name in closure(lines):
+            # Of the project itself, what tells its version.
+            for name in (*closure(lines), project["name"]):
                 distribution = importlib.metadata.distribution(name)
                 tops = {file.parts[0] for file in distribution.files or [] if file.parts[0] != ".."}
                 for top in tops - {"__pycache__"}:

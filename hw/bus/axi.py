@@ -16,6 +16,14 @@ BURST_INCR = 1
 ID_BITS = 1
 """Read client A's bursts carry id 0 and client B's id 1; writes carry id 0."""
 
+CACHE = 0b0010
+"""AxCACHE: normal memory, neither cached nor buffered. A write's response then comes from memory
+itself, so that whoever sees the interrupt sees the results, whatever way they look."""
+
+PROT = 0b010
+"""AxPROT: unprivileged, non-secure data. An engine that a driver can point anywhere asks for no
+more than any program may."""
+
 LITE_ADDRESS_BITS = 12
 LITE_DATA_BITS = 32
 
@@ -67,13 +75,21 @@ class Axi4Write(wiring.Signature):
 
 
 class Axi4(wiring.Signature):
-    """All five channels of a master: `Axi4Write` and `Axi4Read` side by side."""
+    """All five channels of a master: `Axi4Write` and `Axi4Read` side by side, and what is constant.
+
+    Their ``cache`` and ``prot`` are `CACHE` and `PROT` on both address channels. AxLOCK, AxQOS and
+    AxREGION are left out: what AXI4 has a slave take for them, 0, is what they would be.
+    """
 
     def __init__(self, config: EngineConfig):
         super().__init__(
             {
                 **dict(Axi4Write(config).members.items()),
                 **dict(Axi4Read(config).members.items()),
+                "awcache": Out(4),
+                "awprot": Out(3),
+                "arcache": Out(4),
+                "arprot": Out(3),
             }
         )
 
@@ -113,11 +129,16 @@ def connect_master(
     read: wiring.PureInterface,
     write: wiring.PureInterface,
 ) -> None:
-    """Join a reader's `Axi4Read` and a writer's `Axi4Write` to the component's own `Axi4` port."""
+    """Join a reader's `Axi4Read` and a writer's `Axi4Write` to the component's own `Axi4` port.
+
+    What is constant on it is driven here.
+    """
     for part in (read, write):
         for name, member in part.signature.members.items():
             inner, outer = getattr(part, name), getattr(axi, name)
             m.d.comb += outer.eq(inner) if member.flow is Out else inner.eq(outer)
+    m.d.comb += [axi.awcache.eq(CACHE), axi.awprot.eq(PROT)]
+    m.d.comb += [axi.arcache.eq(CACHE), axi.arprot.eq(PROT)]
 
 
 def _address_channel(config: EngineConfig, prefix: str) -> dict[str, wiring.Member]:

@@ -76,6 +76,10 @@ class Register:
             raise ValueError(f"{self.name} has no fixed value: the engine or the host sets it")
         return int(getattr(config, self.fixed)) if isinstance(self.fixed, str) else self.fixed
 
+    def reset_value(self, config: EngineConfig) -> int:
+        """What it reads after a reset: 0, unless it is ``fixed``."""
+        return 0 if self.fixed is None else self.fixed_value(config)
+
     @property
     def word_names(self) -> Iterator[tuple[str, int]]:
         """(name, offset) of each word."""

@@ -20,7 +20,8 @@ _ACCESS_MEANINGS: dict[Access, str] = {
 def registers_json(config: EngineConfig) -> list[dict[str, Any]]:
     """The map of an engine of that config as JSON types, a dict a register.
 
-    ``fixed`` is what a register always reads, None where it is not always the same.
+    ``fixed`` is what a register always reads, None where it is not always the same; ``reset`` what
+    it reads after a reset.
     """
     return [
         {
@@ -30,6 +31,7 @@ def registers_json(config: EngineConfig) -> list[dict[str, Any]]:
             "access": register.access,
             "mask": register.mask(config),
             "fixed": None if register.fixed is None else register.fixed_value(config),
+            "reset": register.reset_value(config),
             "doc": register.doc,
             "fields": [
                 {"name": field.name, "bit": field.bit, "access": field.access, "doc": field.doc}
@@ -68,7 +70,8 @@ def regions_json(config: EngineConfig) -> dict[str, Any]:
 
 def c_header() -> str:
     """A C and C++ header: the offset of every word and the mask of every field."""
-    lines = ["/* ORBIS matching engine: register offsets in bytes, and the masks of fields. */"]
+    lines = ["/* SPDX-License-Identifier: Apache-2.0 */"]
+    lines += ["/* ORBIS matching engine: register offsets in bytes, and the masks of fields. */"]
     lines += ["#ifndef ORBIS_REGISTERS_H", "#define ORBIS_REGISTERS_H", ""]
     lines += [f"#define ORBIS_{name} 0x{offset:03X}u" for name, offset in offsets().items()]
     lines += [

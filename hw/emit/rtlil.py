@@ -102,14 +102,14 @@ class RtlilModule:
         self.declarations.append(f"  wire width {width} {name}")
 
     def keep_wires(self, kept: Mapping[str, Wire]) -> None:
-        """Declare these wires alone, which are some of those there are; memories stay."""
+        """Declare these wires alone, which are some of those there are, and no memory."""
         declarations, attributes = [], []
         for line in self.declarations:
             word, name = line.split()[0], line.split()[-1]
             if word == "attribute":
                 attributes.append(line)
                 continue
-            if word == "memory" or name in kept:
+            if word != "memory" and name in kept:
                 declarations += [*attributes, line]
             attributes = []
         self.declarations, self.wires = declarations, dict(kept)

@@ -1,10 +1,10 @@
-"""Verilog of a component, the same from run to run, and a JSON that describes an engine's."""
+"""Verilog of a component, the same from run to run."""
 
 import gc
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 # Private, but what Amaranth itself finds a Yosys with; its public back.verilog runs a fixed script.
 from amaranth._toolchain.yosys import YosysError, find_yosys
@@ -12,15 +12,14 @@ from amaranth.back import rtlil
 from amaranth.hdl import Const, Value
 from amaranth.lib import wiring
 
-from hw.config import EngineConfig
-from hw.emit.maps import regions_json, registers_json
+from hw.emit.memories import MemoryModule, split_memories
 from hw.emit.module_merge import merge_modules
 from hw.emit.plain import write_plainly
 from hw.emit.rtlil import RtlilModule, parse, to_text
 from hw.emit.toolchain import ToolError
+from hw.emit.wrappers import wrapper_verilog
 
 _SCRIPT = (
-    "memory_collect",
     # An expression that Amaranth wrote once for every use of it is one wire.
     "opt_merge",
     "attrmap -remove generator -remove full_case -remove parallel_case",
@@ -31,13 +30,26 @@ _SCRIPT = (
 _WAKE = re.compile(r"\\\$auto\$verilog_backend\.cc:\d+:dump_module\$\d+")
 """Yosys' name of what each combinational process reads in order to run once at the start."""
 
-_CLOCKING = ("clk", "rst")
+CLOCK, RESET = "clk", "rst"
 """Ports that Amaranth adds: the clock, and the synchronous reset, high to reset."""
+
+
+@dataclass(frozen=True)
+class Verilog:
+    """A design: the text of all modules but those that are memories, and those."""
+
+    logic: str
+    memories: dict[MemoryModule, str]
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "\n".join([self.logic, *self.memories.values()])
 
 
 def modules_of(component: wiring.Component, name: str, *, merge: bool = True) -> list[RtlilModule]:
     """The modules of ``component``, with names and ports as in `to_verilog`; the top one first."""
-    ports = {port: (signal, None) for port, _, signal in _ports(component)}
+    ports = {port: (signal, None) for port, _, signal in ports_of(component)}
     with _no_garbage_collection():
         modules = parse(rtlil.convert(component, name=name, ports=ports))
         for module in modules:
@@ -48,21 +60,29 @@ def modules_of(component: wiring.Component, name: str, *, merge: bool = True) ->
 
 
 def to_verilog(component: wiring.Component, name: str, *, merge: bool = True) -> str:
-    """Verilog-2001 text of ``component``; its top module is ``name``.
+    """Verilog-2001 text of ``component``, as `write_verilog` has it in parts."""
+    return write_verilog(component, name, merge=merge).text
+
+
+def write_verilog(component: wiring.Component, name: str, *, merge: bool = True) -> Verilog:
+    """Verilog-2001 of ``component``; its top module is ``name``, and all others' names begin so.
 
     Ports are named after the component's members, joined by two underscores (``tile__payload``).
     The ready of an always-ready stream is the constant 1 and has no port.
 
-    Memories have no initial content, as an SRAM has none: every unit writes before it reads.
-    Structurally identical modules are one (hw.emit.module_merge), unless ``merge`` is False.
+    Each shape of memory is a module. Memories have no initial content, as an SRAM has none: every
+    unit writes before it reads. Structurally identical modules are one (hw.emit.module_merge),
+    unless ``merge`` is False.
 
     The text depends on nothing but the component: Amaranth and Yosys keep the order in which
     things were made, so it stays so while components iterate over no sets.
 
     Raises:
         ToolError: Yosys is missing, or failed.
+        ValueError: a memory of other ports than hw.emit.memories knows.
     """
     modules = modules_of(component, name, merge=merge)
+    memories = split_memories(modules, name)
     for module in modules:
         write_plainly(module)
     source = to_text(modules)
@@ -78,29 +98,8 @@ def to_verilog(component: wiring.Component, name: str, *, merge: bool = True) ->
         said = " ".join(str(error).split()).rstrip(".")
         said = said or "it said nothing, as when memory runs out"
         raise ToolError(f"Yosys, which writes the Verilog, failed: {said}") from error
-    return _WAKE.sub(r"\\$at_start", text)
-
-
-def describe(component: wiring.Component, config: EngineConfig, name: str) -> str:
-    """JSON text for a driver's author: the ports, config, registers and regions of an engine."""
-    clocking = [{"name": port, "direction": "input", "width": 1} for port in _CLOCKING]
-    members = [
-        {
-            "name": port,
-            "direction": "input" if flow is wiring.In else "output",
-            "width": len(signal),
-        }
-        for port, flow, signal in _ports(component)
-    ]
-    description = {
-        "module": name,
-        "config_hash": f"{config.hash:#010x}",
-        "config": config.as_dict(),
-        "ports": [*clocking, *members],
-        "registers": registers_json(config),
-        **regions_json(config),
-    }
-    return json.dumps(description, indent=2) + "\n"
+    logic = _WAKE.sub(r"\\$at_start", text)
+    return Verilog(logic, {memory: wrapper_verilog(memory) for memory in memories})
 
 
 @contextmanager
@@ -118,7 +117,7 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _ports(component: wiring.Component) -> Iterator[tuple[str, wiring.Flow, Value]]:
+def ports_of(component: wiring.Component) -> Iterator[tuple[str, wiring.Flow, Value]]:
     """(name, flow, signal) of every port but the clocking; Verilog has no ports of no bits."""
     for path, member, value in component.signature.flatten(component):
         signal = Value.cast(value)

@@ -73,6 +73,7 @@ def area(
     from software.library.extras import require
 
     require("synth", *([] if plot_output is None else ["study"]))
+    from hw.emit.memories import FLIP_FLOP_WORDS
     from hw.emit.verilog import modules_of
     from hw.engine import DatmEngine
     from software.library.backends.presets import preset_config
@@ -83,7 +84,6 @@ def area(
     from synth.joined import join
     from synth.liberty import read_library
     from synth.mapping import Flow
-    from synth.memories import FLIP_FLOP_WORDS
     from synth.scaling import BUDGET_SHARE
 
     if joined and (flat or full_adders or unit is not None):

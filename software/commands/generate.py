@@ -1,70 +1,100 @@
 """``orbis verilog`` and ``orbis presets``: the engine's RTL and its sizes."""
 
-from typing import Annotated, Any
+import json
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from hw.config import DEFAULT_PRESET
-from software.commands.options import Folder, Preset
-from software.library.terminal import print_json, print_summary, print_table
+from hw.emit.identifiers import check_identifier
+from hw.emit.sdc import DEFAULT_PERIOD_NS, check_period
+from software.commands.engine_config import chosen_config
+from software.commands.options import Folder
+from software.library.terminal import print_json, print_line, print_summary, print_table
 
 
 def verilog(
     output: Folder,
-    preset: Preset = DEFAULT_PRESET,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="P", help=f"The engine's sizes (see orbis presets): {DEFAULT_PRESET},"
+                     " unless a config is given."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Sizes in place of a preset's: a JSON that this command"
+                     " wrote, or an object of fields."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Replace a field of the config, such as"
+                     " max_dst=128; several times for several fields. `orbis presets --json` has"
+                     " them all."),
+    ] = None,
     scale_group: Annotated[
         int | None,
-        typer.Option(metavar="G", help="1 or the preset's channel lanes; the preset's own if not"
-                     " given."),
+        typer.Option(metavar="G", help="1 or the channel lanes; the config's own if not given."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the top module, with which all others and the"
+                     " files begin: orbis_P, or as the config's file has it."),
+    ] = None,
+    period: Annotated[
+        float, typer.Option("--period-ns", metavar="NS", help="Clock period for the constraints.")
+    ] = DEFAULT_PERIOD_NS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the description.")] = False,
 ) -> None:  # fmt: skip
-    """Write the engine's Verilog, a JSON that describes it, and a C header.
+    """Write all that a chip or an FPGA needs of the engine: Verilog, constraints, register maps.
 
-    DIR/orbis_P.v is the same to the byte on every run. DIR/orbis_P.json lists its ports, its
-    config and the config's hash, the register map and the regions of memory;
-    DIR/orbis_registers.h is the register map for a driver in C.
+    DIR/NAME.v holds the engine, and a file for each shape of memory a module that a macro can
+    replace; DIR/NAME.f lists them. DIR/NAME.sdc has the clock, DIR/NAME.rdl the registers as
+    SystemRDL, DIR/orbis_registers.h for C, and DIR/NAME.json describes all of it: ports, clock and
+    reset, buses, memories, registers, regions, the config and its hash. The files are the same to
+    the byte on every run.
 
-    Example: `orbis verilog --preset demo -o build/verilog`
+    Example: `orbis verilog --preset demo --set max_dst=256 --name matcher -o build/verilog`
     """
-    from software.library.backends.presets import preset_config
     from software.library.errors import SetupError
     from software.library.extras import require
     from software.library.files import check_outputs, output_folder, write_text
 
     require("rtl")
-    config = preset_config(preset, scale_group)
+    from hw.emit.handover import fixed_files, handover
+
+    chosen = chosen_config(preset, config, scale_group, settings or [])
+    name = chosen.module if name is None else name
+    check_identifier("name", name)
+    check_period(period)
     folder = output_folder(output)
-    name = f"orbis_{preset}"
-    source, description = folder / f"{name}.v", folder / f"{name}.json"
-    header = folder / "orbis_registers.h"
-    check_outputs([source, description, header])
-    from hw.emit.maps import c_header
+    inputs = [] if config is None else [config]
+    check_outputs([folder / file for file in fixed_files(name)], inputs)
     from hw.emit.toolchain import ToolError
-    from hw.emit.verilog import describe, to_verilog
+    from hw.emit.verilog import write_verilog
     from hw.engine import DatmEngine
 
-    engine = DatmEngine(config)
+    engine = DatmEngine(chosen.config)
     try:
-        text = to_verilog(engine, name)
+        written = write_verilog(engine, name)
     except ToolError as error:
         raise SetupError(f"{error}.") from error
-    texts = {
-        source: text,
-        description: describe(engine, config, name),
-        header: c_header(),
-    }
-    for path, content in texts.items():
-        write_text(path, content)
-    summary: dict[str, Any] = {
-        "preset": preset,
-        "config_hash": f"{config.hash:#010x}",
-        "lanes": config.lanes,
-        "verilog": str(source),
-        "description": str(description),
-        "header": str(header),
-    }
-    (print_json if as_json else print_summary)(summary)
+    texts = handover(engine, chosen.config, name, written, period)
+    check_outputs([folder / file for file in texts], inputs)
+    for file, text in texts.items():
+        write_text(folder / file, text)
+    if as_json:
+        print_json(json.loads(texts[f"{name}.json"]))
+        return
+    print_summary(
+        {
+            "module": name,
+            "config_hash": f"{chosen.config.hash:#010x}",
+            "lanes": chosen.config.lanes,
+        }
+    )
+    for file in texts:
+        print_line(f"{folder / file}")
 
 
 def presets(

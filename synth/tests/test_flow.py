@@ -11,6 +11,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.config import BANK_BITS, PRESETS
+from hw.emit.memories import FLIP_FLOP_WORDS
 from hw.emit.verilog import modules_of
 from hw.pair.dau import Dau
 from hw.pair.settle import Settle
@@ -22,7 +23,6 @@ from synth.flow import TOP, find_unit, map_design
 from synth.liberty import Library, read_library
 from synth.mapped import MappedDesign
 from synth.mapping import Flow
-from synth.memories import FLIP_FLOP_WORDS
 from synth.report import as_json, node_of, plot, rows, summarise
 from synth.sram import Macro
 

@@ -11,8 +11,9 @@ import pytest
 
 from hw.bus.registers import ID, REGISTERS, VERSION, offsets
 from hw.config import PRESETS, EngineConfig
+from hw.emit.description import describe
 from hw.emit.maps import c_header, regions_page, registers_json, registers_page
-from hw.emit.verilog import describe
+from hw.emit.verilog import Verilog
 from hw.engine import DatmEngine
 from hw.regions import REGIONS, JobSizes
 
@@ -33,6 +34,7 @@ def test_json_has_every_register() -> None:
     assert [entry["offset"] for entry in entries.values()] == [r.offset for r in REGISTERS]
     fixed = {name: entry["fixed"] for name, entry in entries.items() if entry["fixed"] is not None}
     assert fixed == {"ID": ID, "VERSION": VERSION, "CONFIG_HASH": demo.hash}
+    assert {name: entry["reset"] for name, entry in entries.items() if entry["reset"]} == fixed
 
 
 @pytest.mark.parametrize("language", ["c", "c++"])
@@ -61,7 +63,9 @@ def evaluated(formula: str, values: dict[str, float]) -> float:
 @pytest.mark.parametrize("config", PRESETS.values(), ids=PRESETS)
 def test_the_json_alone_tells_the_bytes_of_every_region(config: EngineConfig) -> None:
     """By the formulas and numbers in its text, from N, D and M alone."""
-    described = json.loads(describe(DatmEngine(config), config, "orbis"))
+    described = json.loads(
+        json.dumps(describe(DatmEngine(config), config, "orbis", Verilog("", {}), 1.0))
+    )
     for tokens, channels, num_dst in ((2, 1, 1), (63, 29, 17), (64, 32, 32), (50, 5, 9)):
         job = JobSizes(config, tokens, channels, num_dst)
         known = described["constants"] | {

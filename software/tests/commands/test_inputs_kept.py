@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from hw.config import PRESETS
 from software.commands.cli import app
 from software.demo import tokens
 from software.demo.model import build_model
+from software.library.files import write_json
 from synth.builtin import write_builtin
 
 
@@ -31,6 +33,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(work, begin)
     np.save("tokens.npy", np.zeros((12, 4), np.float16))
     np.save("init.npy", np.array([3, 1]))
+    write_json(Path("sizes.json"), PRESETS["tiny"].as_dict())
     Path("cells").mkdir()
     write_builtin(Path("cells/a.lib"))
     Path("cells/b.lib.gz").write_bytes(gzip.compress(Path("cells/a.lib").read_bytes()))
@@ -45,6 +48,8 @@ COMMANDS: dict[str, tuple[list[str], str, str]] = {
     "area --json": (["area", "--liberty", "cells/a.lib", "--json", "out"], "out", "cells/a.lib"),
     "area --plot": (["area", "--liberty", "cells", "--plot", "out"], "out", "cells/b.lib.gz"),
     "libraries": (["libraries", "-l", "cells", "-o", "."], "libraries.md", "cells/b.lib.gz"),
+    "verilog": (["verilog", "--config", "sizes.json", "--name", "m", "-o", "."], "m.sdc",
+                "sizes.json"),
     "video": (["video", "--weights", "model", "-o", "."], "metrics.json", "model/config.json"),
     "evaluate": (
         ["evaluate", "--weights", "model", "-o", "."],
@@ -94,7 +99,7 @@ def test_two_outputs_are_two_files() -> None:
 def test_an_output_that_cannot_be_is_found_before_the_work(
     monkeypatch: pytest.MonkeyPatch, given: list[str], output: str
 ) -> None:
-    monkeypatch.setattr("hw.emit.verilog.to_verilog", None)
+    monkeypatch.setattr("hw.emit.verilog.write_verilog", None)
     Path(output).mkdir()
     result = CliRunner().invoke(app, given)
     assert result.exit_code == 2, result.exception

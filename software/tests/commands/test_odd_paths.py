@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from hw.emit.verilog import Verilog
 from software.commands.cli import app
 from software.demo.model import WEIGHTS, load_model
 
@@ -131,7 +132,7 @@ def test_an_input_of_any_name_is_read() -> None:
 
 
 def test_as_a_folder_of_verilog(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hw.emit.verilog.to_verilog", lambda *_: "module\n")
+    monkeypatch.setattr("hw.emit.verilog.write_verilog", lambda *_: Verilog("module\n", {}))
     for path in inside(*GOOD, *BAD):
         result = orbis("verilog", "--preset", "tiny", f"--output={path}")
         assert (result.exit_code == 0) == holds(Path(path, "orbis_tiny.v").is_file), path
@@ -184,5 +185,6 @@ def test_as_a_name_of_something_else() -> None:
     for text in (*GOOD[::2], *BAD[::2]):
         for given in (["plan", f"--model={text}"], ["plan", "--", text],
                       ["verilog", f"--preset={text}", "-o", "new"], ["presets", "--", text],
+                      ["verilog", f"--set={text}", "-o", "new"],
                       [*MATCH, f"--bits={text}", "-o", "new"], ["--", text]):  # fmt: skip
             assert orbis(*given).exit_code == 2

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from hw.emit.handover import fixed_files
+
 ROOT = Path(__file__).parents[3]
 MAIN = "from software.commands.cli import main; main()"
 VERILOG = "module\n" * 100
 WRITING = f"""
-import hw.emit.verilog
-hw.emit.verilog.to_verilog = lambda *_: {VERILOG!r}
+from hw.emit import verilog
+verilog.write_verilog = lambda *_: verilog.Verilog({VERILOG!r}, {{}})
 {MAIN}
 """
 """The command, with less Verilog."""
@@ -125,13 +127,13 @@ def test_a_closed_output_fails_no_command(tmp_path: Path, closed: int, json: lis
         folder = tmp_path / name
         run = start("verilog", "--preset", "tiny", "-o", folder, *json, **options)
         assert ended(run) == (0, "", ""), name
-        assert (folder / "orbis_tiny.v").read_text() == VERILOG
+        assert (folder / "orbis_tiny.v").read_text().endswith(VERILOG)
 
 
 def test_a_file_takes_no_number_of_a_closed_output(tmp_path: Path) -> None:
     run = verilog(tmp_path, program=LOUD, preexec_fn=lambda: os.close(1))
     assert ended(run) == (0, "", "")
-    assert (tmp_path / "orbis_tiny.v").read_text() == VERILOG
+    assert (tmp_path / "orbis_tiny.v").read_text().endswith(VERILOG)
 
 
 def test_what_is_shown_may_go_unread(closed: int) -> None:
@@ -159,8 +161,8 @@ def test_an_output_of_few_characters_gets_escapes(
     folder = tmp_path / "caf\u00e9"
     code, stdout, stderr = ended(verilog(folder, env=environment))
     assert (code, stderr) == (0, "")
-    assert stdout.splitlines()[-1] == f"header       {tmp_path}/{name}/orbis_registers.h"
-    assert (folder / "orbis_tiny.v").read_text() == VERILOG
+    assert stdout.splitlines()[-1] == f"{tmp_path}/{name}/orbis_tiny.json"
+    assert (folder / "orbis_tiny.v").read_text().endswith(VERILOG)
 
 
 @pytest.mark.parametrize("columns", ["1", "20", "10000"])
@@ -168,9 +170,9 @@ def test_no_value_is_cut_off_whatever_the_columns(tmp_path: Path, columns: str) 
     environment = {"COLUMNS": columns, "FORCE_COLOR": "1"}
     folder = tmp_path / ("long " * 40)
     lines = ended(verilog(folder, env=environment))[1].splitlines()
-    assert lines[0] == "preset       tiny"
-    assert lines[-1] == f"header       {folder}/orbis_registers.h"
-    assert len(lines) == 6
+    assert lines[0] == "module       orbis_tiny"
+    assert lines[-1] == f"{folder}/orbis_tiny.json"
+    assert len(lines) == 3 + len(fixed_files("orbis_tiny"))
     usage = start("presets", f"--{'very-' * 50}long", program=MAIN, env=environment)
     assert ended(usage)[2].startswith(f"orbis: no such option: --{'very-' * 50}long; see ")
     plan = start("plan", program=MAIN, env={"COLUMNS": columns})
