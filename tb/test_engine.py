@@ -125,7 +125,7 @@ async def never_changes_what_is_constant(dut: Any) -> None:
     rig = EngineBench(dut)
     await rig.bench.reset()
     case = match_cases(rig.config, 12)[0]
-    case.load(rig.ram.write)
+    case.load(rig.load)
     await rig.start(case.order())
     seen = {"aw": 0, "ar": 0}
     while not dut.irq.value:

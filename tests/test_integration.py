@@ -11,7 +11,10 @@ from hw.emit.sdc import IO_SHARE
 from tests.tree import ROOT
 
 PAGE = (ROOT / "docs" / "integration.md").read_text()
-ROWS = ("data_bits", "address_bits", "longest_burst_beats", "outstanding_writes")
+ROWS = (
+    "data_bits", "address_bits", "longest_read_beats", "longest_write_beats", "outstanding_reads",
+    "outstanding_writes",
+)  # fmt: skip
 
 
 def table(head: str) -> list[list[str]]:

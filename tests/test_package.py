@@ -75,10 +75,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
             project = PROJECT["project"]
             lines = project["dependencies"]
             lines = lines + (project["optional-dependencies"][extra] if extra else [])
-            # Of the project itself, what tells its version.
             for name in (*closure(lines), project["name"]):
                 distribution = importlib.metadata.distribution(name)
                 tops = {file.parts[0] for file in distribution.files or [] if file.parts[0] != ".."}
+                if name == project["name"]:  # what tells its version
+                    tops = {top for top in tops if top.endswith("-info")}
                 for top in tops - {"__pycache__"}:
                     link = folder / top
                     if not link.exists():

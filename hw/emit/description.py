@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.utils import exact_log2
 
 from hw.bus.axi import BURST_INCR, CACHE, LITE_ADDRESS_BITS, LITE_DATA_BITS, PROT
+from hw.bus.axi_reader import AxiReader
 from hw.bus.axi_writer import AxiWriter
 from hw.config import PRESETS, EngineConfig
 from hw.emit.maps import regions_json, registers_json
@@ -82,7 +83,7 @@ def preset_of(config: EngineConfig) -> str | None:
 
 
 def memory_bus(config: EngineConfig) -> dict[str, Any]:
-    """What the AXI4 master asks of an interconnect, as JSON types; no limit is None."""
+    """What the AXI4 master asks of an interconnect, as JSON types."""
     return {
         "address_bits": config.address_bits,
         "data_bits": config.bus_bits,
@@ -90,10 +91,11 @@ def memory_bus(config: EngineConfig) -> dict[str, Any]:
         "write_ids": [0],
         "burst": BURST_INCR,
         "size": exact_log2(config.bus_bytes),
-        "longest_burst_beats": config.burst_beats,
+        "longest_read_beats": config.burst_beats,
+        "longest_write_beats": config.write_burst_beats,
         "alignment_bytes": config.bus_bytes,
         "boundary_bytes": BURST_BOUNDARY,
-        "outstanding_reads": None,
+        "outstanding_reads": AxiReader.max_outstanding,
         "outstanding_writes": AxiWriter.max_outstanding,
         "cache": CACHE,
         "prot": PROT,
