@@ -9,7 +9,7 @@ def no_reset(m: Module) -> None:
 
 
 def ago(m: Module, value: Value, cycles: int) -> Value:
-    """``value`` as it was ``cycles`` before."""
+    """``value`` as it was ``cycles`` before; not to be called within a condition."""
     for _ in range(cycles):
         later = Signal(value.shape(), name="ago", reset_less=True)
         m.d.sync += later.eq(value)
