@@ -21,7 +21,8 @@ class Proof:
         reached: what can happen under the assumptions, a bit each of the component's output
             ``reached``; a claim about what cannot happen would hold of anything.
         window: see `formal.prover.prove`.
-        sizes: names of the module that stand for other numbers than in the engine.
+        instead: names of the module that stand for something else than in the engine: for a smaller
+            number, or for a simple part that does what the real one is proven to do.
     """
 
     unit: Callable[..., Any]
@@ -30,7 +31,7 @@ class Proof:
     breaks: tuple[tuple[str, str], ...]
     reached: tuple[str, ...]
     window: int = 0
-    sizes: Mapping[str, int] = field(default_factory=dict)
+    instead: Mapping[str, Any] = field(default_factory=dict)
 
     def component(self) -> wiring.Component:
         """The unit with its assertions."""
@@ -53,15 +54,15 @@ class Proof:
         return inspect.getsource(sys.modules[self.unit.__module__])
 
     def _made_of(self, source: str) -> Any:
-        """The unit as its module's source makes it, in the sizes of the proof.
+        """The unit as its module's source makes it.
 
         Raises:
-            ValueError: the module has no name that a size is given to.
+            ValueError: the module has no name of something that is to be something else.
         """
         module = self.unit.__module__
         names: dict[str, Any] = {"__name__": module}
         exec(compile(source, module, "exec"), names)
-        if unknown := sorted(self.sizes.keys() - names.keys()):
+        if unknown := sorted(self.instead.keys() - names.keys()):
             raise ValueError(f"{module} has no {', '.join(unknown)}")
-        names.update(self.sizes)
+        names.update(self.instead)
         return names[self.unit.__name__]

@@ -24,14 +24,14 @@ _FIRST = r"""
   attribute \init 1'1
   wire \is_first
   wire \is_reset_first
-  cell $dff \first
+  cell $dff \is_first_register
     parameter \CLK_POLARITY 1
     parameter \WIDTH 1
     connect \CLK \clk
     connect \D 1'0
     connect \Q \is_first
   end
-  cell $mux \reset_first
+  cell $mux \is_reset_first_choice
     parameter \WIDTH 1
     connect \A 1'1
     connect \B \rst
@@ -42,7 +42,7 @@ _FIRST = r"""
 """In RTLIL: the first cycle is one of reset."""
 _NEVER = r"""
   wire \is_not_reached
-  cell $not \not_reached
+  cell $not \is_not_reached_gate
     parameter \A_SIGNED 0
     parameter \A_WIDTH 1
     parameter \Y_WIDTH 1
@@ -131,7 +131,7 @@ def prove(component: wiring.Component, window: int = 0, seconds: int = 60) -> Ve
             _write(text, _RESET_FIRST, folder)
             return _verdict(folder, seconds)
         _write(text, (f"chformal -assert -skip {window}",), folder)
-        said = _ask(f"bmc3 -F {window + 1} -T {seconds}", folder, seconds)
+        said = _ask(f"bmc3 -c -F {window + 1} -T {seconds}", folder, seconds)
     if _REFUTED.search(said):
         raise RefutedError("an assertion can fail")
     if f"No output asserted in {window + 1} frames" not in said:

@@ -155,7 +155,7 @@ def test_a_break_that_is_not_in_the_source_is_an_error() -> None:
             proof.broken_component(number)
 
 
-def test_a_size_that_the_unit_does_not_have_is_an_error() -> None:
-    proof = Proof(StreamFork, "", PROOF.properties, (), (), sizes={"NO_SUCH_BITS": 1})
+def test_a_name_that_the_unit_does_not_have_is_an_error() -> None:
+    proof = Proof(StreamFork, "", PROOF.properties, (), (), instead={"NO_SUCH_BITS": 1})
     with pytest.raises(ValueError, match=r"hw.blocks.stream_fork has no NO_SUCH_BITS"):
         proof.component()
