@@ -16,7 +16,8 @@ class Proof:
     Attributes:
         unit: its class.
         claim: what is proven, for people.
-        properties: makes the component with the assertions, from the class.
+        properties: makes the component with the assertions, from the class
+            or what stands for it.
         breaks: parts of the class' source, each with another form that makes the claim false.
         reached: what can happen under the assumptions, a bit each of the component's output
             ``reached``; a claim about what cannot happen would hold of anything.
@@ -24,7 +25,7 @@ class Proof:
 
     unit: type[wiring.Component]
     claim: str
-    properties: Callable[[type[Any]], wiring.Component]
+    properties: Callable[[Callable[..., Any]], wiring.Component]
     breaks: tuple[tuple[str, str], ...]
     reached: tuple[str, ...]
 
@@ -33,20 +34,22 @@ class Proof:
         return self.properties(self.unit)
 
     def broken_component(self, number: int) -> wiring.Component:
-        """A broken form of the unit, with the same assertions."""
-        return self.properties(_rewritten(self.unit, *self.breaks[number]))
+        """A broken form of the unit, with the same assertions.
+
+        Raises:
+            ValueError: the part does not occur in the unit's source, or more than once.
+        """
+        old, new = self.breaks[number]
+        source = inspect.getsource(self.unit)
+        if (count := source.count(old)) != 1:
+            name = self.unit.__name__
+            raise ValueError(f"{old!r} occurs {count} times in {name}; it must occur once.")
+        return self.properties(rewritten(self.unit, source.replace(old, new)))
 
 
-def _rewritten(unit: type, old: str, new: str) -> type:
-    """The class with a part of its source in another form.
-
-    Raises:
-        ValueError: the part does not occur in its source, or more than once.
-    """
-    source = inspect.getsource(unit)
-    if (count := source.count(old)) != 1:
-        raise ValueError(f"{old!r} occurs {count} times in {unit.__name__}; it must occur once.")
+def rewritten(unit: type, source: str) -> type:
+    """The class of that name in another source, which may use all that the unit's module has."""
     names = dict(vars(sys.modules[unit.__module__]))
-    exec(source.replace(old, new), names)
-    rewritten: type = names[unit.__name__]
-    return rewritten
+    exec(source, names)
+    made: type = names[unit.__name__]
+    return made

@@ -6,6 +6,8 @@ It looks for an inductive invariant that implies all assertions, and checks the 
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +48,12 @@ _NEVER = r"""
 """
 _READ = ("read_rtlil design.il", "hierarchy -check -top top", "proc", "chformal -lower", "flatten")
 _FREE_START = (
-    # Nothing has a value before that reset, in which assertions and assumptions do not count yet.
+    # Nothing has a value before that reset.
     "delete t:$meminit_v2",
     "setattr -unset init w:* w:is_first %d",
+)
+_AFTER_RESET = (
+    # In the reset assertions and assumptions do not count yet.
     "chformal -assert -skip 1",
     "chformal -assume -skip 1",
     "add -assume is_reset_first",
@@ -70,6 +75,10 @@ _WRITE = (
     "write_aiger -zinit design.aig",
 )
 _SCRIPT = "read_aiger design.aig; fold; orpos; pdr -T {seconds}"
+_MITER_SCRIPT = (
+    # Registers that are the same in both designs become one before the invariant is looked for.
+    "read_aiger design.aig; fold; orpos; scorr; write_aiger reduced.aig; pdr -T {seconds}"
+)
 _GRACE_S = 30
 """Of ABC beyond the time that it is given."""
 _REFUTED = re.compile(r"Output \d+ of miter .* was asserted in frame (\d+)")
@@ -130,6 +139,27 @@ def reach(component: wiring.Component, bit: int, seconds: int = 60) -> None:
     raise AssertionError(f"bit {bit} of reached is never 1")
 
 
+def prove_miter(text: str, seconds: int = 60) -> None:
+    """Prove the assertions of a design made of two that are much alike, from the same start.
+
+    Unlike in `prove` registers start as a reset makes them, others and memories at 0.
+
+    Args:
+        text: the design in RTLIL; its top module is ``top``.
+        seconds: to find a proof in.
+
+    Raises:
+        RefutedError: an assertion can fail.
+        UndecidedError: nothing was found in time; or there is no assertion.
+        YosysError: a tool failed.
+    """
+    with _aiger(_with(text, _FIRST), ()) as folder:
+        said = _search(_MITER_SCRIPT, folder, seconds)
+        reduced = folder / "reduced.aig"
+        if not (reduced.exists() and _never_holds(reduced)):
+            _judge(said, seconds)
+
+
 def _bad_states(aiger: Path) -> int:
     """How many properties a file in AIGER format has: field B of its header."""
     fields = aiger.read_bytes().split(b"\n", 1)[0].split()
@@ -143,20 +173,43 @@ def _with(text: str, lines: str) -> str:
     return text[:end] + lines + text[end:]
 
 
+def _never_holds(aiger: Path) -> bool:
+    """Whether the one output of a file in AIGER format is the constant 0."""
+    header, *lines = aiger.read_bytes().split(b"\n")
+    latches = int(header.split()[3])
+    return lines[latches] == b"0"
+
+
 def _prove(text: str, passes: tuple[str, ...], seconds: int) -> Verdict:
+    with _aiger(text, (*passes, *_FREE_START)) as folder:
+        return Verdict(_judge(_search(_SCRIPT, folder, seconds), seconds))
+
+
+@contextmanager
+def _aiger(text: str, passes: tuple[str, ...]) -> Iterator[Path]:
+    """Yield a folder with the design in AIGER format, as design.aig."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "design.il").write_text(text)
-        yosys.run([*_READ, *passes, *_FREE_START, *_WRITE], folder)
+        yosys.run([*_READ, *passes, *_AFTER_RESET, *_WRITE], folder)
         if not _bad_states(folder / "design.aig"):
             raise UndecidedError("it has no assertion")
-        try:
-            said = yosys.run_abc(_SCRIPT.format(seconds=seconds), folder, seconds + _GRACE_S)
-        except subprocess.TimeoutExpired:
-            said = ""
+        yield folder
+
+
+def _search(script: str, folder: Path, seconds: int) -> str:
+    """What ABC says as it looks for a proof; nothing where it takes too long."""
+    try:
+        return yosys.run_abc(script.format(seconds=seconds), folder, seconds + _GRACE_S)
+    except subprocess.TimeoutExpired:
+        return ""
+
+
+def _judge(said: str, seconds: int) -> int:
+    """The clauses of the invariant that ABC says it has found; raises as `prove`."""
     if refuted := _REFUTED.search(said):
         raise RefutedError(f"an assertion fails {refuted[1]} cycles after the reset")
     invariant = _INVARIANT.search(said)
     if _PROVEN not in said or invariant is None:
         raise UndecidedError(f"no proof in {seconds} s: {said.strip()[-300:]}")
-    return Verdict(int(invariant[1]))
+    return int(invariant[1])
