@@ -25,6 +25,9 @@ _PRELOADED = ["amaranth.back.rtlil", "cocotb_tools.runner", "pytest", "torch", "
 STORE = "results.jsonl"
 _BASELINE_S, _START_S = 1800, 120
 _LIMITS = Limits()
+_HUNG = "hung"
+_HANGING = {"making": "stillborn", "test": "killed by test"}
+"""What a mutant is that hangs in a step; what crashes, or hangs in another, nothing has killed."""
 
 
 class BaselineError(RuntimeError):
@@ -145,16 +148,16 @@ class Campaign:
             return self._baselines.setdefault(folder, threading.Lock())
 
     def _try(self, unit: Unit, tree: Path, folder: Path) -> Verdict | None:
+        """The verdict on the mutant in a tree; nothing if the tests' time has to be known first."""
         sent = self._process(try_mutant, tree, unit, folder, self._limits, limit=_START_S)
         if sent[0] == "done":
             verdict: Verdict | None = sent[1]
             return verdict
         step, limit, how = sent[1:]
-        if step == "making":
-            return Verdict("stillborn", f"{how} as its designs were made", limit)
-        if step in ("proof", "test"):
-            return Verdict("killed by test", f"{how}, limit {limit:.0f} s", limit)
-        return Verdict("survived", f"no proof: {how}", limit)
+        detail = f"{how} in its step {step!r}, limit {limit:.0f} s"
+        if how == _HUNG and step in _HANGING:
+            return Verdict(_HANGING[step], detail, limit)
+        return Verdict("survived", detail, limit)
 
     def _process(
         self, target: Callable[..., None], *arguments: Any, limit: float
@@ -171,11 +174,11 @@ class Campaign:
                 try:
                     sent: tuple[Any, ...] = mine.recv()
                 except EOFError:
-                    return (*step, "it crashed")
+                    return (*step, "crashed")
                 if sent[0] == "done":
                     return sent
                 step = sent
-            return (*step, "it hung")
+            return (*step, _HUNG)
         finally:
             # Its simulator too: it leads a group of its own, unless it has only begun.
             process.kill()

@@ -27,7 +27,7 @@ class Limits:
         equal: seconds to find a proof in that a design is equivalent.
     """
 
-    times: float = 4
+    times: float = 10
     more: float = 30
     proof: int = 60
     equal: int = 20

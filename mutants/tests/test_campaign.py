@@ -73,13 +73,24 @@ def test_a_step_that_hangs_is_ended(campaign: Campaign, monkeypatch: pytest.Monk
     text = (ROOT / FORK).read_text()
     waits = text.replace("m = Module()", "m = Module()\n        __import__('time').sleep(600)")
     found = verdict(campaign, BLIND, Mutant(**{**vars(mutant), "source": waits}))
-    assert (found.kind, found.detail) == ("stillborn", "it hung as its designs were made")
+    assert (found.kind, found.detail[:32]) == ("stillborn", "hung in its step 'making', limit")
 
 
-def test_a_test_that_hangs_kills(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campaign, "_process", lambda *_, **__: ("step", "test", 12.4, "it hung"))
+@pytest.mark.parametrize(
+    ("step", "how", "kind"),
+    [
+        ("test", "hung", "killed by test"),
+        ("test", "crashed", "survived"),
+        ("making", "crashed", "survived"),
+        ("equivalence", "hung", "survived"),
+    ],
+)
+def test_what_hangs_or_crashes(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch, step: str, how: str, kind: str
+) -> None:
+    monkeypatch.setattr(campaign, "_process", lambda *_, **__: ("step", step, 12.4, how))
     found = campaign._try(BLIND, Path(), Path())
-    assert found == Verdict("killed by test", "it hung, limit 12 s", 12.4)
+    assert found == Verdict(kind, f"{how} in its step {step!r}, limit 12 s", 12.4)
 
 
 def test_tests_that_fail_as_it_is_are_an_error(
