@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from mutants.store import Store, mutant_key, unit_key
@@ -20,14 +21,14 @@ _LEFT = ("equivalent", "survived")
 
 def figures(store: Store, units: Iterable[Unit], before: dict[str, Any]) -> dict[str, Any]:
     """What the store knows of each unit; of one that it does not know, what was known before."""
+    found = {unit.file: _of_unit(store, unit) for unit in units}
     return {
-        unit.file: found
-        for unit in units
-        if (found := _of_unit(store, unit) or before.get(unit.file)) is not None
+        file: before.get(file, unit) if unit[NOT_RUN] == unit["made"] else unit
+        for file, unit in found.items()
     }
 
 
-def _of_unit(store: Store, unit: Unit) -> dict[str, Any] | None:
+def _of_unit(store: Store, unit: Unit) -> dict[str, Any]:
     of_unit = unit_key(unit)
     counts: Counter[str] = Counter()
     named: dict[str, dict[str, list[str]]] = {kind: {} for kind in _LEFT}
@@ -41,8 +42,6 @@ def _of_unit(store: Store, unit: Unit) -> dict[str, Any] | None:
                 # Two of a line can read the same.
                 details = named[result.verdict.kind].setdefault(mutant.diff, [])
                 details.append(result.verdict.detail)
-    if counts.keys() == {NOT_RUN}:
-        return None
     return {
         "made": sum(counts.values()),
         **{kind: counts[kind] for kind in (*KINDS, NOT_RUN)},
@@ -60,6 +59,20 @@ def table(found: dict[str, Any]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
+def rate(found: dict[str, Any]) -> str:
+    """How many were tried, and how long a trial took, in one sentence."""
+    made, left, seconds = (
+        sum(unit[name] for unit in found.values()) for name in ("made", NOT_RUN, "seconds")
+    )
+    tried = made - left
+    if not tried:
+        return "None was tried."
+    return (
+        f"Of {made:,} mutants {tried:,} were tried, which took {seconds / tried:.1f} s of a core"
+        " each."
+    )
+
+
 def page(text: str, found: dict[str, Any]) -> str:
     """The page with its table made anew.
 
@@ -70,7 +83,7 @@ def page(text: str, found: dict[str, Any]) -> str:
     _, end, tail = rest.partition(_END)
     if not end:
         raise ValueError(f"the page has no {_BEGIN.strip()} ... {_END}")
-    return f"{head}{begin}\n{table(found)}\n{end}{tail}"
+    return f"{head}{begin}\n{fill(rate(found), 100)}\n\n{table(found)}\n{end}{tail}"
 
 
 def known() -> dict[str, Any]:

@@ -11,7 +11,9 @@ from mutants.trial import Verdict
 from mutants.units import Unit, units
 
 UNITS = {unit.file: unit for unit in units()}
-FORK, QUEUE = UNITS["hw/blocks/stream_fork.py"], UNITS["hw/blocks/stream_queue.py"]
+FORK, QUEUE, REGISTER = (
+    UNITS[f"hw/blocks/stream_{name}.py"] for name in ("fork", "queue", "register")
+)
 
 
 def put(store: Store, unit: Unit, verdicts: list[Verdict]) -> list[Mutant]:
@@ -39,7 +41,9 @@ def test_figures_follow_from_the_store(tmp_path: Path) -> None:
     verdicts = [Verdict("killed by test", "t", 2.0), Verdict("survived", "why", 3.0)]
     mutants = put(store, FORK, verdicts)
     before = {QUEUE.file: {"made": 7}, "gone": {"made": 1}}
-    found = report.figures(store, [FORK, QUEUE], before)
+    found = report.figures(store, [FORK, QUEUE, REGISTER], before)
+    unknown = found.pop(REGISTER.file)
+    assert unknown["made"] == unknown["not run"] == len(REGISTER.mutants())
     made = len(FORK.mutants())
     assert found == {
         FORK.file: {
@@ -56,6 +60,14 @@ def test_a_table_of_figures() -> None:
     table = report.table({"first": figures, "second": figures}).splitlines()
     assert table[2] == "| `first` | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 |"
     assert table[4] == "| all | 0 | 2 | 4 | 6 | 8 | 10 | 12 | 14 |"
+
+
+def test_a_rate() -> None:
+    unit = {"made": 2000, "not run": 1990, "seconds": 36.0}
+    assert report.rate({"a": unit, "b": {"made": 2000, "not run": 2000, "seconds": 0}}) == (
+        "Of 4,000 mutants 10 were tried, which took 3.6 s of a core each."
+    )
+    assert report.rate({}) == "None was tried."
 
 
 def test_a_page_without_a_place_is_refused() -> None:
