@@ -100,19 +100,20 @@ class Campaign:
         """
         tree = self._trees.get()
         place = tree / unit.file
+        original = place.read_text()
         try:
             folder = self._baseline(unit, tree, of_unit)
             place.write_text(mutant.source)
             found = self._try(unit, tree, folder)
             if found is None:
-                place.write_text((ROOT / unit.file).read_text())
+                place.write_text(original)
                 self._time(unit, tree, folder)
                 place.write_text(mutant.source)
                 found = self._try(unit, tree, folder)
                 assert found
             return found
         finally:
-            place.write_text((ROOT / unit.file).read_text())
+            place.write_text(original)
             self._trees.put(tree)
 
     def _baseline(self, unit: Unit, tree: Path, of_unit: str) -> Path:
