@@ -12,8 +12,8 @@ LAYER := software/demo/weights/tokens.npy --num-dst 128 --reduce 195 --backend r
 GATE_TESTS := tb/pair/test_dau.py tb/pair/test_least_two.py tb/sort/test_topk.py
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test lint style types lint-verilog formal verilog bench gatesim figures evaluation \
-  cycles fullsize exploration clean help
+.PHONY: demo setup test lint style types lint-verilog formal mutants verilog bench gatesim figures \
+  evaluation cycles fullsize exploration clean help
 .DELETE_ON_ERROR:
 
 demo: verilog ## Denoise a video while the simulated engine matches its tokens (the default)
@@ -50,6 +50,9 @@ lint-verilog: setup
 
 formal: setup ## Prove properties of units, and that broken ones are refuted
 	$(BIN)/pytest formal
+
+mutants: setup ## Break units of hw in thousands of ways, and see what notices: a night, resumes
+	OMP_NUM_THREADS=1 $(BIN)/python -m mutants --jobs $(or $(JOBS),2) $(if $(SAMPLE),--sample $(SAMPLE) --seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
 verilog: setup ## Write the demo engine's Verilog and its description to build/verilog
 	$(BIN)/orbis verilog --preset demo -o $(BUILD)/verilog

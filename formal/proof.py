@@ -4,6 +4,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 from amaranth.lib import wiring
@@ -35,7 +36,7 @@ class Proof:
 
     def component(self) -> wiring.Component:
         """The unit with its assertions."""
-        return self.properties(self._made_of(self._source))
+        return self.properties(self.made_of(self.source))
 
     def broken_component(self, number: int) -> wiring.Component:
         """A broken form of the unit, with the same assertions.
@@ -44,17 +45,18 @@ class Proof:
             ValueError: the part to break does not occur in the source, or more than once.
         """
         old, new = self.breaks[number]
-        if (count := self._source.count(old)) != 1:
+        if (count := self.source.count(old)) != 1:
             name = self.unit.__module__
             raise ValueError(f"{old!r} occurs {count} times in {name}; it must occur once.")
-        return self.properties(self._made_of(self._source.replace(old, new)))
+        return self.properties(self.made_of(self.source.replace(old, new)))
 
     @property
-    def _source(self) -> str:
+    def source(self) -> str:
+        """That of the unit's module."""
         return inspect.getsource(sys.modules[self.unit.__module__])
 
-    def _made_of(self, source: str) -> Any:
-        """The unit as its module's source makes it.
+    def made_of(self, source: str) -> Any:
+        """The unit as another source of its module makes it.
 
         Raises:
             ValueError: the module has no name of something that is to be something else.
@@ -66,3 +68,8 @@ class Proof:
             raise ValueError(f"{module} has no {', '.join(unknown)}")
         names.update(self.instead)
         return names[self.unit.__name__]
+
+
+def proofs_of(module: ModuleType) -> dict[str, Proof]:
+    """The proofs in a module of this folder, by their names there."""
+    return {name: proof for name, proof in vars(module).items() if isinstance(proof, Proof)}

@@ -76,6 +76,8 @@ _WRITE = (
     "write_aiger -zinit design.aig",
 )
 _LOAD = "read_aiger design.aig; fold; orpos"
+_MERGE = "scorr; write_aiger reduced.aig"
+"""Registers that are the same in both designs of a miter become one."""
 _SOON_S = 10
 """For bounded model checking: most of what can fail does so in the first cycles."""
 _GRACE_S = 30
@@ -128,9 +130,9 @@ def prove(component: wiring.Component, window: int = 0, seconds: int = 60) -> Ve
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if not window:
-            _write(text, _RESET_FIRST, folder)
+            _write(text, (*_FREE_START, *_RESET_FIRST), folder)
             return _verdict(folder, seconds)
-        _write(text, (f"chformal -assert -skip {window}",), folder)
+        _write(text, (*_FREE_START, f"chformal -assert -skip {window}"), folder)
         said = _ask(f"bmc3 -c -F {window + 1} -T {seconds}", folder, seconds)
     if _REFUTED.search(said):
         raise RefutedError("an assertion can fail")
@@ -165,6 +167,29 @@ def reach(component: wiring.Component, bit: int, seconds: int = 60) -> None:
         raise AssertionError(f"bit {bit} of reached is never 1")
 
 
+def prove_miter(text: str, seconds: int = 60) -> None:
+    """Prove the assertions of a design made of two that are much alike, from the same start.
+
+    Unlike in `prove` registers start as a reset makes them, others and memories at 0.
+
+    Args:
+        text: the design in RTLIL; its top module is ``top``.
+        seconds: to find a proof in.
+
+    Raises:
+        RefutedError: an assertion can fail.
+        UndecidedError: nothing was found in time; or there is no assertion.
+        YosysError: a tool failed.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _write(_with(text, _FIRST), _RESET_FIRST, folder)
+        said = _ask(f"{_MERGE}; pdr -T {seconds}", folder, seconds)
+        reduced = folder / "reduced.aig"
+        if not (reduced.exists() and _never_holds(reduced)):
+            _judge(said, seconds)
+
+
 def _bad_states(aiger: Path) -> int:
     """How many properties a file in AIGER format has: field B of its header."""
     fields = aiger.read_bytes().split(b"\n", 1)[0].split()
@@ -181,10 +206,17 @@ def _with(text: str, lines: str) -> str:
     return text[:end] + lines + text[end:]
 
 
+def _never_holds(aiger: Path) -> bool:
+    """Whether the one output of a file in AIGER format is the constant 0."""
+    header, *lines = aiger.read_bytes().split(b"\n")
+    latches = int(header.split()[3])
+    return lines[latches] == b"0"
+
+
 def _fails(text: str, passes: tuple[str, ...], seconds: int) -> bool:
     """Whether an assertion can fail."""
     with tempfile.TemporaryDirectory() as name:
-        _write(text, (*passes, *_RESET_FIRST), Path(name))
+        _write(text, (*_FREE_START, *passes, *_RESET_FIRST), Path(name))
         if _REFUTED.search(_ask(f"bmc3 -T {_SOON_S}", Path(name), _SOON_S)):
             return True
         try:
@@ -197,7 +229,7 @@ def _fails(text: str, passes: tuple[str, ...], seconds: int) -> bool:
 def _write(text: str, passes: tuple[str, ...], folder: Path) -> None:
     """Write a design and its properties to a folder, as ABC reads them."""
     (folder / "design.il").write_text(text)
-    yosys.run([*_READ, *_FREE_START, *passes, *_WRITE], folder)
+    yosys.run([*_READ, *passes, *_WRITE], folder)
     if not _bad_states(folder / "design.aig"):
         raise UndecidedError("it has no assertion")
 
@@ -211,7 +243,11 @@ def _ask(command: str, folder: Path, seconds: int) -> str:
 
 
 def _verdict(folder: Path, seconds: int) -> Verdict:
-    said = _ask(f"pdr -T {seconds}", folder, seconds)
+    return _judge(_ask(f"pdr -T {seconds}", folder, seconds), seconds)
+
+
+def _judge(said: str, seconds: int) -> Verdict:
+    """What ABC's words come to; raises as `prove`."""
     if refuted := _REFUTED.search(said):
         raise RefutedError(f"an assertion fails {refuted[1]} cycles after the reset")
     invariant = _INVARIANT.search(said)

@@ -10,6 +10,7 @@ ALLOWED = {
     "golden": {"golden", "torch"},
     "hw": {"hw", "amaranth"},
     "formal": {"formal", "hw", "synth", "amaranth"},
+    "mutants": {"mutants", "pytest", "rich"},
     "synth": {"synth", "hw", "amaranth", "matplotlib", "pyosys"},
     "system": {"system", "numpy"},
     "orbis": {"golden", "software"},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from formal.proof import Proof
+from formal.proof import Proof, proofs_of
 from formal.prover import prove, reach, refute
 
 ROOM = Path(__file__).parents[1]
@@ -21,8 +21,7 @@ UNITS = {
 PROOFS: dict[tuple[str, str], Proof] = {
     (unit, name): proof
     for unit, module in UNITS.items()
-    for name, proof in vars(module).items()
-    if isinstance(proof, Proof)
+    for name, proof in proofs_of(module).items()
 }
 BREAKS = [(key, number) for key, proof in PROOFS.items() for number in range(len(proof.breaks))]
 

@@ -32,13 +32,18 @@ class Rig:
         self.sink.stop()
 
     def put(self, row_beats: int) -> list[dict[str, int]]:
-        """Queue tokens, the least and the largest among them; the requests that must follow."""
+        """Queue tokens; the requests that must follow.
+
+        The least and the largest of a job are among them, and the largest that the port carries:
+        of it alone, with the longest row, the product has all its bits.
+        """
         config = self.config
-        size = config.max_tokens * config.max_row_beats * config.bus_bytes
+        largest = (1 << config.token_bits) - 1
+        size = (largest + 1) * config.max_row_beats * config.bus_bytes
         first = self._random.randrange(0, (1 << config.address_bits) - size, config.bus_bytes)
         set_value(self.dut.address, first)
         set_value(self.dut.row_beats, row_beats)
-        tokens = [0, config.max_tokens - 1]
+        tokens = [0, config.max_tokens - 1, largest]
         tokens += [self._random.randrange(config.max_tokens) for _ in range(TOKENS)]
         self.source.put(tokens)
         row = row_beats * config.bus_bytes
@@ -59,7 +64,7 @@ async def every_row_length(rig: Rig) -> None:
     for row_beats in sorted({1, 2, most // 2 + 1, most - 1, most}):
         await rig.run(row_beats)
     await rig.bench.cycles(RowFetch.latency + 2)
-    assert len(rig.sink.taken) == TOKENS + 2
+    assert len(rig.sink.taken) == TOKENS + 3
 
 
 @cocotb.test()

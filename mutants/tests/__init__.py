@@ -1,0 +1,1 @@
+"""Tests of the mutants, and a sample of them."""

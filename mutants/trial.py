@@ -1,0 +1,170 @@
+"""Trials: what becomes of a mutant, each found out in a process of its own.
+
+A unit's tests run twice. First they only make their designs. Then, if the unit's proof has not
+told, those run whose designs are not the original's, the quickest first, up to the first that
+fails. What the process finds goes through a pipe, and so does how long its next step may take.
+"""
+
+import importlib
+import resource
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from mutants.baseline import Baseline
+from mutants.session import Session
+from mutants.units import ROOT, Unit
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a trial may take.
+
+    Attributes:
+        times, more: a step takes at most so many times what it took on the original, and so many
+            seconds more.
+        proof: seconds to find a unit's proof in.
+        equal: seconds to find a proof in that a design is equivalent.
+    """
+
+    times: float = 10
+    more: float = 30
+    proof: int = 60
+    equal: int = 20
+
+    def of(self, seconds: float) -> float:
+        """Of a step that took so long on the original."""
+        return self.times * seconds + self.more
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mutant.
+
+    Attributes:
+        kind: ``stillborn`` (some design cannot be made), ``same`` (all designs are the original's),
+            ``killed by proof``, ``killed by test``, ``equivalent`` or ``survived``.
+        detail: the test that failed, the designs proven equal, or why nothing was proven.
+        seconds: of a core that it took; what hung took its limit.
+    """
+
+    kind: str
+    detail: str = ""
+    seconds: float = 0.0
+
+
+def try_mutant(tree: Path, unit: Unit, folder: Path, limits: Limits, pipe: Connection) -> None:
+    """Find out what becomes of the mutant that a tree holds.
+
+    Sends ("step", its name, its limit in seconds) before each step, and ("done", `Verdict`); or
+    ("done", None) where the tests have to run, and it is not known how long they take.
+
+    Args:
+        tree: of the mutant.
+        unit: the unit that is broken there.
+        folder: of the unit's baseline.
+        limits: of its steps.
+        pipe: where it sends.
+    """
+    baseline = Baseline.read(folder)
+    pipe.send(("step", "making", limits.of(baseline.making_seconds)))
+    session = Session(tree, tree / "log")
+    verdict = _made(session, unit, baseline)
+    if verdict is None and unit.proof:
+        pipe.send(("step", "proof", limits.of(limits.proof)))
+        verdict = _proven_wrong(unit.proof, limits.proof)
+    if verdict is None:
+        if (seconds := baseline.seconds) is None:
+            pipe.send(("done", None))
+            return
+        nodes = sorted(_differing(session, baseline), key=seconds.__getitem__)
+        pipe.send(("step", "test", limits.of(sum(seconds[node] for node in nodes))))
+        failed = session.run(nodes, "-x").failed
+        verdict = Verdict("killed by test", failed[0]) if failed else None
+    if verdict is None:
+        pipe.send(("step", "equivalence", limits.of(limits.equal * (1 + len(baseline.digests)))))
+        verdict = _equivalent(session, unit, baseline, limits.equal)
+        if verdict.kind == "survived" and unit.proof:
+            verdict = _equivalent_in_proof(unit, unit.proof, limits.equal) or verdict
+    pipe.send(("done", replace(verdict, seconds=_used())))
+
+
+def _used() -> float:
+    """Seconds of a core that this process and those that it started took."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return round(sum(usage.ru_utime + usage.ru_stime for usage in usages), 2)
+
+
+def _made(session: Session, unit: Unit, baseline: Baseline) -> Verdict | None:
+    """The verdict, if making the designs tells it."""
+    reports, collected = session.make_designs(unit.tests)
+    missing = baseline.digests.keys() - session.simulations.digests.keys()
+    if missing or not collected:
+        return Verdict("stillborn", ", ".join(sorted(missing)) or "the tests cannot be imported")
+    if session.simulations.digests == baseline.digests:
+        return Verdict("same")
+    failed = [node for node in reports.failed if not baseline.items.get(node)]
+    return Verdict("killed by test", failed[0]) if failed else None
+
+
+def _differing(session: Session, baseline: Baseline) -> list[str]:
+    """The tests that simulate a design which is not the original's."""
+    digests = session.simulations.digests
+    return [
+        node for node, names in baseline.items.items()
+        if any(digests[name] != baseline.digests[name] for name in names)
+    ]  # fmt: skip
+
+
+def _proven_wrong(name: str, seconds: int) -> Verdict | None:
+    """The verdict, if a proof of that module refutes the mutant."""
+    prover, proofs = (importlib.import_module(f"formal.{module}") for module in ("prover", "proof"))
+    for proof in proofs.proofs_of(importlib.import_module(name)).values():
+        try:
+            prover.prove(proof.component(), proof.window, seconds)
+        except prover.RefutedError as error:
+            return Verdict("killed by proof", f"{name}: {error}")
+        except Exception:
+            # It cannot be made at the proof's size, or nothing was found in time: the tests tell.
+            continue
+    return None
+
+
+def _equivalent(session: Session, unit: Unit, baseline: Baseline, seconds: int) -> Verdict:
+    """Whether the designs that are not the original's do the same, the smallest first.
+
+    Equivalent is a mutant whose smallest such design is; the detail names all that are.
+    """
+    equivalence = importlib.import_module("formal.equivalence")
+    prover = importlib.import_module("formal.prover")
+    digests = session.simulations.digests
+    session.make_designs(unit.tests)
+    names = [name for name in digests if digests[name] != baseline.digests[name]]
+    proven: list[str] = []
+    for name in sorted(names, key=baseline.sizes.__getitem__):
+        try:
+            other = equivalence.design_of(session.simulations.components[name], "other")
+            equivalence.prove_equal(baseline.design(name), other, seconds)
+        except (prover.RefutedError, prover.UndecidedError, RuntimeError, ValueError) as error:
+            why = f"{name}: {str(error).splitlines()[0]}"
+            return (
+                Verdict("equivalent", ", ".join(proven))
+                if proven and isinstance(error, prover.UndecidedError)
+                else Verdict("survived", why)
+            )
+        proven.append(name)
+    return Verdict("equivalent", ", ".join(proven))
+
+
+def _equivalent_in_proof(unit: Unit, name: str, seconds: int) -> Verdict | None:
+    """The verdict, if the mutant is equivalent at the size and under the rules of every proof."""
+    equivalence, proofs = (
+        importlib.import_module(f"formal.{module}") for module in ("equivalence", "proof")
+    )
+    original = (ROOT / unit.file).read_text()
+    for proof in proofs.proofs_of(importlib.import_module(name)).values():
+        try:
+            equivalence.prove_equal_under(proof, original, seconds)
+        except (AssertionError, RuntimeError):  # that it is not, or a tool's
+            return None
+    return Verdict("equivalent", f"under the rules of {name}")
