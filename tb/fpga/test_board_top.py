@@ -103,20 +103,32 @@ def addresses(case: MatchCase) -> dict[str, int]:
 
 
 @cocotb.test()
-async def the_command_line_matches_on_it(dut: Any) -> None:
-    """Through a serial port of the system: the arrays of the golden model, for 64 tokens."""
+@cocotb.parametrize(
+    (
+        ("num_tokens", "channels", "num_dst", "reduce", "init"),
+        [(64, 64, 16, 24, False), (21, 30, 5, 9, True)],
+    )
+)
+async def the_command_line_matches_on_it(
+    dut: Any, num_tokens: int, channels: int, num_dst: int, reduce: int, init: bool
+) -> None:
+    """Through a serial port of the system: the arrays of the golden model, for 64 tokens too."""
     rig = Rig(dut)
     await rig.reset()
-    tokens = random_tokens(CONFIG, 64, 64, 5)
+    tokens = random_tokens(CONFIG, num_tokens, channels, 5)
     np.save("tokens.npy", tokens.numpy())
+    first = tuple(range(num_dst)) if init else None
+    np.save("first.npy", np.arange(num_dst))
     port = PseudoTerminal(rig.sender, rig.receiver)
-    given = ["tokens.npy", "--num-dst", "16", "--reduce", "24", "--seed", "3", "--json"]
+    given = ["tokens.npy", "--num-dst", str(num_dst), "--reduce", str(reduce), "--json"]
+    given += ["--init", "first.npy"] if init else ["--seed", "3"]
     done = await port.serve(
         [*ORBIS, "match", *given, "--backend", f"fpga:{port.name}", "-o", "pairs.npz"]
     )
     port.close()
     assert done.returncode == 0, done.stderr
-    expected = match(quantize(tokens), 16, 24, MatchOptions(seed=3))
+    options = MatchOptions(init=first) if init else MatchOptions(seed=3)
+    expected = match(quantize(tokens), num_dst, reduce, options)
     assert expected.iterations > 1
     found = np.load("pairs.npz")
     for name in ("src", "dst", "loss", "medoids"):

@@ -185,7 +185,7 @@ async def memory(dut: Any, stall: float) -> None:
             assert rig.memory == model
             address = rng.randrange(MEMORY_BYTES - size + 1)
             found = await rig.ask(2, READ_MEMORY, little(address) + little(size, 2))
-            assert found == (OK, model[address : address + size])
+            assert found == (OK, bytes(model[address : address + size]))
     assert rig.memory == model
     assert rig.resets == 0
 
@@ -231,7 +231,7 @@ async def reset_within_a_request(dut: Any) -> None:
             await rig.bench.reset()
             rig.reply.taken.clear()
             found = await rig.ask(2, READ_MEMORY, little(30) + little(5, 2))
-            assert found == (OK, rig.memory[30:35])
+            assert found == (OK, bytes(rig.memory[30:35]))
 
 
 def test_link_server() -> None:

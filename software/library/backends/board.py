@@ -56,15 +56,15 @@ class BoardBackend:
     ):
         self._port, self._baud, self._scale_group = port, baud, scale_group
         self._progress = progress
-        self._config = None if preset is None else preset_config(preset, scale_group)
-        self._link: BoardLink | None = None
+        self._wanted = None if preset is None else preset_config(preset, scale_group)
+        self._board: tuple[BoardLink, EngineConfig] | None = None
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """Let go of the port. The next job opens it again."""
-        link, self._link = self._link, None
-        if link is not None:
-            link.close()
+        board, self._board = self._board, None
+        if board is not None:
+            board[0].close()
 
     def prepare(self) -> None:
         """Open the port, and see whether the engine is the one that is wanted.
@@ -97,13 +97,17 @@ class BoardBackend:
 
     def _opened(self) -> tuple[BoardLink, EngineConfig]:
         """The link, and the sizes of the engine behind it."""
-        if self._link is None:
-            self._link = link = BoardLink(self._port, self._baud)
-            link.reset()
-            self._config = self._config or self._found(link)
-            identify(link, self._config)
-        assert self._config is not None
-        return self._link, self._config
+        if self._board is None:
+            link = BoardLink(self._port, self._baud)
+            try:
+                link.reset()
+                config = self._wanted or self._found(link)
+                identify(link, config)
+            except BaseException:
+                link.close()
+                raise
+            self._board = link, config
+        return self._board
 
     def _found(self, link: BoardLink) -> EngineConfig:
         """The config of the preset that the board holds."""
@@ -121,6 +125,11 @@ class BoardBackend:
     def _run(self, link: BoardLink, job: EngineJob) -> ClockedMatch:
         """Send a job, wait for its end, and fetch what it found."""
         layout = job.layout
+        if layout.size > link.memory_bytes:
+            raise LinkError(
+                f"the job needs {layout.size} bytes of memory; the board on {self._port} has"
+                f" {link.memory_bytes}."
+            )
         memory = np.zeros(layout.size, np.uint8)
         job.load(memory)
         for name in ("TOKENS", *(() if job.first is None else ("DST",))):

@@ -10,10 +10,10 @@ from software.library.errors import LinkError, SetupError
 from software.library.extras import remedy
 from software.library.files import reason
 
-_REPLY_SECONDS = 2.0
-"""How long a reply may take beside its time on the line: a request takes microseconds on the board,
-but a converter to USB, and a board that is simulated, take longer."""
-_ATTEMPTS = 3
+_FIRST_SECONDS, _FIRST_ATTEMPTS = 1.0, 5
+"""How long the first reply may take beside its time on the line, and how often it is asked for."""
+_REPLY_SECONDS, _ATTEMPTS = 10.0, 3
+"""The same of a board that has answered: milliseconds, unless it is simulated on a busy machine."""
 _BITS_PER_BYTE = 10
 """On the line: the start bit and the stop bit too."""
 
@@ -21,8 +21,8 @@ _BITS_PER_BYTE = 10
 class BoardLink:
     """A board that is reached over a serial port, and has answered.
 
-    A request whose reply does not come, or comes broken, is sent again, except for writes of
-    registers, of which one starts a job.
+    A request whose reply does not come in time is sent again, with the same tag, so that a late
+    reply is as good; except for writes of registers, of which one starts a job.
 
     Args:
         port: names the port.
@@ -47,7 +47,9 @@ class BoardLink:
         self._tag = 0
         self._came = b""
         try:
-            identity = self._ask(Operation.IDENTIFY)
+            identity = self._ask(
+                Operation.IDENTIFY, attempts=_FIRST_ATTEMPTS, patience=_FIRST_SECONDS
+            )
             if identity[0] != VERSION:
                 raise LinkError(
                     f"the board on {port} speaks version {identity[0]} of the link's protocol; it"
@@ -99,17 +101,18 @@ class BoardLink:
         *,
         replied: int = 0,
         attempts: int = _ATTEMPTS,
+        patience: float = _REPLY_SECONDS,
     ) -> bytes:
-        """The data of the reply to a request.
+        """The data of the reply, of ``replied`` bytes at most, to a request.
 
         Raises:
             LinkError: no reply came, or one that tells of an error.
         """
+        self._tag = (self._tag + 1) % 256
+        frame = encode(bytes((self._tag, operation)) + body)
+        # Twice the bytes, where each is escaped.
+        seconds = patience + 2 * (len(frame) + replied) * self._byte_seconds
         for _ in range(attempts):
-            self._tag = (self._tag + 1) % 256
-            frame = encode(bytes((self._tag, operation)) + body)
-            # Twice the bytes, where each is escaped.
-            seconds = _REPLY_SECONDS + 2 * (len(frame) + replied) * self._byte_seconds
             try:
                 self._serial.write(frame)
                 reply = self._reply(time.monotonic() + seconds)

@@ -89,7 +89,11 @@ def behind_a_port(answer: Answer) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link_module, "_REPLY_SECONDS", 0.3)
+    monkeypatch.setattr(link_module, "_FIRST_SECONDS", 0.3)
+    ask = BoardLink._ask
+    monkeypatch.setattr(
+        BoardLink, "_ask", lambda *words, **named: ask(*words, **{"patience": 0.3, **named})
+    )
 
 
 def test_memory_and_registers_are_those_of_the_board() -> None:
@@ -176,7 +180,7 @@ def test_a_board_that_does_not_answer_or_is_another_is_refused() -> None:
         BoardLink(port, BAUD)
 
 
-def test_an_engine_that_no_preset_describes_is_refused() -> None:
+def test_an_engine_that_is_none_of_the_presets_or_too_small_is_refused() -> None:
     board = Board()
     tokens = torch.zeros(4, 2)
     board.registers = {
@@ -186,6 +190,12 @@ def test_an_engine_that_no_preset_describes_is_refused() -> None:
         rule = f"the board on {port} has an engine of config 0x00000123; no preset has that with"
         with pytest.raises(LinkError, match=rule):
             make_backend(f"fpga:{port}").match(tokens, 1, 1)
+        board.registers[offsets()["CONFIG_HASH"]] = PRESETS["tiny"].hash
+        engine = make_backend(f"fpga:{port}")
+        rule = f"the job needs 5712 bytes of memory; the board on {port} has 5000"
+        with pytest.raises(LinkError, match=rule):
+            engine.match(torch.randn(25, 60, generator=torch.Generator().manual_seed(1)), 1, 1)
+        board.registers[offsets()["CONFIG_HASH"]] = 0x123
         wanted = f"CONFIG_HASH reads 0x00000123; it must be {PRESETS['tiny'].hash:#010x}"
         with pytest.raises(SimulationError, match=wanted):
             make_backend(f"fpga:{port}@500000", preset="tiny").match(tokens, 1, 1)
