@@ -12,6 +12,9 @@ from hw.config import EngineConfig
 
 BYTE_ADDRESS_BITS = 32
 
+_PAGE = 4096
+"""Bytes within which AXI keeps each burst."""
+
 
 class BytePort(wiring.Signature):
     """A memory as a host uses it: one byte a cycle, read or written, never held off.
@@ -60,11 +63,16 @@ class AxiMemory(wiring.Component):
         self._write(m, memory.write_port(granularity=8))
         return m
 
+    @property
+    def _beat_bits(self) -> int:
+        """Bits of a beat's number: it may be beyond the memory, and a burst never wraps around."""
+        return max(self._beats.bit_length(), exact_log2(_PAGE // self._config.bus_bytes))
+
     def _beat_of(self, address: Signal) -> tuple[Signal, Signal]:
-        """The beat at an address, one bit wider than the memory needs, and what lies above it."""
+        """The number of the beat at an address, and the bits above it, of which memory has none."""
         shift = exact_log2(self._config.bus_bytes)
-        width = self._beats.bit_length()
-        return address[shift : shift + width], address[shift + width :]
+        above = shift + self._beat_bits
+        return address[shift:above], address[above:]
 
     def _read(self, m: Module, port: wiring.PureInterface) -> None:
         """The AR and R channels, and the host's reads."""
@@ -74,7 +82,7 @@ class AxiMemory(wiring.Component):
         )
         m.submodules.answers = answers = CreditQueue(answer, CreditQueue.depth_for(self._pipeline))
         open_ = Signal()
-        beat = Signal(self._beats.bit_length())
+        beat = Signal(self._beat_bits)
         above = Signal()
         left = Signal(8)  # Beats after this one.
         ident = Signal(ID_BITS)
@@ -128,7 +136,7 @@ class AxiMemory(wiring.Component):
         axi, host = self.axi, self.host
         lanes = self._config.bus_bytes
         open_ = Signal()
-        beat = Signal(self._beats.bit_length())
+        beat = Signal(self._beat_bits)
         above = Signal()
         failed = Signal()  # A beat of this burst was beyond the memory.
         ident = Signal(ID_BITS)

@@ -17,6 +17,7 @@ from tb.streams import Bench, set_value
 
 CONFIGS = {
     "tiny": (PRESETS["tiny"], 300),
+    "smaller than a page": (PRESETS["tiny"], 40),
     "wide": (replace(PRESETS["tiny"], bus_bytes=64, max_channels=128), 64),
 }
 
@@ -107,7 +108,7 @@ async def two_bursts_and_a_host_at_once(dut: Any, stall: float) -> None:
         used += 1
         await rig.bench.cycles(rng.randrange(6))
     await Combine(*busy)
-    assert used > 100
+    assert used > 50
     assert await rig.read(0, rig.size) == model
     for address in (0, 1, rig.bus_bytes - 1, rig.bus_bytes, rig.size - 1):
         assert await rig.host_read(address) == model[address]
@@ -144,12 +145,12 @@ async def beyond_the_memory(dut: Any) -> None:
     model = random.Random(3).randbytes(rig.size)
     await rig.write(0, model)
     for address in (rig.size, rig.size - rig.bus_bytes, 2 * rig.size, 1 << 30, (1 << 40) - 4096):
-        count = 2 * rig.bus_bytes
-        assert (await rig.master.read(address, count)).resp == AxiResp.DECERR
-        assert (await rig.master.write(address, bytes(count))).resp == AxiResp.DECERR
-        kept = min(address, rig.size)
-        assert await rig.read(0, kept) == model[:kept]
-        await rig.write(0, model)
+        for count in (2 * rig.bus_bytes, 64 * rig.bus_bytes):
+            assert (await rig.master.read(address, count)).resp == AxiResp.DECERR
+            assert (await rig.master.write(address, bytes(count))).resp == AxiResp.DECERR
+            kept = min(address, rig.size)
+            assert await rig.read(0, kept) == model[:kept]
+            await rig.write(0, model)
     assert await rig.read(0, rig.size) == model
 
 
@@ -180,4 +181,4 @@ async def reset_within_bursts(dut: Any) -> None:
 def test_axi_memory(name: str) -> None:
     config, beats = CONFIGS[name]
     given = {"config": config.as_dict(), "beats": beats}
-    simulate(AxiMemory(config, beats), __name__, f"fpga_memory_{name}", given=given)
+    simulate(AxiMemory(config, beats), __name__, f"fpga_memory_{beats}", given=given)
