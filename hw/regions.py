@@ -138,6 +138,16 @@ REGIONS: tuple[Region, ...] = (
 """In the order of their address registers."""
 
 
+def job_bytes(job: JobSizes) -> int:
+    """Bytes of all regions of a job, one behind the other."""
+    return sum(region.bytes(job) for region in REGIONS)
+
+
+def largest_job(config: EngineConfig) -> JobSizes:
+    """The job that needs the most memory of those that an engine holds."""
+    return JobSizes(config, config.max_tokens, config.max_channels, config.max_dst)
+
+
 def size_meanings() -> dict[str, tuple[str, str | None]]:
     """What a job's sizes are, in words and as a formula, in the order in which they build up."""
     given = {"tokens": "N", "channels": "D", "num_dst": "M"}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from software.library.backends import make_backend as make_backend
     from software.library.backends.clocked_match import ClockedMatch as ClockedMatch
     from software.library.config import OrbisConfig as OrbisConfig
+    from software.library.errors import LinkError as LinkError
     from software.library.errors import SetupError as SetupError
     from software.library.errors import SimulationError as SimulationError
     from software.library.matchers import MatchRequest as MatchRequest
@@ -41,6 +42,7 @@ HOME = {
     "AppliedOrbis": "software.library.reduction.apply",
     "ClockedMatch": "software.library.backends.clocked_match",
     "HeadMatch": "golden.asymrnr",
+    "LinkError": "software.library.errors",
     "Match": "golden.datm",
     "MatchOptions": "golden.options",
     "MatchRequest": "software.library.matchers",

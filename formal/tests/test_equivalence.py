@@ -1,6 +1,5 @@
 """Designs that do the same are proven to, and those that do not are told."""
 
-
 import pytest
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring

@@ -10,6 +10,7 @@ from software.commands import (
     cycles,
     evaluate,
     explore,
+    fpga,
     generate,
     libraries,
     match,
@@ -61,6 +62,7 @@ app.command()(match.match)
 app.command()(generate.verilog)
 app.command()(generate.presets)
 app.command()(area.area)
+app.command()(fpga.fpga)
 app.command()(libraries.libraries)
 app.command()(video.video)
 app.command()(video.train)

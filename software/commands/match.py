@@ -24,13 +24,6 @@ Output = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 
 
-class Backend(StrEnum):
-    """Who matches."""
-
-    golden = "golden"
-    rtl = "rtl"
-
-
 class Bits(StrEnum):
     """What is matched: 4-bit tokens, or the floats themselves."""
 
@@ -90,8 +83,13 @@ def match(
     ],
     output: Output,
     backend: Annotated[
-        Backend, typer.Option(help="The golden model, or the simulated engine.")
-    ] = Backend.golden,
+        str,
+        typer.Option(
+            metavar="golden|rtl|fpga:PORT",
+            help="The golden model, the simulated engine, or that of a board behind a serial port"
+            " (fpga:PORT@BAUD for another baud rate than the default one).",
+        ),
+    ] = "golden",
     seed: Annotated[
         int | None, typer.Option(metavar="S", help="Seed of the random first dst; 0 by default.")
     ] = None,
@@ -119,8 +117,8 @@ def match(
         str | None,
         typer.Option(
             metavar="P",
-            help="The engine's sizes (see orbis presets); demo by default. Named with the golden"
-            " backend, it holds that to the same capacity.",
+            help="The engine's sizes (see orbis presets); by default demo, or those of the board."
+            " Named with the golden backend, it holds that to the same capacity.",
         ),
     ] = None,
     as_json: Json = False,
@@ -129,13 +127,16 @@ def match(
 
     OUT.npz holds src and dst (int64, the K pairs), loss (their exact integer distances, or
     float32 with --bits float), medoids (int64, the M dst in slot order), loss_history (the sum
-    of all losses at each pairing), iterations (pairings done), and from the rtl backend cycles,
+    of all losses at each pairing), iterations (pairings done), and from an engine cycles,
     stage_cycles and stages (their names).
 
     Example: `orbis match tokens.npy --num-dst 128 --reduce 194 -o pairs.npz`
 
     The same on the simulated engine: `orbis match tokens.npy --num-dst 128 --reduce 194
     --backend rtl -o pairs.npz`
+
+    And on a board (see `orbis fpga`): `orbis match tokens.npy --num-dst 16 --reduce 24 --backend
+    fpga:/dev/ttyUSB0 -o pairs.npz`
     """
     from software.library.files import check_outputs, save_arrays
     from software.library.npy import load_init, load_tokens
@@ -159,7 +160,7 @@ def match(
 
     with console.status("Matching.") as status:
         matcher = make_backend(
-            backend.value,
+            backend,
             bits=4 if bits is Bits.four else None,
             scale_group=scale_group,
             preset=preset,
@@ -172,7 +173,7 @@ def match(
         seconds = time.perf_counter() - begun
     save_arrays(output, _arrays(found))
     summary: dict[str, Any] = {
-        "backend": backend.value,
+        "backend": backend,
         "tokens": matrix.shape[0],
         "channels": matrix.shape[1],
         "num_dst": num_dst,

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from software.library.errors import SetupError, SimulationError
+from software.library.errors import LinkError, SetupError, SimulationError
 from software.library.terminal import printable
 
 EXIT_CODE = 2
@@ -60,7 +60,7 @@ class RefusingGroup(TyperGroup):
         """Run the chosen command."""
         try:
             return super().invoke(ctx)
-        except (ValueError, OSError, MemoryError, SetupError, SimulationError) as error:
+        except (ValueError, OSError, MemoryError, SetupError, SimulationError, LinkError) as error:
             if os.environ.get(TRACEBACK) == "1":
                 raise
             _tell(sentence(error))

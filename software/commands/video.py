@@ -198,7 +198,7 @@ def _matcher(
 ) -> "Matcher | None":
     """The matcher that the options describe; None leaves the video unreduced."""
     from golden import validate
-    from software.library.backends import BackendName, make_backend
+    from software.library.backends import make_backend
     from software.library.backends.presets import check_capacity, preset_config
     from software.library.matchers import make_matcher
 
@@ -212,7 +212,7 @@ def _matcher(
         return make_matcher(config)
     engine = preset_config(preset or DEFAULT_PRESET, config.scale_group)
     check_capacity(engine, num_tokens, channels, num_dst, config.max_iterations)
-    name: BackendName = "rtl" if backend is Backend.rtl else "golden"
+    name = "rtl" if backend is Backend.rtl else "golden"
     made = make_backend(name, scale_group=config.scale_group, preset=preset)
     return make_matcher(config, made)
 

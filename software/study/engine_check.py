@@ -7,7 +7,7 @@ import torch
 from golden.datm import Match
 from golden.options import MatchOptions
 from golden.qe import Quantized
-from software.library.backends.clocked_match import ClockedMatch
+from software.library.backends.clocked_match import SimulatedMatch
 from software.study.chunks import Lanes
 from software.study.statistics import count_match
 from system.engine_cycles import JobCost, job_cost
@@ -56,7 +56,7 @@ def modelled(
     return job_cost(job, MatchStatistics.from_dict(counted.as_dict()))
 
 
-def beside_model(found: ClockedMatch, cost: JobCost) -> dict[str, Any]:
+def beside_model(found: SimulatedMatch, cost: JobCost) -> dict[str, Any]:
     """Cycles, stage by stage, and beats of an engine, beside the model's."""
     total = cost.total
     return {

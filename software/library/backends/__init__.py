@@ -1,17 +1,17 @@
-"""Who does the matching: the golden model, or the simulated engine. One interface for both."""
+"""Who does the matching: the golden model, a simulated engine, or a board's. One interface."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from golden.options import MatchOptions
 from hw.config import DEFAULT_PRESET
+from hw.fpga.protocol import BAUD
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from golden.datm import Match
 
-BackendName = Literal["golden", "rtl"]
 Progress = Callable[[int, int], None]
 """``progress(cycles, pairings)``, called now and then while an engine runs."""
 
@@ -45,7 +45,7 @@ class MatchingBackend(Protocol):
 
 
 def make_backend(
-    name: BackendName,
+    name: str,
     *,
     bits: int | None = 4,
     scale_group: int = 1,
@@ -55,24 +55,44 @@ def make_backend(
     """Make a backend by name.
 
     Args:
-        name: golden or rtl.
+        name: golden, rtl, or fpga:PORT, a board's engine behind a serial port; fpga:PORT@BAUD
+            where its bitstream was made for another baud rate than the default one.
         bits: 4, or None to match tokens as floats (golden only).
         scale_group: G, channels that share a scale.
-        preset: the engine's sizes, ``demo`` by default; the golden backend, where one is named,
-            holds what that engine holds.
+        preset: the engine's sizes, by default ``demo`` in simulation, and what it is on a board;
+            the golden backend, where one is named, holds what that engine holds.
         progress: called while an engine runs.
 
     Raises:
-        ValueError: an unknown preset, a scale group that it cannot have, or bits with rtl.
+        ValueError: an unknown name or preset, a scale group that it cannot have, or floats for an
+            engine.
     """
     if bits is None and scale_group != 1:
         raise ValueError(f"scale_group is {scale_group}, but float tokens have no scale to share.")
+    kind, _, port = name.partition(":")
+    if name not in ("golden", "rtl") and not (kind == "fpga" and port):
+        raise ValueError(f"backend is {name}; it must be golden, rtl or fpga:PORT.")
+    if name != "golden" and bits is None:
+        raise ValueError(f"bits is float, but the {kind} backend matches 4-bit tokens only.")
+    if kind == "fpga":
+        from software.library.backends.board import BoardBackend
+
+        port, baud = _port_and_baud(port)
+        return BoardBackend(port, baud, scale_group=scale_group, preset=preset, progress=progress)
     if name == "rtl":
-        if bits is None:
-            raise ValueError("bits is float, but the rtl backend matches 4-bit tokens only.")
         from software.library.backends.rtl import RtlBackend
 
         return RtlBackend.of_preset(preset or DEFAULT_PRESET, scale_group, progress=progress)
     from software.library.backends.golden import GoldenBackend
 
     return GoldenBackend(bits=bits, scale_group=scale_group, preset=preset)
+
+
+def _port_and_baud(text: str) -> tuple[str, int]:
+    """The two parts of PORT@BAUD."""
+    port, at, baud = text.rpartition("@")
+    if not at:
+        return text, BAUD
+    if not (port and baud.isdecimal() and int(baud) > 0):
+        raise ValueError(f"the baud rate of fpga:{text} is {baud or 'missing'}; give a number.")
+    return port, int(baud)

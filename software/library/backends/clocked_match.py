@@ -13,10 +13,19 @@ class ClockedMatch(Match):
         cycles: clock cycles from start to done.
         stage_cycles: of them, those of each stage, by name.
         busy_cycles: those in which the DAU took a chunk.
-        beats: beats that were read from memory, and written to it.
     """
 
     cycles: int
     stage_cycles: dict[str, int]
     busy_cycles: int
+
+
+@dataclass(frozen=True)
+class SimulatedMatch(ClockedMatch):
+    """A match of a simulated engine, whose memory counts.
+
+    Attributes:
+        beats: beats that were read from memory, and written to it.
+    """
+
     beats: tuple[int, int]

@@ -1,6 +1,7 @@
 """What a driver of the engine does over its registers."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from golden.options import MatchOptions
 from hw.bus.registers import (
@@ -16,7 +17,6 @@ from hw.bus.registers import (
 from hw.config import EngineConfig
 from software.library.backends.layout import Layout
 from software.library.errors import SimulationError
-from software.library.simulator import Simulator
 
 OFFSETS = offsets()
 """Of each register, by its name."""
@@ -35,20 +35,32 @@ REASONS = {
 """What each bit of STATUS says of a job that did not end well."""
 
 
-def identify(simulator: Simulator, config: EngineConfig) -> None:
+class Registers(Protocol):
+    """An engine's 32-bit registers, by their offsets."""
+
+    def read_register(self, offset: int) -> int:
+        """Read one."""
+        ...
+
+    def write_register(self, offset: int, value: int) -> None:
+        """Write one."""
+        ...
+
+
+def identify(registers: Registers, config: EngineConfig) -> None:
     """Refuse an engine that this driver was not made for.
 
     Raises:
         SimulationError: it is of another kind, config or version.
     """
     for name, value in (("ID", ID), ("CONFIG_HASH", config.hash)):
-        found = simulator.read_register(OFFSETS[name])
+        found = registers.read_register(OFFSETS[name])
         if found != value:
             raise SimulationError(
                 f"register {name} reads {found:#010x}; it must be {value:#010x}, as the"
                 " driver was made for."
             )
-    found = simulator.read_register(OFFSETS["VERSION"])
+    found = registers.read_register(OFFSETS["VERSION"])
     if not serves(found):
         raise SimulationError(
             f"register VERSION reads {found:#010x}; the driver was made for {VERSION:#010x},"
@@ -99,14 +111,19 @@ def register_writes(
     yield OFFSETS["CONTROL"], sum(_MASKS[f"CONTROL.{field}"] for field in fields)
 
 
-def acknowledge(simulator: Simulator) -> None:
+def has_ended(registers: Registers) -> bool:
+    """Whether the last job has ended, well or not."""
+    return bool(registers.read_register(OFFSETS["STATUS"]) & _MASKS["STATUS.done"])
+
+
+def acknowledge(registers: Registers) -> None:
     """Take the interrupt of a job that has ended.
 
     Raises:
         SimulationError: it did not end well.
     """
-    simulator.write_register(OFFSETS["INTERRUPT"], _MASKS["INTERRUPT.pending"])
-    status = simulator.read_register(OFFSETS["STATUS"])
+    registers.write_register(OFFSETS["INTERRUPT"], _MASKS["INTERRUPT.pending"])
+    status = registers.read_register(OFFSETS["STATUS"])
     if status == _MASKS["STATUS.done"]:
         return
     said = [reason for name, reason in REASONS.items() if status & _MASKS[f"STATUS.{name}"]]
@@ -115,8 +132,8 @@ def acknowledge(simulator: Simulator) -> None:
     raise SimulationError(f"{'; '.join(said) or f'STATUS reads {status:#x}'}.")
 
 
-def read_counter(simulator: Simulator, counter: str) -> int:
+def read_counter(registers: Registers, counter: str) -> int:
     """A cycle counter: reading its lower word keeps the upper one."""
     name = counter_member(counter).upper()
-    low = simulator.read_register(OFFSETS[f"{name}_LO"])
-    return low | simulator.read_register(OFFSETS[f"{name}_HI"]) << 32
+    low = registers.read_register(OFFSETS[f"{name}_LO"])
+    return low | registers.read_register(OFFSETS[f"{name}_HI"]) << 32

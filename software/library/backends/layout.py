@@ -9,7 +9,7 @@ from hw.config import DST_WORD_BITS, HISTORY_WORD_BITS, RECORD_BITS, RECORD_FIEL
 from hw.regions import REGIONS, JobSizes
 
 _PAGE = 4096
-"""Regions start at its multiples, with at least one page of nobody's between them."""
+"""Unless packed, regions start at its multiples, with at least a page of nobody's between."""
 _TOKEN = (1 << DST_WORD_BITS // 2) - 1
 """What a word of the DST region has of the token; the rest is the slot."""
 
@@ -35,19 +35,21 @@ class Layout:
 
     Attributes:
         job: the sizes that they are for.
+        packed: whether they lie one behind the other, without what lies between them else.
         places: each region's, by its name.
         size: bytes of memory in all.
     """
 
     job: JobSizes
+    packed: bool = False
     places: dict[str, Place] = field(init=False)
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
-        places, address = {}, _PAGE
+        places, address = {}, 0 if self.packed else _PAGE
         for region in REGIONS:
-            places[region.name] = Place(address, region.bytes(self.job))
-            address += -(-places[region.name].size // _PAGE) * _PAGE + _PAGE
+            places[region.name] = place = Place(address, region.bytes(self.job))
+            address += place.size if self.packed else -(-place.size // _PAGE) * _PAGE + _PAGE
         object.__setattr__(self, "places", places)
         object.__setattr__(self, "size", address)
 

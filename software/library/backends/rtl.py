@@ -1,34 +1,26 @@
 """The simulated engine as a backend: what a driver of the real one would do, over its registers."""
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from golden import validate
 from golden.options import MatchOptions
-from golden.qe import TokenFormat, quantize, round_to_format
-from golden.spread import spread
-from hw.bus.registers import STAGES
 from hw.config import EngineConfig
-from hw.regions import JobSizes
 from software.library.backends import Progress
 from software.library.backends.checkpoint import Checkpoint
-from software.library.backends.clocked_match import ClockedMatch
+from software.library.backends.clocked_match import SimulatedMatch
 from software.library.backends.driver import (
     OFFSETS,
     WATCHDOG,
     acknowledge,
     identify,
-    read_counter,
     register_writes,
 )
-from software.library.backends.layout import Layout
-from software.library.backends.presets import check_capacity, preset_config
+from software.library.backends.engine_job import EngineJob, prepare_job, read_match
+from software.library.backends.presets import preset_config
 from software.library.errors import SimulationError
 from software.library.extras import require
 from software.library.simulator import Simulator
@@ -125,7 +117,7 @@ class RtlBackend:
         num_dst: int,
         reduce: int,
         options: MatchOptions = MatchOptions(),
-    ) -> ClockedMatch:
+    ) -> SimulatedMatch:
         """See `software.library.backends.MatchingBackend.match`.
 
         Raises:
@@ -134,51 +126,31 @@ class RtlBackend:
             ValueError: the folder for states cannot be written to.
             OSError: a state cannot be written or read.
         """
-        rounded = round_to_format(tokens, self._format)
-        num_tokens, channels = rounded.shape
-        validate.check_sizes(num_tokens, num_dst, reduce)
-        check_capacity(self.config, num_tokens, channels, num_dst, options.max_iterations)
-        if options.init is None and options.spread:
-            options = replace(options, init=self._spread(rounded, num_dst, options.seed))
-        init = options.init
-        first = None if init is None else validate.check_init(init, num_tokens, num_dst)
-
-        layout = Layout(JobSizes(self.config, num_tokens, channels, num_dst))
-        bits = rounded.contiguous().view(torch.int16).cpu().numpy().view(np.uint16)
+        job = prepare_job(self.config, tokens, num_dst, reduce, options)
         with self._lock:
             try:
                 if self._checkpoints is not None:
                     self.close()
-                simulator = self._powered(layout.size)
-                layout.put_tokens(simulator.memory, bits)
-                if first is not None:
-                    layout.put_dst(simulator.memory, first)
+                simulator = self._powered(job.layout.size)
+                job.load(simulator.memory)
                 before = simulator.beats
                 writes = list(
                     register_writes(
-                        layout, reduce, options, every_pair=self._every_pair,
+                        job.layout, reduce, job.options, every_pair=self._every_pair,
                         watchdog=WATCHDOG + self._latency,
                     )
                 )  # fmt: skip
-                limit = self._limit(layout.job, options.max_iterations)
-                self._run(simulator, writes, limit, self._checkpoint(writes, bits, first))
-                return self._result(simulator, layout, reduce, before)
+                checkpoint = self._checkpoint(writes, job.bits, job.first)
+                self._run(simulator, writes, self._limit(job), checkpoint)
+                found = read_match(simulator, job, simulator.memory)
+                read, written = (
+                    now - then for now, then in zip(simulator.beats, before, strict=True)
+                )
+                return SimulatedMatch(**vars(found), beats=(read, written))
             except BaseException:
                 # An interrupt, too, may leave a job under way, whose registers take no other.
                 self.close()
                 raise
-
-    def _spread(self, tokens: Tensor, num_dst: int, seed: int) -> Tensor:
-        """The first dst list, chosen by the host: the engine draws, or takes what it is given."""
-        levels = quantize(
-            tokens, token_format=self._format, scale_group=self.config.scale_group,
-            weight_bits=self.config.weight_bits,
-        )  # fmt: skip
-        return spread(levels, num_dst, seed)
-
-    @property
-    def _format(self) -> TokenFormat:
-        return "bf16" if self.config.token_format == "bf16" else "fp16"
 
     def _powered(self, memory_bytes: int) -> Simulator:
         """A simulator with that much memory: the one there is, or a new one, identified."""
@@ -231,31 +203,9 @@ class RtlBackend:
         if checkpoint:
             checkpoint.remove()
 
-    def _limit(self, job: JobSizes, pairings: int) -> int:
-        """Cycles that no job of its size takes: many times what it should, memory included."""
-        config = self.config
-        a_slot = job.row_beats + -(-job.chunks // config.dst_lanes)
-        comparing = -(-job.tokens // config.src_lanes) * job.num_dst * a_slot
-        # Each token is quantised once; in every pairing it is sorted and weighed as a member.
-        each_token = 8 * job.tokens * (job.channels + self._latency)
-        slow = 8 / (1 - self._stall) ** 2
-        return int(slow * (pairings * comparing + (pairings + 1) * each_token)) + 1_000_000
-
-    def _result(
-        self, simulator: Simulator, layout: Layout, reduce: int, before: tuple[int, int]
-    ) -> ClockedMatch:
-        iterations = simulator.read_register(OFFSETS["PAIRINGS"])
-        records = layout.records(simulator.memory, reduce)
-        return ClockedMatch(
-            **{name: torch.from_numpy(column) for name, column in records.items()},
-            medoids=torch.from_numpy(layout.dst(simulator.memory)),
-            loss_history=layout.history(simulator.memory, iterations),
-            iterations=iterations,
-            cycles=read_counter(simulator, "total"),
-            stage_cycles={stage: read_counter(simulator, stage) for stage in STAGES},
-            busy_cycles=read_counter(simulator, "dau"),
-            beats=(simulator.beats[0] - before[0], simulator.beats[1] - before[1]),
-        )
+    def _limit(self, job: EngineJob) -> int:
+        """Cycles that no job of its size takes, however its memory stalls."""
+        return int(job.most_cycles(self._latency) / (1 - self._stall) ** 2)
 
 
 def _next_waves() -> Path:

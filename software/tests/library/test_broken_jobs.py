@@ -40,7 +40,7 @@ def in_the_design(engine: RtlBackend, broken: pytest.MonkeyPatch) -> None:
 
 
 def in_the_result(engine: RtlBackend, broken: pytest.MonkeyPatch) -> None:
-    broken.setattr(engine, "_result", raises(KeyboardInterrupt()))
+    broken.setattr(rtl, "read_match", raises(KeyboardInterrupt()))
 
 
 def in_identification(engine: RtlBackend, broken: pytest.MonkeyPatch) -> None:
