@@ -49,7 +49,7 @@ lint-verilog: setup
 	$(BIN)/python -m synth.lint
 
 formal: setup ## Prove properties of units, and that broken ones are refuted
-	$(BIN)/pytest formal
+	$(BIN)/python -m pytest formal -n 2 --dist worksteal -m "slow or not slow"
 
 verilog: setup ## Write the demo engine's Verilog and its description to build/verilog
 	$(BIN)/orbis verilog --preset demo -o $(BUILD)/verilog

@@ -236,4 +236,5 @@ PROOF = Proof(
         ("m.d.comb += response.eq(Response.SLVERR)", "m.d.comb += response.eq(Response.OKAY)"),
     ),
     ("a job starts", "a write acts while busy", "both responses wait", "a read gives all ones"),
+    slow=True,
 )

@@ -25,7 +25,11 @@ PROOFS: dict[tuple[str, str], Proof] = {
     for name, proof in vars(module).items()
     if isinstance(proof, Proof)
 }
-BREAKS = [(key, number) for key, proof in PROOFS.items() for number in range(len(proof.breaks))]
+BREAKS = [
+    pytest.param(key, number, marks=[pytest.mark.slow] if proof.slow else [])
+    for key, proof in PROOFS.items()
+    for number in range(len(proof.breaks))
+]
 
 
 def label(value: object) -> str:
