@@ -10,7 +10,7 @@ DEFINITION = ROOT / "docs" / "definition.md"
 CITED = re.compile(r"docs/definition\.md, ('[^']+'(?:(?:, | and |, and )'[^']+')*)")
 """``docs/definition.md, 'Init' and 'Convergence'``."""
 PAGES = re.compile(r"\bdocs/[\w./-]+\.(?:md|json|png|py|svg|ipynb|v|c)\b")
-_FOLDERS = "(?:orbis|hw|tb|golden|software|synth|system|tests)"
+_FOLDERS = "(?:orbis|hw|tb|golden|formal|software|synth|system|tests)"
 CODE = re.compile(rf"\b{_FOLDERS}/[\w./-]+\.(?:py|md|npy|hpp|cpp|vlt|j2)\b")
 NAMES = re.compile(rf"[`(]({_FOLDERS}(?:\.[a-zA-Z]\w*)+)[`)]")
 """Modules and what they define, in backquotes or brackets."""
