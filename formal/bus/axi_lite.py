@@ -164,15 +164,18 @@ class _Properties(wiring.Component):
             return
         value = self._value(field.holder, field.name)
         one, finished, start = writes & strobed & bit, self.finished, self._unit.start
-        after = {
-            "pulse": one,
-            "rw": Mux(writes & strobed, bit, value),
-            "w1c": (value & ~one) | finished,
-            "ro": {
-                "busy": (value | start) & ~finished,
-                "done": (value & ~start) | finished,
-            }.get(field.name),
-        }[field.access]
+        follows = {
+            "busy": (value | start) & ~finished,
+            "done": (value & ~start) | finished,
+        }
+        if field.access == "ro":
+            after = follows[field.name]
+        else:
+            after = {
+                "pulse": one,
+                "rw": Mux(writes & strobed, bit, value),
+                "w1c": (value & ~one) | finished,
+            }[field.access]
         due = value if field.holder == "block" else Signal(name=f"due_{field.name}")
         m.d.sync += due.eq(after)
         m.d.comb += Assert(value == due)
