@@ -49,7 +49,7 @@ lint-verilog: setup
 	$(BIN)/python -m synth.lint
 
 formal: setup ## Prove properties of units, and that broken ones are refuted
-	$(BIN)/pytest formal
+	$(BIN)/python -m pytest formal -n 2 --dist worksteal -m "slow or not slow"
 
 mutants: setup ## Break units of hw in thousands of ways, and see what notices: a night, resumes
 	OMP_NUM_THREADS=1 $(BIN)/python -m mutants --jobs $(or $(JOBS),2) $(if $(SAMPLE),--sample $(SAMPLE) --seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))

@@ -24,6 +24,7 @@ class Proof:
         window: see `formal.prover.prove`.
         instead: names of the module that stand for something else than in the engine: for a smaller
             number, or for a simple part that does what the real one is proven to do.
+        slow: to refute its broken forms takes long: all but the first are left to ``make formal``.
     """
 
     unit: Callable[..., Any]
@@ -33,6 +34,7 @@ class Proof:
     reached: tuple[str, ...]
     window: int = 0
     instead: Mapping[str, Any] = field(default_factory=dict)
+    slow: bool = False
 
     def component(self) -> wiring.Component:
         """The unit with its assertions."""

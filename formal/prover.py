@@ -106,7 +106,7 @@ class Verdict:
     clauses: int
 
 
-def prove(component: wiring.Component, window: int = 0, seconds: int = 60) -> Verdict:
+def prove(component: wiring.Component, window: int = 0, seconds: int = 300) -> Verdict:
     """Prove the assertions of a component in all states that its assumptions allow.
 
     The first cycle is one of reset, with any content of registers and memories; assertions and
@@ -119,7 +119,7 @@ def prove(component: wiring.Component, window: int = 0, seconds: int = 60) -> Ve
     Args:
         component: with Assert and Assume in its combinational statements.
         window: cycles whose inputs alone the assertions depend on; 0: they hold by an invariant.
-        seconds: to find a proof in.
+        seconds: to find a proof in, by the clock: others may keep the machine busy.
 
     Raises:
         RefutedError: an assertion can fail.
@@ -141,7 +141,7 @@ def prove(component: wiring.Component, window: int = 0, seconds: int = 60) -> Ve
     return Verdict(0)
 
 
-def refute(component: wiring.Component, seconds: int = 60) -> None:
+def refute(component: wiring.Component, seconds: int = 300) -> None:
     """Show that an assertion of a component can fail: as `prove` does, but the fastest way.
 
     Raises:
@@ -154,7 +154,7 @@ def refute(component: wiring.Component, seconds: int = 60) -> None:
         raise AssertionError("no assertion can fail")
 
 
-def reach(component: wiring.Component, bit: int, seconds: int = 60) -> None:
+def reach(component: wiring.Component, bit: int, seconds: int = 300) -> None:
     """Show that a bit of a component's output ``reached`` can be 1 under its assumptions.
 
     Raises:

@@ -183,6 +183,7 @@ SERVED = Proof(
         "as many in flight as may be", "a prompt client makes memory wait",
         "both have beats as AR and R speak of different ones", "A's queue is full",
     ),
+    slow=True,
 )  # fmt: skip
 GIVEN_UP = Proof(
     AxiReader,
@@ -199,4 +200,5 @@ GIVEN_UP = Proof(
         "as many in flight as may be", "AR waits while stopped",
         "both have beats as AR and R speak of different ones", "a flush",
     ),
+    slow=True,
 )  # fmt: skip

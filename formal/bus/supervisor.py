@@ -90,6 +90,7 @@ PROOF = Proof(
         ("& ~self.timed_out", ""),
         ("self.start | self.transfer", "self.transfer"),
         ("self.start | self.transfer", "self.start"),
+        ("with m.Elif(left != 0)", "with m.Else()"),
         ("| self.flush),", "),"),
         ("m.If(self.quiet)", "m.If(1)"),
         ("m.If(self.quiet)", "m.If(0)"),
@@ -102,4 +103,5 @@ PROOF = Proof(
     ),
     ("a job that was aborted", "one that memory's silence ended", "an alarm while stopped",
      "one that ended by itself"),
+    instead={"WATCHDOG_BITS": _LIMIT_BITS},
 )  # fmt: skip

@@ -140,4 +140,5 @@ PROOF = Proof(
         "a tile of other src",
     ),
     window=2 * _CYCLES + 2,
+    slow=True,
 )  # fmt: skip

@@ -147,4 +147,5 @@ PROOF = Proof(
         "nothing is known",
     ),
     window=_SENT + Settle.loss_latency + 4,
+    slow=True,
 )  # fmt: skip

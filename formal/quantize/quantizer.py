@@ -109,4 +109,5 @@ PROOF = Proof(
     instead={
         "SPAN_BITS": _SPAN_BITS, "_REACH": _SPAN_BITS + 1, "FixedPointDifference": _Difference,
     },
+    slow=True,
 )  # fmt: skip

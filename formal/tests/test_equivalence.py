@@ -60,11 +60,11 @@ class Multiplies(wiring.Component):
 
     def __init__(self, *, plainly: bool):
         self._plainly = plainly
-        super().__init__({"a": In(24), "b": In(24), "product": Out(48)})
+        super().__init__({"a": In(10), "b": In(10), "product": Out(20)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        shifted = sum((self.a << bit) & self.b[bit].replicate(48) for bit in range(24))
+        shifted = sum((self.a << bit) & self.b[bit].replicate(20) for bit in range(10))
         m.d.sync += self.product.eq(self.a * self.b if self._plainly else shifted)
         return m
 

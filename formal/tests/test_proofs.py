@@ -13,17 +13,22 @@ ROOM = Path(__file__).parents[1]
 HW = ROOM.parent / "hw"
 UNITS = {
     path.relative_to(ROOM).with_suffix("").as_posix(): import_module(
-        f"formal.{path.parent.name}.{path.stem}"
+        ".".join(path.relative_to(ROOM.parent).with_suffix("").parts)
     )
-    for path in sorted(ROOM.glob("*/*.py"))
-    if path.parent.name != "tests" and path.stem != "__init__"
+    for path in sorted(ROOM.rglob("*.py"))
+    if (HW / path.relative_to(ROOM)).exists() and path.stem != "__init__"
 }
+"""Modules that have the name of the unit that they are about."""
 PROOFS: dict[tuple[str, str], Proof] = {
     (unit, name): proof
     for unit, module in UNITS.items()
     for name, proof in proofs_of(module).items()
 }
-BREAKS = [(key, number) for key, proof in PROOFS.items() for number in range(len(proof.breaks))]
+BREAKS = [
+    pytest.param(key, number, marks=[pytest.mark.slow] if proof.slow and number else [])
+    for key, proof in PROOFS.items()
+    for number in range(len(proof.breaks))
+]
 
 
 def label(value: object) -> str:
@@ -56,9 +61,15 @@ def table(head: str) -> list[str]:
 
 
 def test_a_proof_is_of_the_unit_that_its_module_is_named_after() -> None:
-    assert all(any(unit == key[0] for key in PROOFS) for unit in UNITS)
+    assert {unit for unit, _ in PROOFS} == set(UNITS)
     for (unit, _), proof in PROOFS.items():
         assert proof.unit.__module__ == f"hw.{unit.replace('/', '.')}"
+    in_rooms = {
+        path.relative_to(ROOM).with_suffix("").as_posix()
+        for path in ROOM.glob("*/*.py")
+        if path.parent.name != "tests" and path.stem != "__init__"
+    }
+    assert in_rooms <= set(UNITS)
 
 
 def test_the_page_has_every_proof() -> None:

@@ -226,6 +226,6 @@ def test_each_end_has_its_sentence(name: str) -> None:
             return self.status
 
     with pytest.raises(SimulationError, match=f"^{REASONS[name]}.$"):
-        acknowledge(Registers(MASKS["done"] | MASKS[name]))  # type: ignore[arg-type]
+        acknowledge(Registers(MASKS["done"] | MASKS[name]))
     with pytest.raises(SimulationError, match=f"^{REASONS[name]}; memory has not answered since"):
-        acknowledge(Registers(MASKS["busy"] | MASKS[name]))  # type: ignore[arg-type]
+        acknowledge(Registers(MASKS["busy"] | MASKS[name]))
