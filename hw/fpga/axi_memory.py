@@ -66,8 +66,8 @@ class AxiMemory(wiring.Component):
     @property
     def _beat_bits(self) -> int:
         """Bits of a beat's number: it may be beyond the memory, and a burst never wraps around."""
-        in_a_page: int = exact_log2(_PAGE // self._config.bus_bytes)
-        return max(self._beats.bit_length(), in_a_page)
+        page_beats = _PAGE // self._config.bus_bytes
+        return max(self._beats.bit_length(), (page_beats - 1).bit_length())
 
     def _beat_of(self, address: Signal) -> tuple[Signal, Signal]:
         """The number of the beat at an address, and the bits above it, of which memory has none."""

@@ -1,10 +1,10 @@
-"""``python -m software.study.figures``: refresh README.md and docs/measurements.md."""
+"""``python -m software.study.figures``: refresh the pages of figures."""
 
 from software.library.files import write_text
-from software.study.figures.pages import ROOT, measurements, readme
+from software.study.figures.pages import PAGES, ROOT, measurements, refreshed
 
 if __name__ == "__main__":
     docs = ROOT / "docs"
     write_text(docs / "measurements.md", measurements(docs))
-    path = ROOT / "README.md"
-    write_text(path, readme(path.read_text(), docs))
+    for page in PAGES:
+        write_text(ROOT / page, refreshed((ROOT / page).read_text(), docs))

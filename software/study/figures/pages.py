@@ -30,7 +30,9 @@ from synth.scaling import BUDGET_SHARE, INSTANCE_MM2_28NM, scale_delay
 
 ROOT = Path(__file__).parents[3]
 _SECTION = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_SECTIONS = ("sheet", "headlines")
+_SECTIONS = ("sheet", "headlines", "fpga")
+PAGES = ("README.md", "docs/fpga.md")
+"""The pages that have marked sections."""
 
 
 def _render(template: str, docs: Path) -> str:
@@ -69,8 +71,8 @@ def measurements(docs: Path) -> str:
     return _render("measurements", docs)
 
 
-def readme(text: str, docs: Path) -> str:
-    """The text of README with every marked section made anew.
+def refreshed(text: str, docs: Path) -> str:
+    """The text of a page with every marked section made anew.
 
     Args:
         text: its present text.
@@ -84,7 +86,7 @@ def readme(text: str, docs: Path) -> str:
         name = found[2]
         if name not in _SECTIONS:
             known = ", ".join(_SECTIONS)
-            raise ValueError(f"README marks figures {name!r}; it must be one of {known}.")
+            raise ValueError(f"a page marks figures {name!r}; it must be one of {known}.")
         return f"{found[1]}{_render(name, docs).strip()}\n{found[3]}"
 
     return _SECTION.sub(section, text)

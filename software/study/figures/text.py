@@ -11,6 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 _FILES = ("area", "area_paper", "area_paper_library", "bench", "cycles_validation", "evaluation",
           "exploration", "fullsize", "layer", "libraries", "lint",
           "match_compact", "match_quad", "video")  # fmt: skip
+_BOARDS = ("fpga_tiny",)
+"""Reports of `orbis fpga`, in the order of the presets' sizes."""
 _LAYERS = [f"cycles_{model}_{arrangement}" for model in ("cogvideox-5b", "hunyuanvideo")
            for arrangement in ("own", "shared")]  # fmt: skip
 """What `orbis cycles` has of each model and arrangement."""
@@ -18,8 +20,12 @@ _LAYERS = [f"cycles_{model}_{arrangement}" for model in ("cogvideox-5b", "hunyua
 
 def load(docs: Path) -> dict[str, Any]:
     """What the JSON files of the folder hold, by their names."""
-    files = {name: json.loads((docs / f"{name}.json").read_text()) for name in (*_FILES, *_LAYERS)}
-    return {**files, "layers": [files[name] for name in _LAYERS]}
+    files = {
+        name: json.loads((docs / f"{name}.json").read_text())
+        for name in (*_FILES, *_BOARDS, *_LAYERS)
+    }
+    lists = {"boards": _BOARDS, "layers": _LAYERS}
+    return files | {key: [files[name] for name in names] for key, names in lists.items()}
 
 
 def wrapped(text: str) -> str:

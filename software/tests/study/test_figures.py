@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from software.study.figures.findings import the
-from software.study.figures.pages import ROOT, measurements, readme
+from software.study.figures.pages import PAGES, ROOT, measurements, refreshed
 from software.study.figures.text import load
 
 
@@ -22,14 +22,15 @@ def test_pages_say_what_the_commands_measured() -> None:
     docs = ROOT / "docs"
     refresh = "run `python -m software.study.figures`"
     assert measurements(docs) == (docs / "measurements.md").read_text(), refresh
-    text = (ROOT / "README.md").read_text()
-    assert readme(text, docs) == text, refresh
+    for page in PAGES:
+        text = (ROOT / page).read_text()
+        assert refreshed(text, docs) == text, refresh
 
 
 def test_a_section_of_readme_follows_its_file(docs: Path) -> None:
     video = json.loads((docs / "video.json").read_text())
     (docs / "video.json").write_text(json.dumps(video | {"psnr": 12.34}))
-    text = readme("a\n<!-- figures: sheet -->\nold\n<!-- end -->\nb\n", docs)
+    text = refreshed("a\n<!-- figures: sheet -->\nold\n<!-- end -->\nb\n", docs)
     assert "12.3 dB" in text
     assert text.startswith("a\n<!-- figures: sheet -->\n")
     assert text.endswith("\n<!-- end -->\nb\n")
@@ -56,8 +57,8 @@ def test_lines_are_no_longer_than_a_page_is_wide(docs: Path) -> None:
 
 
 def test_an_unknown_section_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"README marks figures 'tempo'; it must be one of sheet"):
-        readme("<!-- figures: tempo -->\n<!-- end -->", tmp_path)
+    with pytest.raises(ValueError, match=r"a page marks figures 'tempo'; it must be one of sheet"):
+        refreshed("<!-- figures: tempo -->\n<!-- end -->", tmp_path)
 
 
 def test_a_find_is_the_only_one_of_its_values() -> None:
