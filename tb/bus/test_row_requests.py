@@ -13,6 +13,8 @@ from tb.runner import parameters, simulate
 from tb.streams import Bench, Sink, set_value
 
 CONFIG = PRESETS["tiny"]
+MOST_CYCLES = 1000
+"""Of a run: its requests are few, and each is taken after some cycles."""
 SHAPES = {"short": (64, 8), "long": (5000, 60), "longest": (3, 65535)}
 
 
@@ -36,8 +38,12 @@ async def check(dut: object, stall: float) -> None:
             started = bench.cycle
             dut.start.value = 0  # type: ignore[attr-defined]
             await bench.cycles()
-            while dut.busy.value:  # type: ignore[attr-defined]
+            for _ in range(MOST_CYCLES):
+                if not dut.busy.value:  # type: ignore[attr-defined]
+                    break
                 await bench.cycles()
+            else:
+                raise AssertionError(f"busy after {MOST_CYCLES} cycles")
 
             next_address = address
             for request in sink.values:
