@@ -192,3 +192,15 @@ def match_cases(config: EngineConfig, most_tokens: int) -> list[MatchCase]:
         MatchCase(config, pairs, 6, 12, MatchOptions(seed=1, epsilon=0, init=(0, 1, 2, 3, 4, 6))),
         replace(refined, every_pair=True),
     ]
+
+
+def coarse_cases(config: EngineConfig) -> list[MatchCase]:
+    """Jobs of whole numbers, whose distances and scores tie; and one that ends by epsilon."""
+    values = random_tokens(config, 2, 1, 0).dtype
+    cases = []
+    for n, d, m, k, levels in ((40, 2, 6, 20, 16), (60, 2, 4, 20, 14), (44, 3, 6, 19, 9)):
+        generator = torch.Generator().manual_seed(0)
+        tokens = torch.randint(0, levels, (n, d), generator=generator).to(values)
+        cases.append(MatchCase(config, tokens, m, k, MatchOptions(seed=0, epsilon=0)))
+    converging = MatchOptions(seed=3, epsilon=0.3)
+    return [*cases, MatchCase(config, random_tokens(config, 40, 12, 3), 8, 11, converging)]

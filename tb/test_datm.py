@@ -1,8 +1,10 @@
 """Whole jobs on the memory ports against `golden.datm.match`: pairs, medoids, losses, history."""
 
+import json
 import random
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cocotb
@@ -16,10 +18,20 @@ from hw.job import Order
 from hw.pair.dau import Dau
 from hw.pair.limits import Limits, merge_wait
 from hw.phases import Phase
-from tb.jobs import ADDRESS, MEMORY_BYTES, MatchCase, host_dst_bytes, match_cases, random_tokens
+from tb.coverage import FILE, STREAMS, planned, reset_in, waits
+from tb.jobs import (
+    ADDRESS,
+    MEMORY_BYTES,
+    MatchCase,
+    coarse_cases,
+    host_dst_bytes,
+    match_cases,
+    random_tokens,
+)
 from tb.layouts import encode
 from tb.memory import Memory, ReadMemory, WriteMemory
 from tb.runner import parameters, simulate
+from tb.situations import of_job
 from tb.streams import Bench, set_value
 
 CONFIGS = {
@@ -33,6 +45,8 @@ CONFIGS = {
 }  # fmt: skip
 
 PHASES: tuple[Any, ...] = tuple(Phase)
+MET: Counter[str] = Counter()
+"""Situations that this simulation has met, over all its tests."""
 
 
 class DatmBench:
@@ -47,6 +61,10 @@ class DatmBench:
         self.dau_cycles: Counter[Any] = Counter()
         self._latency, self._stall = latency, stall
         self._clients: list[ReadMemory | WriteMemory] = []
+        self._streams = {
+            name: (getattr(dut, f"{name}__valid"), getattr(dut, f"{name}__ready"))
+            for name in STREAMS
+        }
         dut.run__start.value = 0
         cocotb.start_soon(self._count())
 
@@ -59,6 +77,9 @@ class DatmBench:
                 self.cycles[phase] += 1
                 if busy.value:
                     self.dau_cycles[phase] += 1
+                for name, (valid, ready) in self._streams.items():
+                    if valid.value and not ready.value:
+                        MET[waits(name, phase)] += 1
 
     @property
     def phase(self) -> Any:
@@ -104,6 +125,7 @@ class DatmBench:
         assert not self.dut.nonfinite.value
         assert not self.dut.bad_list.value
         case.compare(self.memory.read, int(self.dut.pairings.value.to_unsigned()))
+        MET.update(of_job(case))
         await self.bench.cycles()
 
 
@@ -145,6 +167,15 @@ async def exact_with_stalls(dut: Any) -> None:
     rig = DatmBench(dut, stall=0.4, latency=7)
     await rig.reset()
     for case in match_cases(rig.config, 27):
+        await rig.run(case)
+
+
+@cocotb.test()
+async def exact_with_ties(dut: Any) -> None:
+    """Coarse tokens, whose distances tie in every way; and a run that converges."""
+    rig = DatmBench(dut, stall=0.1, latency=9)
+    await rig.reset()
+    for case in coarse_cases(rig.config):
         await rig.run(case)
 
 
@@ -278,8 +309,18 @@ async def reset_in_mid_run(dut: Any) -> None:
         while rig.cycles[phase] <= left:
             await rig.bench.cycles()
             assert rig.phase != Phase.DONE, f"{phase} was over before its cycle {left}"
+        MET[reset_in(phase)] += 1
         await rig.reset()
     await rig.run(case)
+
+
+@cocotb.test()
+async def meets_what_is_planned(dut: Any) -> None:
+    """After all the others: no planned situation stayed away."""
+    plan = planned(shared_scales=EngineConfig(**parameters()).scale_group > 1)
+    missed = [name for name in plan if not MET[name]]
+    assert not missed, f"nothing met {missed}"
+    Path(FILE).write_text(json.dumps({name: MET[name] for name in plan}))
 
 
 @pytest.mark.parametrize("name", CONFIGS)
