@@ -76,8 +76,9 @@ figures: demo ## Measure again and refresh README and docs; LIBRARIES="F ..." ad
 	$(BIN)/orbis match $(LAYER) -o $(BUILD)/pairs.npz --json > $(BUILD)/layer.json
 	mv $(BUILD)/layer.json docs/layer.json
 	$(BIN)/python -m software.study.bench --json docs/bench.json
-	$(BIN)/orbis fpga --preset tiny -o $(BUILD)/fpga
-	mv $(BUILD)/fpga/orbis_tiny_fpga.json docs/fpga_tiny.json
+	for preset in tiny ulx3s; do \
+	  $(BIN)/orbis fpga --preset $$preset -o $(BUILD)/fpga && \
+	  mv $(BUILD)/fpga/orbis_$${preset}_fpga.json docs/fpga_$$preset.json || exit; done
 	$(BIN)/python -m synth.lint --json docs/lint.json
 	$(BIN)/python -m software.study.figures
 

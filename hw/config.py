@@ -287,6 +287,11 @@ PRESETS: dict[str, EngineConfig] = {
         src_groups=2, bus_bytes=16, quantize_lanes=2, update_lanes=2, sorter_width=4,
         burst_beats=4, fifo_beats=16,
     ),
+    "ulx3s": EngineConfig(
+        max_tokens=1024, max_channels=128, max_dst=512, dst_lanes=2, src_lanes=3,
+        channel_lanes=16, src_groups=4, bus_bytes=16, scale_group=16, quantize_lanes=2,
+        update_lanes=4, sorter_width=4, burst_beats=4, fifo_beats=16,
+    ),
     "demo": EngineConfig(
         max_tokens=1024, max_channels=256, max_dst=512, dst_lanes=4, src_lanes=4,
         channel_lanes=16, src_groups=8, quantize_lanes=8, update_lanes=8, sorter_width=16,
@@ -308,6 +313,7 @@ PRESETS: dict[str, EngineConfig] = {
         sorter_width=4, burst_beats=8, fifo_beats=16,
     ),
 }  # fmt: skip
-"""Named configs, by size: for unit tests, for the small video DiT, and three for the paper's two
-models: a small engine that is in time, one with time to spare, and one for four instances."""
+"""Named configs, by size: for unit tests, for the FPGA of a ULX3S board, for the small video DiT,
+and three for the paper's two models: a small engine that is in time, one with time to spare, and
+one for four instances."""
 DEFAULT_PRESET = "demo"

@@ -115,6 +115,13 @@ DERIVED = {
         "max_token_row_beats": 8, "max_chunks": 16, "chunk_records": 4, "list_beats": 32,
         "resident_src": 4, "scratch_banks": 2, "scratch_depth": 32,
     },
+    "ulx3s": {
+        "token_bits": 10, "count_bits": 11, "slot_bits": 9, "channel_bits": 7, "distance_bits": 23,
+        "loss_bits": 34, "sum_bits": 14, "lanes": 96, "levels_per_beat": 32,
+        "values_per_beat": 8, "records_per_beat": 2, "chunks_per_beat": 2, "max_row_beats": 4,
+        "max_token_row_beats": 16, "max_chunks": 8, "chunk_records": 4, "list_beats": 512,
+        "resident_src": 12, "scratch_banks": 6, "scratch_depth": 32,
+    },
     "demo": {
         "token_bits": 10, "count_bits": 11, "slot_bits": 9, "channel_bits": 8, "distance_bits": 24,
         "loss_bits": 35, "sum_bits": 14, "lanes": 256, "levels_per_beat": 128,
