@@ -24,7 +24,7 @@ class Proof:
         window: see `formal.prover.prove`.
         instead: names of the module that stand for something else than in the engine: for a smaller
             number, or for a simple part that does what the real one is proven to do.
-        slow: to refute its broken forms takes long: all but the first are left to ``make formal``.
+        slow: it takes more than some seconds, and is left to ``make formal``.
     """
 
     unit: Callable[..., Any]

@@ -145,4 +145,5 @@ WHOLE = Proof(
         ("self.burst.valid.eq(active)", "self.burst.valid.eq(active & ~request.valid)"),
     ),
     ("as many requests as find a place", "a burst of one beat with more to come"),
+    slow=True,
 )

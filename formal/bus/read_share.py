@@ -133,4 +133,5 @@ PROOF = Proof(
         "as many requests as find a place", "memory takes a request later than it is offered",
         "the last beat of all",
     ),
+    slow=True,
 )  # fmt: skip

@@ -82,4 +82,5 @@ PROOF = Proof(
         ("self.token.payload * self.row_beats", "self.token.payload"),
     ),
     ("two tokens inside", "the last token's row is taken"),
+    slow=True,
 )

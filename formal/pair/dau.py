@@ -101,4 +101,5 @@ SHARED = Proof(
     (*_BREAKS, ("partial[0] + partial[1]", "partial[0] | partial[1]")),
     _REACHED,
     window=DistanceElement.latency + 2,
+    slow=True,
 )

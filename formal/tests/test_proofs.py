@@ -24,22 +24,28 @@ PROOFS: dict[tuple[str, str], Proof] = {
     for unit, module in UNITS.items()
     for name, proof in proofs_of(module).items()
 }
+PROVEN = [
+    pytest.param(key, marks=[pytest.mark.slow] if proof.slow else [])
+    for key, proof in PROOFS.items()
+]
 BREAKS = [
-    pytest.param(key, number, marks=[pytest.mark.slow] if proof.slow and number else [])
+    pytest.param(key, number, marks=[pytest.mark.slow] if proof.slow or number else [])
     for key, proof in PROOFS.items()
     for number in range(len(proof.breaks))
 ]
+"""One of each quick proof in every run of the tests; all of them in ``make formal``."""
 
 
 def label(value: object) -> str:
     return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
-@pytest.mark.parametrize("key", PROOFS, ids=label)
+@pytest.mark.parametrize("key", PROVEN, ids=label)
 def test_proof(key: tuple[str, str]) -> None:
     prove(PROOFS[key].component(), PROOFS[key].window)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", PROOFS, ids=label)
 def test_what_the_claim_is_about_happens(key: tuple[str, str]) -> None:
     reached = PROOFS[key].reached
