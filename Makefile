@@ -48,8 +48,9 @@ types: setup
 lint-verilog: setup
 	$(BIN)/python -m synth.lint
 
-formal: setup ## Prove properties of units, and that broken ones are refuted
-	$(BIN)/python -m pytest formal -n 2 --dist worksteal -m "slow or not slow"
+formal: setup ## Prove properties of units, refute broken ones, and run all slow tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest formal -n 2 --dist worksteal -m "slow or not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest mutants software -n 2 --dist worksteal -m slow
 
 mutants: setup ## Break units of hw in thousands of ways, and see what notices: a night, resumes
 	OMP_NUM_THREADS=1 $(BIN)/python -m mutants --jobs $(or $(JOBS),2) $(if $(SAMPLE),--sample $(SAMPLE) --seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))

@@ -34,6 +34,7 @@ def verdict(campaign: Campaign, unit: Unit, mutant: Mutant) -> Verdict:
     return campaign.verdict(unit, mutant, unit_key(unit))
 
 
+@pytest.mark.slow
 def test_a_blind_test_lets_a_mutant_survive(campaign: Campaign) -> None:
     found = verdict(campaign, BLIND, the(BLIND, "~taken[taker]", "(taken[taker])"))
     assert found.kind == "survived"
@@ -57,6 +58,7 @@ def test_what_makes_the_same_design_is_no_mutant(campaign: Campaign) -> None:
     assert verdict(campaign, BLIND, same).kind == "same"
 
 
+@pytest.mark.slow
 def test_what_does_the_same_is_equivalent(campaign: Campaign) -> None:
     """``settled`` has one more bit of `taken`, which was there already."""
     mutant = the(BLIND, "~taken[taker]", "(taken[taker])")

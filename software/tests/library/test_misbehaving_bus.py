@@ -112,7 +112,13 @@ def test_an_error_anywhere_ends_the_job(rig: Rig, channel: str) -> None:
     rig.simulator.behave()
 
 
-@pytest.mark.parametrize("channel", CHANNELS_OF_THE_BUS)
+@pytest.mark.parametrize(
+    "channel",
+    [
+        pytest.param(name, marks=[] if name in ("r", "b") else [pytest.mark.slow])
+        for name in CHANNELS_OF_THE_BUS
+    ],
+)
 def test_silence_anywhere_ends_the_job(rig: Rig, channel: str) -> None:
     """From every transfer on in turn, there are no more on its channel, until much later."""
     for number in itertools.count():
