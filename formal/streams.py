@@ -8,6 +8,13 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 
+def as_stream(m: Module, valid: Value, ready: Value, payload: Value) -> Any:
+    """A channel of a bus, or a part of it, as a stream."""
+    port = stream.Signature(len(payload)).create()
+    m.d.comb += [port.valid.eq(valid), port.ready.eq(ready), port.payload.eq(payload)]
+    return port
+
+
 def comes_in(m: Module, outside: Any, port: Any) -> None:
     """Connect a stream of the properties to one that the unit takes; it keeps its offers."""
     wiring.connect(m, wiring.flipped(outside), port)

@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from amaranth.hdl import Assert, Assume, Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from formal.proof import Proof
-from formal.streams import keeps_its_offer
+from formal.streams import as_stream, keeps_its_offer
 from hw.bus.axi import LITE_ADDRESS_BITS, LITE_DATA_BITS, Axi4Lite, Response
 from hw.bus.axi_lite import ControlRegisters
 from hw.bus.register import WORD_BYTES, Field, Register
@@ -77,12 +77,9 @@ class _Properties(wiring.Component):
 
     def _keeps(self, m: Module, channel: str, payload: Value) -> None:
         """The rule of every channel: an offer stays."""
-        port = stream.Signature(len(payload)).create()
-        m.d.comb += [
-            port.valid.eq(getattr(self._unit.bus, f"{channel}valid")),
-            port.ready.eq(getattr(self._unit.bus, f"{channel}ready")),
-            port.payload.eq(payload),
-        ]
+        bus = self._unit.bus
+        valid, ready = (getattr(bus, f"{channel}{end}") for end in ("valid", "ready"))
+        port = as_stream(m, valid, ready, payload)
         keeps_its_offer(m, port, Assert if channel in ("b", "r") else Assume)
 
     def _words(self) -> Iterator[tuple[Register, int, int]]:

@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from formal.backlog import Backlog
 from formal.proof import Proof
-from formal.streams import comes_in, keeps_its_offer, leaves_in_order
+from formal.streams import as_stream, comes_in, keeps_its_offer, leaves_in_order
 from hw.bus.axi import Axi4Read, Response
 from hw.bus.axi_reader import AxiReader
 from hw.bus.client import ReadClient
@@ -21,13 +21,6 @@ _MOST = 3
 """Bursts in flight, here."""
 _MOST_BEATS = 3
 """Of a request, here."""
-
-
-def _as_stream(m: Module, valid: Value, ready: Value, payload: Value) -> Any:
-    """A channel, or a part of it, as a stream."""
-    port = stream.Signature(len(payload)).create()
-    m.d.comb += [port.valid.eq(valid), port.ready.eq(ready), port.payload.eq(payload)]
-    return port
 
 
 class _Bus(wiring.Component):
@@ -80,7 +73,7 @@ class _Bus(wiring.Component):
             Assume(self.prompt == prompt),
         ]
         keeps_its_offer(
-            m, _as_stream(m, axi.arvalid, axi.arready, Cat(axi.araddr, axi.arlen, axi.arid)), Assert
+            m, as_stream(m, axi.arvalid, axi.arready, Cat(axi.araddr, axi.arlen, axi.arid)), Assert
         )
 
         shown = axi.arvalid & ~waited
@@ -135,8 +128,8 @@ class _Bus(wiring.Component):
     def _follow(self, m: Module) -> Value:
         """A bit of A's beats, from memory to the client."""
         axi, beat = self.axi, self._unit.a.beat
-        came = _as_stream(m, axi.rvalid & (axi.rid == 0), axi.rready, axi.rdata[9:10])
-        left = _as_stream(m, beat.valid, beat.ready, beat.payload[9:10])
+        came = as_stream(m, axi.rvalid & (axi.rid == 0), axi.rready, axi.rdata[9:10])
+        left = as_stream(m, beat.valid, beat.ready, beat.payload[9:10])
         inside = leaves_in_order(m, came, left, self.pick, _CONFIG.fifo_beats)
         for client in (self._unit.a, self._unit.b):
             keeps_its_offer(m, client.beat, Assert)

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from formal.proof import Proof
-from formal.streams import comes_in, keeps_its_offer, leaves_in_order
+from formal.streams import as_stream, comes_in, keeps_its_offer, leaves_in_order
 from hw.bus.axi import Axi4Write, Response
 from hw.bus.axi_writer import AxiWriter
 from hw.bus.client import Request, WriteBeat
@@ -34,13 +34,6 @@ def _with_client(m: Module, properties: Any) -> Any:
         Assume(asked.address[: exact_log2(_CONFIG.bus_bytes)] == 0),
     ]
     return unit
-
-
-def _as_stream(m: Module, valid: Value, ready: Value, payload: Value) -> Any:
-    """A channel, or a part of it, as a stream."""
-    port = stream.Signature(len(payload)).create()
-    m.d.comb += [port.valid.eq(valid), port.ready.eq(ready), port.payload.eq(payload)]
-    return port
 
 
 class _Ports(wiring.Component):
@@ -70,8 +63,8 @@ class _Bus(_Ports):
         unit = _with_client(m, self)
         axi = self.axi
         m.d.comb += [unit.stop.eq(self.stop), unit.flush.eq(self.flush)]
-        address = _as_stream(m, axi.awvalid, axi.awready, Cat(axi.awaddr, axi.awlen))
-        sent = _as_stream(m, axi.wvalid, axi.wready, Cat(axi.wdata, axi.wstrb, axi.wlast))
+        address = as_stream(m, axi.awvalid, axi.awready, Cat(axi.awaddr, axi.awlen))
+        sent = as_stream(m, axi.wvalid, axi.wready, Cat(axi.wdata, axi.wstrb, axi.wlast))
         for port in (address, sent):
             keeps_its_offer(m, port, Assert)
 
@@ -79,9 +72,9 @@ class _Bus(_Ports):
         # cycle, of which two find room, and the one of a burst that AW shows for the first time.
         waited, stopped = Signal(), Signal()
         shown = axi.awvalid & ~waited
-        lengths = [Signal(8, name=f"length_{place}") for place in range(2)]
+        first, second = (Signal(8, name=f"length_{place}") for place in range(2))
         count, total, beats = Signal(2), Signal(3), Signal(8)
-        length = Mux(count == 0, axi.awlen, lengths[0])
+        length = Mux(count == 0, axi.awlen, first)
         ends = axi.wvalid & axi.wready & axi.wlast
         m.d.sync += [
             waited.eq(axi.awvalid & ~axi.awready),
@@ -89,10 +82,9 @@ class _Bus(_Ports):
             count.eq(total - ends),
         ]
         with m.If(ends):
-            m.d.sync += [beats.eq(0), lengths[0].eq(lengths[1])]
+            m.d.sync += beats.eq(0)
         with m.Elif(axi.wvalid & axi.wready):
             m.d.sync += beats.eq(beats + 1)
-        first, second = lengths
         with m.If(ends):
             m.d.sync += [first.eq(Mux(count == 1, axi.awlen, second)), second.eq(axi.awlen)]
         with m.Elif(shown):
@@ -153,10 +145,10 @@ class _Beats(_Ports):
         m = Module()
         unit = _with_client(m, self)
         beat, axi = unit.client.beat, self.axi
-        came = _as_stream(
+        came = as_stream(
             m, beat.valid, beat.ready, Cat(beat.payload.data[9], beat.payload.strobe[1])
         )
-        left = _as_stream(m, axi.wvalid, axi.wready, Cat(axi.wdata[9], axi.wstrb[1]))
+        left = as_stream(m, axi.wvalid, axi.wready, Cat(axi.wdata[9], axi.wstrb[1]))
         inside = leaves_in_order(m, came, left, self.pick, 2)
         m.d.comb += self.reached.eq(Cat(inside == 2, axi.wvalid & ~axi.wready & beat.valid))
         return m

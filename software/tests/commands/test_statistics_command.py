@@ -151,7 +151,10 @@ BAD_STATISTICS: dict[str, tuple[list[object], str]] = {
     "no pairing": (["--max-iterations", 0], "max_iterations is 0"),
     "seed": (["--seed", -1], "seed is -1"),
     "scale group": (["--scale-group", 0], "scale_group is 0"),
-    "preset": (["--preset", "huge"], "preset is 'huge'; it must be one of tiny, ulx3s, demo, compact"),
+    "preset": (
+        ["--preset", "huge"],
+        "preset is 'huge'; it must be one of tiny, ulx3s, demo, compact",
+    ),
 }
 
 
