@@ -54,6 +54,7 @@ formal: setup ## Prove properties of units, refute broken ones, and run all slow
 
 mutants: setup ## Break units of hw in thousands of ways, and see what notices: a night, resumes
 	OMP_NUM_THREADS=1 $(BIN)/python -m mutants --jobs $(or $(JOBS),2) $(if $(SAMPLE),--sample $(SAMPLE) --seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python -m software.study.figures
 
 verilog: setup ## Write the demo engine's Verilog and its description to build/verilog
 	$(BIN)/orbis verilog --preset demo -o $(BUILD)/verilog

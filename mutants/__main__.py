@@ -1,4 +1,4 @@
-"""``python -m mutants``: try mutants of hw, and refresh docs/mutants.json and the page's table."""
+"""``python -m mutants``: try mutants of hw, and refresh docs/mutants.json."""
 
 import argparse
 import random

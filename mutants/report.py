@@ -1,20 +1,16 @@
-"""The report: figures by unit as docs/mutants.json, and the table of docs/verification.md."""
+"""The report: figures by unit as docs/mutants.json, from which docs/verification.md follows."""
 
 import json
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 from mutants.store import Store, mutant_key, unit_key
 from mutants.units import ROOT, Unit
 
 JSON = ROOT / "docs" / "mutants.json"
-PAGE = ROOT / "docs" / "verification.md"
 KINDS = ("stillborn", "same", "killed by proof", "killed by test", "equivalent", "survived")
 NOT_RUN = "not run"
-_BEGIN, _END = "<!-- mutants -->\n", "<!-- end -->"
 _LEFT = ("equivalent", "survived")
 """Kinds of which the report names each mutant."""
 
@@ -50,42 +46,6 @@ def _of_unit(store: Store, unit: Unit) -> dict[str, Any]:
     }
 
 
-def table(found: dict[str, Any]) -> str:
-    """The figures as a table for people."""
-    heads = ["unit", "made", *KINDS, NOT_RUN]
-    rows = [[f"`{file}`", *(str(unit[head]) for head in heads[1:])] for file, unit in found.items()]
-    sums = [str(sum(unit[head] for unit in found.values())) for head in heads[1:]]
-    lines = [heads, ["---"] * len(heads), *rows, ["all", *sums]]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def rate(found: dict[str, Any]) -> str:
-    """How many were tried, and how long a trial took, in one sentence."""
-    made, left, seconds = (
-        sum(unit[name] for unit in found.values()) for name in ("made", NOT_RUN, "seconds")
-    )
-    tried = made - left
-    if not tried:
-        return "None was tried."
-    return (
-        f"Of {made:,} mutants {tried:,} were tried, which took {seconds / tried:.1f} s of a core"
-        " each."
-    )
-
-
-def page(text: str, found: dict[str, Any]) -> str:
-    """The page with its table made anew.
-
-    Raises:
-        ValueError: it has no place for it.
-    """
-    head, begin, rest = text.partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
-    if not end:
-        raise ValueError(f"the page has no {_BEGIN.strip()} ... {_END}")
-    return f"{head}{begin}\n{fill(rate(found), 100)}\n\n{table(found)}\n{end}{tail}"
-
-
 def known() -> dict[str, Any]:
     """What docs/mutants.json holds."""
     found: dict[str, Any] = json.loads(JSON.read_text()) if JSON.exists() else {}
@@ -93,12 +53,7 @@ def known() -> dict[str, Any]:
 
 
 def write(found: dict[str, Any]) -> None:
-    """Write the JSON and the table, each whole or not at all."""
-    _replace(JSON, json.dumps(found, indent=2) + "\n")
-    _replace(PAGE, page(PAGE.read_text(), found))
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    partial.replace(path)
+    """Write the JSON, whole or not at all."""
+    partial = JSON.with_name(f".{JSON.name}.partial")
+    partial.write_text(json.dumps(found, indent=2) + "\n")
+    partial.replace(JSON)

@@ -1,11 +1,10 @@
 """Functional coverage: what the whole jobs of `tb.test_datm` have met of what is planned.
 
-``python -m tb.coverage`` puts what its last run met into docs/coverage.json and the table of
-docs/verification.md, 'Situations'.
+``python -m tb.coverage`` puts what its last run met into docs/coverage.json, from which the table
+of docs/verification.md, 'Situations', follows.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +35,7 @@ _USED: dict[Any, tuple[str, ...]] = {
     Phase.RESOLVE: tuple(STREAMS),
 }
 """By phase, the streams that its stage uses."""
-_DOCS = Path(__file__).parent.parent / "docs"
-JSON, PAGE = _DOCS / "coverage.json", _DOCS / "verification.md"
-_BEGIN, _END = "<!-- situations -->\n", "<!-- end of situations -->"
+JSON = Path(__file__).parent.parent / "docs" / "coverage.json"
 
 
 def waits(stream: str, phase: Any) -> str:
@@ -67,44 +64,16 @@ def planned(*, shared_scales: bool) -> dict[str, str]:
     }
 
 
-def table(found: Mapping[str, Mapping[str, int]]) -> str:
-    """The counts by simulation as a table for people; a dash where it has no such phase."""
-    meanings = planned(shared_scales=True)
-    rows = [
-        [
-            name,
-            meaning,
-            *(f"{counts[name]:,}" if name in counts else "-" for counts in found.values()),
-        ]
-        for name, meaning in meanings.items()
-    ]
-    head = ["situation", "that is", *found]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, ["---"] * len(head), *rows))
-
-
-def page(text: str, found: Mapping[str, Mapping[str, int]]) -> str:
-    """A page with its table made anew.
-
-    Raises:
-        ValueError: it has no place for one.
-    """
-    head, begin, rest = text.partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
-    if not end:
-        raise ValueError(f"the page has no {_BEGIN.strip()} ... {_END}")
-    return f"{head}{begin}\n{table(found)}\n{end}{tail}"
-
-
 def main() -> None:
-    """Refresh the JSON and the page."""
-    found = {
+    """Refresh the JSON."""
+    met = {
         file.parent.name.removeprefix("datm_"): json.loads(file.read_text())
         for file in sorted(BUILD.glob(f"datm_*/{FILE}"))
     }
-    if not found:
+    if not met:
         raise SystemExit("no simulation has run: pytest tb/test_datm.py")
+    found = {"situations": planned(shared_scales=True), "met": met}
     JSON.write_text(json.dumps(found, indent=2) + "\n")
-    PAGE.write_text(page(PAGE.read_text(), found))
 
 
 if __name__ == "__main__":

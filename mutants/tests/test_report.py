@@ -1,8 +1,6 @@
-"""The report: figures follow from the store, and the page from the figures."""
+"""The report: figures follow from the store, and add up."""
 
 from pathlib import Path
-
-import pytest
 
 from mutants import report
 from mutants.source import Mutant
@@ -21,11 +19,6 @@ def put(store: Store, unit: Unit, verdicts: list[Verdict]) -> list[Mutant]:
     for mutant, verdict in zip(mutants, verdicts, strict=True):
         store.put(Result(mutant_key(mutant, unit_key(unit)), mutant.id, verdict))
     return mutants
-
-
-def test_the_page_says_what_was_measured() -> None:
-    text = report.PAGE.read_text()
-    assert report.page(text, report.known()) == text, "run `python -m mutants --report`"
 
 
 def test_figures_are_of_units_and_add_up() -> None:
@@ -53,23 +46,3 @@ def test_figures_follow_from_the_store(tmp_path: Path) -> None:
         },
         QUEUE.file: {"made": 7},
     }  # fmt: skip
-
-
-def test_a_table_of_figures() -> None:
-    figures = dict(zip(("made", *report.KINDS, report.NOT_RUN), range(8), strict=True))
-    table = report.table({"first": figures, "second": figures}).splitlines()
-    assert table[2] == "| `first` | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 |"
-    assert table[4] == "| all | 0 | 2 | 4 | 6 | 8 | 10 | 12 | 14 |"
-
-
-def test_a_rate() -> None:
-    unit = {"made": 2000, "not run": 1990, "seconds": 36.0}
-    assert report.rate({"a": unit, "b": {"made": 2000, "not run": 2000, "seconds": 0}}) == (
-        "Of 4,000 mutants 10 were tried, which took 3.6 s of a core each."
-    )
-    assert report.rate({}) == "None was tried."
-
-
-def test_a_page_without_a_place_is_refused() -> None:
-    with pytest.raises(ValueError, match="the page has no <!-- mutants -->"):
-        report.page("# A page\n<!-- mutants -->\nno end", {})

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from software.study.figures.findings import the
-from software.study.figures.pages import PAGES, ROOT, measurements, refreshed
+from software.study.figures.pages import PAGES, ROOT, SECTIONS, measurements, refreshed
 from software.study.figures.text import load
 
 
@@ -25,6 +26,37 @@ def test_pages_say_what_the_commands_measured() -> None:
     for page in PAGES:
         text = (ROOT / page).read_text()
         assert refreshed(text, docs) == text, refresh
+
+
+def test_each_section_has_its_place() -> None:
+    pages = "".join((ROOT / page).read_text() for page in PAGES)
+    assert [pages.count(f"<!-- figures: {name} -->") for name in SECTIONS] == [1] * len(SECTIONS)
+
+
+def mutants(docs: Path, found: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The lines of the page's part about such mutants."""
+    (docs / "mutants.json").write_text(json.dumps(found))
+    return refreshed("<!-- figures: mutants -->\n<!-- end -->", docs).splitlines()
+
+
+def test_a_table_of_mutants(docs: Path) -> None:
+    kinds = ("made", "stillborn", "same", "killed by proof", "killed by test", "equivalent",
+             "survived", "not run")  # fmt: skip
+    unit = dict(zip(kinds, range(8), strict=True)) | {"seconds": 9}
+    lines = mutants(docs, {"first": unit, "second": unit})
+    assert lines[3] == f"| unit | {' | '.join(kinds)} |"
+    assert lines[5] == "| `first` | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 |"
+    assert lines[7] == "| all | 0 | 2 | 4 | 6 | 8 | 10 | 12 | 14 |"
+
+
+def test_how_long_a_mutant_takes(docs: Path) -> None:
+    unit = {"made": 2000, "not run": 1990, "seconds": 36.0}
+    untried = {"made": 2000, "not run": 2000, "seconds": 0}
+    assert mutants(docs, {"a": unit, "b": untried})[1] == (
+        "Of 4,000 mutants 10 were tried, which took 3.6 s of a core each."
+    )
+    for none in ({}, {"b": untried}):
+        assert mutants(docs, none)[1] == "None was tried."
 
 
 def test_a_section_of_readme_follows_its_file(docs: Path) -> None:
