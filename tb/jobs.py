@@ -131,15 +131,18 @@ class MatchCase:
         if self.options.init is not None:
             write(ADDRESS["DST"], host_dst_bytes(self.options.init))
 
-    def expect(self) -> Match:
-        """What the golden model makes of it."""
-        quantized = quantize(
+    def quantized(self) -> Quantized:
+        """Its tokens as the engine of its config quantises them."""
+        return quantize(
             self.tokens,
             scale_group=self.config.scale_group,
             token_format="bf16" if self.config.token_format == "bf16" else "fp16",
             weight_bits=self.config.weight_bits,
         )
-        return match(quantized, self.num_dst, self.reduce, self.options)
+
+    def expect(self) -> Match:
+        """What the golden model makes of it."""
+        return match(self.quantized(), self.num_dst, self.reduce, self.options)
 
     def compare(self, read: Callable[[int, int], bytes], pairings: int) -> None:
         """Hold what the engine left in memory against the golden model."""

@@ -8,7 +8,7 @@ import torch
 from golden.convergence import converged
 from golden.datm import Pairing, other_tokens, pair
 from golden.dau import Points, distances
-from golden.qe import Quantized, quantize
+from golden.qe import Quantized
 from golden.sampler import sample
 from golden.update import scores, update
 from tb.jobs import MatchCase
@@ -81,13 +81,7 @@ def _sizes(case: MatchCase) -> Iterator[str]:
 
 def _run(case: MatchCase) -> Iterator[str]:
     """The run once more, step by step, with the parts of the golden model."""
-    config, options = case.config, case.options
-    quantized = quantize(
-        case.tokens,
-        scale_group=config.scale_group,
-        token_format="bf16" if config.token_format == "bf16" else "fp16",
-        weight_bits=config.weight_bits,
-    )
+    options, quantized = case.options, case.quantized()
     points = Points(quantized)
     tokens = len(points.tokens)
     dst = (

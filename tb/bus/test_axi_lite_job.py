@@ -20,23 +20,15 @@ from tb.control import (
     Host,
 )
 from tb.runner import simulate
-from tb.streams import set_value
+from tb.streams import Watch, set_value
 
 
 @cocotb.test()
 async def job_cycle(dut: Any) -> None:
     """Start pulses once, locks the job registers, and the end of job unlocks them."""
     host = Host(dut)
-    pulses: list[int] = []
-
-    async def count() -> None:
-        while True:
-            await RisingEdge(dut.clk)
-            if dut.start.value:
-                pulses.append(host.bench.cycle)
-
+    pulses = Watch(host.bench, "start").cycles
     await host.bench.reset()
-    cocotb.start_soon(count())
     control, status = OFFSETS["CONTROL"], OFFSETS["STATUS"]
     for job in (1, 2):
         await host.write(OFFSETS["TOKENS"], 40 + job)
@@ -94,16 +86,8 @@ async def interrupts(dut: Any) -> None:
 async def aborts(dut: Any) -> None:
     """A 1 written to abort pulses once, busy or not; a 0 does nothing, and both read 0."""
     host = Host(dut)
-    pulses: list[int] = []
-
-    async def count() -> None:
-        while True:
-            await RisingEdge(dut.clk)
-            if dut.abort.value:
-                pulses.append(host.bench.cycle)
-
+    pulses = Watch(host.bench, "abort").cycles
     await host.bench.reset()
-    cocotb.start_soon(count())
     for start in (0, START):
         await host.write(OFFSETS["CONTROL"], start)
         before = len(pulses)
@@ -151,18 +135,8 @@ async def interrupt_race(dut: Any, delay: int) -> None:
     """An end of job before the clearing write is cleared; one in its cycle or after it stays."""
     host = Host(dut)
     await host.bench.reset()
-    ends: list[int] = []
-    responses: list[int] = []
-
-    async def watch() -> None:
-        while True:
-            await RisingEdge(dut.clk)
-            if dut.finished.value:
-                ends.append(host.bench.cycle)
-            if dut.bus__bvalid.value:
-                responses.append(host.bench.cycle)
-
-    cocotb.start_soon(watch())
+    ends = Watch(host.bench, "finished").cycles
+    responses = Watch(host.bench, "bus__bvalid").cycles
     write = host.master.init_write(OFFSETS["INTERRUPT"], b"\x01\0\0\0")
     await host.bench.cycles(delay)
     await host.finish()
