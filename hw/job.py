@@ -70,6 +70,11 @@ def is_bad(config: EngineConfig, order: data.View) -> Value:
     )
 
 
+def divide_up(value: Value, by: int) -> Value:
+    """The whole number at or above ``value / by``, a power of two."""
+    return (value + (by - 1)) >> exact_log2(by)
+
+
 DERIVE_CYCLES = 3
 """Cycles in which `derive` settles after an order changes."""
 
@@ -77,10 +82,6 @@ DERIVE_CYCLES = 3
 def derive(m: Module, config: EngineConfig, order: data.View) -> data.View:
     """The `Job` of an `Order`, in registers."""
     job = Signal(Job(config))
-
-    def divide_up(value: Value, by: int) -> Value:
-        return (value + (by - 1)) >> exact_log2(by)
-
     m.d.sync += [
         job.tokens.eq(order.tokens),
         job.num_dst.eq(order.num_dst),

@@ -9,7 +9,7 @@ from hw.blocks.unpacker import Unpacker
 from hw.bus.client import ReadClient
 from hw.bus.row_fetch import RowFetch
 from hw.config import ENTRY_BITS, EngineConfig
-from hw.job import Job
+from hw.job import Job, divide_up
 from hw.pair.src_rows import known_src, row_part, src_place, src_skew
 from hw.words import entry
 
@@ -75,7 +75,7 @@ class SrcLoader(wiring.Component):
             unpacker.words.eq(job.tokens),
             request.valid.eq(asking),
             request.payload.address.eq(job.entries_address),
-            request.payload.beats.eq((job.tokens + per_beat - 1) >> exact_log2(per_beat)),
+            request.payload.beats.eq(divide_up(job.tokens, per_beat)),
             fetch.address.eq(job.quantized_address),
             fetch.row_beats.eq(job.row_beats),
             fetch.token.payload.eq(word.payload.index),

@@ -13,7 +13,7 @@ from hw.bus.client import ReadClient, WriteClient
 from hw.bus.client_mux import ClientMux
 from hw.bus.word_writer import WordWriter, written_word
 from hw.config import DST_WORD_BITS, ENTRY_BITS, SEED_BITS, EngineConfig
-from hw.job import Job
+from hw.job import Job, divide_up
 from hw.refine.list_check import ListCheck
 from hw.refine.sampler import Sampler
 from hw.words import NO_SLOT, dst_word, entry
@@ -73,7 +73,7 @@ class Initialize(wiring.Component):
         beats = Signal(config.count_bits)
         m.d.comb += [
             request.payload.address.eq(self.job.entries_address),
-            request.payload.beats.eq((self.job.tokens + per_beat - 1) >> exact_log2(per_beat)),
+            request.payload.beats.eq(divide_up(self.job.tokens, per_beat)),
             beat.payload.data.eq(blank.replicate(per_beat)),
             beat.payload.strobe.eq(~0),
         ]
@@ -143,7 +143,7 @@ class Initialize(wiring.Component):
             sampler.dst.ready.eq(ready & ~self.host_init),
             request.valid.eq(asking),
             request.payload.address.eq(self.job.dst_address),
-            request.payload.beats.eq((self.job.num_dst + per_beat - 1) >> exact_log2(per_beat)),
+            request.payload.beats.eq(divide_up(self.job.num_dst, per_beat)),
             unpacker.words.eq(self.job.num_dst),
             word.ready.eq(ready & self.host_init),
         ]

@@ -3,12 +3,11 @@
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
 from hw.blocks.handshake import Handshake
 from hw.bus.client import ReadClient
 from hw.config import ENTRY_BITS, EngineConfig
-from hw.job import Job
+from hw.job import Job, divide_up
 from hw.words import entry
 
 
@@ -47,7 +46,7 @@ class ListCheck(wiring.Component):
         entries = [entry()(beat.payload.word_select(at, ENTRY_BITS)) for at in range(per_beat)]
         m.d.comb += [
             request.payload.address.eq(self.job.entries_address),
-            request.payload.beats.eq((self.job.tokens + per_beat - 1) >> exact_log2(per_beat)),
+            request.payload.beats.eq(divide_up(self.job.tokens, per_beat)),
             beat.ready.eq(1),
         ]
         with m.If(self.run.start):
