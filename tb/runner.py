@@ -103,7 +103,7 @@ def simulate(
             seed=seed,
             waves=waves,
             testcase=testcase,
-            # Memories and registers without a reset value start at random.
+            # Memories and all registers are at random until a reset, as at power-up.
             plusargs=["+verilator+rand+reset+2", f"+verilator+seed+{seed}"],
             extra_env={_PARAMETERS: json.dumps(dict(given or {}))},
             results_xml=str(folder / "results.xml"),

@@ -22,7 +22,7 @@ from hw.emit.wrappers import wrapper_verilog
 _SCRIPT = (
     # An expression that Amaranth wrote once for every use of it is one wire.
     "opt_merge",
-    "attrmap -remove generator -remove full_case -remove parallel_case",
+    "attrmap -remove generator -remove full_case -remove parallel_case -remove init",
     "attrmap -modattr -remove generator -remove top",
     "write_verilog -norename",
 )
@@ -71,7 +71,7 @@ def write_verilog(component: wiring.Component, name: str, *, merge: bool = True)
     The ready of an always-ready stream is the constant 1 and has no port.
 
     Each shape of memory is a module. Memories have no initial content, as an SRAM has none: every
-    unit writes before it reads. Structurally identical modules are one (hw.emit.module_merge),
+    unit writes before it reads. Nor have registers, as an ASIC's have none: a reset comes first. Structurally identical modules are one (hw.emit.module_merge),
     unless ``merge`` is False.
 
     The text depends on nothing but the component: Amaranth and Yosys keep the order in which

@@ -38,7 +38,7 @@ class Registers:
         """The payload of a channel, taken after some cycles."""
         valid = getattr(self._dut, f"control__{channel}valid")
         ready = getattr(self._dut, f"control__{channel}ready")
-        while not valid.value:
+        while self._dut.rst.value or not valid.value:
             await RisingEdge(self._dut.clk)
         await self._bench.cycles(self._random.randrange(4))
         ready.value = 1

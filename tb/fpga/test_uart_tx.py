@@ -22,7 +22,11 @@ class Rig:
         self.bench = Bench(dut)
         self.byte_cycles = 10 * parameters()["divisor"]
         self.source = Source(self.bench, "byte", stall=stall, seed=1)
-        self.receiver = SerialReceiver(dut.tx, parameters()["divisor"] * CYCLE)
+
+    async def start(self) -> None:
+        """Reset: the line is idle from then on."""
+        await self.bench.reset()
+        self.receiver = SerialReceiver(self.bench.dut.tx, parameters()["divisor"] * CYCLE)
 
     async def check(self, content: bytes) -> None:
         """Send bytes, and take all of them."""
@@ -37,7 +41,7 @@ class Rig:
 async def bytes_of_all_values(dut: Any) -> None:
     """One right behind the other, each in ten bits."""
     rig = Rig(dut)
-    await rig.bench.reset()
+    await rig.start()
     await rig.check(bytes(random.Random(1).sample(range(256), 256)))
     begun = [cycle for cycle, _ in rig.source.sent]
     assert begun == list(range(begun[0], begun[0] + 256 * rig.byte_cycles, rig.byte_cycles))
@@ -47,7 +51,7 @@ async def bytes_of_all_values(dut: Any) -> None:
 async def with_stalls(dut: Any) -> None:
     """Pauses between bytes leave the line idle."""
     rig = Rig(dut, stall=0.99)
-    await rig.bench.reset()
+    await rig.start()
     await rig.check(random.Random(2).randbytes(60))
 
 
@@ -55,7 +59,7 @@ async def with_stalls(dut: Any) -> None:
 async def reset_within_a_byte(dut: Any) -> None:
     """The line is idle from the reset on, and the next byte is whole."""
     rig = Rig(dut)
-    await rig.bench.reset()
+    await rig.start()
     for bits in range(1, 9):
         rig.source.put(b"\x00")
         await rig.source.drain()
