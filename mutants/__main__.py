@@ -1,4 +1,7 @@
-"""``python -m mutants``: try mutants of hw, and refresh docs/mutants.json."""
+"""``python -m mutants``: try mutants of hw, and refresh docs/mutants.json.
+
+Units that docs/mutants.json knows as they are today are left out, unless they are named or sampled.
+"""
 
 import argparse
 import random
@@ -38,6 +41,9 @@ def main(arguments: list[str] | None = None) -> None:
         if file not in every:
             parser.error(f"--unit is {file!r}; it must be a file of hw that makes hardware.")
     asked = [every[file] for file in given.unit or every]
+    if not given.unit and given.sample is None and not given.list:
+        before = report.known()
+        asked = [unit for unit in asked if not report.is_known(unit, before)]
     mutants = [(unit, mutant) for unit in asked for mutant in unit.mutants()]
     if given.sample is not None and given.sample < len(mutants):
         drawn = random.Random(given.seed).sample(range(len(mutants)), given.sample)

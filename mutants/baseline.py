@@ -48,6 +48,13 @@ class Baseline:
         return equivalence.Design(found["text"], ports)
 
     @property
+    def smallest_first(self) -> list[str]:
+        """The tests, by the size of their designs; first those that simulate none."""
+        return sorted(
+            self.items, key=lambda node: sum(map(self.sizes.__getitem__, self.items[node]))
+        )
+
+    @property
     def seconds(self) -> dict[str, float] | None:
         """How long each test takes, if `time` has found out."""
         path = self.folder / _SECONDS

@@ -1,5 +1,6 @@
 """The report: figures by unit as docs/mutants.json, from which docs/verification.md follows."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -16,12 +17,33 @@ _LEFT = ("equivalent", "survived")
 
 
 def figures(store: Store, units: Iterable[Unit], before: dict[str, Any]) -> dict[str, Any]:
-    """What the store knows of each unit; of one that it does not know, what was known before."""
+    """What the store knows of each unit, or what was known before where that is more.
+
+    Of sources that are no more, only where the store knows nothing.
+    """
     found = {unit.file: _of_unit(store, unit) for unit in units}
     return {
-        file: before.get(file, unit) if unit[NOT_RUN] == unit["made"] else unit
+        file: before[file] if file in before and _tells_more(before[file], unit) else unit
         for file, unit in found.items()
     }
+
+
+def is_known(unit: Unit, before: dict[str, Any]) -> bool:
+    """Whether every mutant of a unit was tried, as it and its tests are today."""
+    known = before.get(unit.file, {NOT_RUN: 1})
+    return known[NOT_RUN] == 0 and known["of"] == _digest(unit)
+
+
+def _tells_more(known: dict[str, Any], found: dict[str, Any]) -> bool:
+    if known["of"] != found["of"]:
+        return bool(found[NOT_RUN] == found["made"])
+    return bool(known[NOT_RUN] < found[NOT_RUN])
+
+
+def _digest(unit: Unit) -> str:
+    """Of all that the figures of a unit follow from."""
+    own = (ROOT / unit.file).read_text()
+    return hashlib.sha256(f"{unit_key(unit)}\0{own}".encode()).hexdigest()[:16]
 
 
 def _of_unit(store: Store, unit: Unit) -> dict[str, Any]:
@@ -39,6 +61,7 @@ def _of_unit(store: Store, unit: Unit) -> dict[str, Any]:
                 details = named[result.verdict.kind].setdefault(mutant.diff, [])
                 details.append(result.verdict.detail)
     return {
+        "of": _digest(unit),
         "made": sum(counts.values()),
         **{kind: counts[kind] for kind in (*KINDS, NOT_RUN)},
         "seconds": round(seconds),

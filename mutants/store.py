@@ -4,6 +4,7 @@ It only grows; the last line of a key counts. A line that a killed process left 
 passed over.
 """
 
+import ast
 import hashlib
 import json
 import threading
@@ -13,6 +14,8 @@ from pathlib import Path
 from mutants.source import Mutant
 from mutants.trial import Verdict
 from mutants.units import ROOT, Unit
+
+_HAVE_DOCSTRINGS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,22 @@ class Store:
 
 
 def unit_key(unit: Unit) -> str:
-    """Of all that the unit's tests and proof follow from, the unit's own file excepted."""
+    """Of what the unit's tests and proof follow from, its own file and all comments excepted."""
     digest = hashlib.sha256()
     for path in unit.sources():
         name = str(path.relative_to(ROOT))
         if name != unit.file:
-            digest.update(f"{name}\0{path.read_text()}\0".encode())
+            digest.update(f"{name}\0{_meaning(path.read_text())}\0".encode())
     return digest.hexdigest()
+
+
+def _meaning(source: str) -> str:
+    """A source without comments, docstrings and places."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, _HAVE_DOCSTRINGS) and ast.get_docstring(node):
+            del node.body[0]
+    return ast.dump(tree)
 
 
 def mutant_key(mutant: Mutant, of_unit: str) -> str:

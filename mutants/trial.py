@@ -1,8 +1,9 @@
 """Trials: what becomes of a mutant, each found out in a process of its own.
 
-A unit's tests run twice. First they only make their designs. Then, if the unit's proof has not
-told, those run whose designs are not the original's, the quickest first, up to the first that
-fails. What the process finds goes through a pipe, and so does how long its next step may take.
+A unit's tests come one by one, that of the smallest design first, and each twice: first it only
+makes its designs; then, if one is not the original's, it runs. The first that fails ends the trial,
+or the unit's proof, which is tried before the first test runs. What the process finds goes through
+a pipe, and so does how long its next step may take.
 """
 
 import importlib
@@ -67,25 +68,33 @@ def try_mutant(tree: Path, unit: Unit, folder: Path, limits: Limits, pipe: Conne
         pipe: where it sends.
     """
     baseline = Baseline.read(folder)
-    pipe.send(("step", "making", limits.of(baseline.making_seconds)))
     session = Session(tree, tree / "log")
-    verdict = _made(session, unit, baseline)
-    if verdict is None and unit.proof:
-        pipe.send(("step", "proof", limits.of(limits.proof)))
-        verdict = _proven_wrong(unit.proof, limits.proof)
-    if verdict is None:
-        if (seconds := baseline.seconds) is None:
-            pipe.send(("done", None))
-            return
-        nodes = sorted(_differing(session, baseline), key=seconds.__getitem__)
-        pipe.send(("step", "test", limits.of(sum(seconds[node] for node in nodes))))
-        failed = session.run(nodes, "-x").failed
-        verdict = Verdict("killed by test", failed[0]) if failed else None
-    if verdict is None:
-        pipe.send(("step", "equivalence", limits.of(limits.equal * (1 + len(baseline.digests)))))
-        verdict = _equivalent(session, unit, baseline, limits.equal)
-        if verdict.kind == "survived" and unit.proof:
-            verdict = _equivalent_in_proof(unit, unit.proof, limits.equal) or verdict
+    differing = False
+    for node in baseline.smallest_first:
+        pipe.send(("step", "making", limits.of(baseline.making_seconds)))
+        verdict, differs = _made(session, node, baseline)
+        if verdict is None and differs:
+            if unit.proof and not differing:
+                pipe.send(("step", "proof", limits.of(limits.proof)))
+                verdict = _proven_wrong(unit.proof, limits.proof)
+            differing = True
+            if verdict is None:
+                if (seconds := baseline.seconds) is None:
+                    pipe.send(("done", None))
+                    return
+                pipe.send(("step", "test", limits.of(seconds[node])))
+                if session.run([node]).failed:
+                    verdict = Verdict("killed by test", node)
+        if verdict:
+            break
+    else:
+        verdict = Verdict("same")
+        if differing:
+            steps = 1 + len(baseline.digests)
+            pipe.send(("step", "equivalence", limits.of(limits.equal * steps)))
+            verdict = _equivalent(session, unit, baseline, limits.equal)
+            if verdict.kind == "survived" and unit.proof:
+                verdict = _equivalent_in_proof(unit, unit.proof, limits.equal) or verdict
     pipe.send(("done", replace(verdict, seconds=_used())))
 
 
@@ -95,25 +104,16 @@ def _used() -> float:
     return round(sum(usage.ru_utime + usage.ru_stime for usage in usages), 2)
 
 
-def _made(session: Session, unit: Unit, baseline: Baseline) -> Verdict | None:
-    """The verdict, if making the designs tells it."""
-    reports, collected = session.make_designs(unit.tests)
-    missing = baseline.digests.keys() - session.simulations.digests.keys()
+def _made(session: Session, node: str, baseline: Baseline) -> tuple[Verdict | None, bool]:
+    """The verdict, if making a test's designs tells it, and whether they are not the original's."""
+    reports, collected = session.make_designs([node])
+    names, digests = baseline.items[node], session.simulations.digests
+    missing = [name for name in names if name not in digests]
     if missing or not collected:
-        return Verdict("stillborn", ", ".join(sorted(missing)) or "the tests cannot be imported")
-    if session.simulations.digests == baseline.digests:
-        return Verdict("same")
-    failed = [node for node in reports.failed if not baseline.items.get(node)]
-    return Verdict("killed by test", failed[0]) if failed else None
-
-
-def _differing(session: Session, baseline: Baseline) -> list[str]:
-    """The tests that simulate a design which is not the original's."""
-    digests = session.simulations.digests
-    return [
-        node for node, names in baseline.items.items()
-        if any(digests[name] != baseline.digests[name] for name in names)
-    ]  # fmt: skip
+        return Verdict("stillborn", ", ".join(missing) or "the tests cannot be imported"), False
+    if reports.failed and not names:
+        return Verdict("killed by test", node), False
+    return None, any(digests[name] != baseline.digests[name] for name in names)
 
 
 def _proven_wrong(name: str, seconds: int) -> Verdict | None:

@@ -90,7 +90,8 @@ def _imported(path: Path) -> tuple[Path, ...]:
 
 
 def _names(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    # What a function imports is for what trials do not do, as tb.runner simulating cells.
+    for node in tree.body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -21,7 +21,6 @@ from synth import yosys
 ACCEPTED = {
     "UNUSEDSIGNAL": "a field of a structure or a carry that has a wire, some bits of which nobody"
     " reads",
-    "PROCASSINIT": "a register has the value after power-up that its reset gives it",
     "DECLFILENAME": "a file holds an engine with all its modules, and is named after the top one",
     "CMPCONST": "of the comparisons that a generator unrolls over lanes, that of the last lane is"
     " always true",
