@@ -31,7 +31,7 @@ def figures(store: Store, units: Iterable[Unit], before: dict[str, Any]) -> dict
 def is_known(unit: Unit, before: dict[str, Any]) -> bool:
     """Whether every mutant of a unit was tried, as it and its tests are today."""
     known = before.get(unit.file, {NOT_RUN: 1})
-    return known[NOT_RUN] == 0 and known["of"] == _digest(unit)
+    return bool(known[NOT_RUN] == 0 and known["of"] == _digest(unit))
 
 
 def _tells_more(known: dict[str, Any], found: dict[str, Any]) -> bool:

@@ -40,7 +40,8 @@ def test_figures_follow_from_the_store(tmp_path: Path) -> None:
     made = len(FORK.mutants())
     assert found == {
         FORK.file: {
-            "of": found[FORK.file]["of"], "made": made, **dict.fromkeys(report.KINDS, 0), "killed by test": 1, "survived": 1,
+            "of": found[FORK.file]["of"], "made": made, **dict.fromkeys(report.KINDS, 0),
+            "killed by test": 1, "survived": 1,
             "not run": made - 2, "seconds": 5,
             "named": {"equivalent": {}, "survived": {mutants[1].diff: ["why"]}},
         },
