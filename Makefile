@@ -9,10 +9,11 @@ DEMO_STEPS := 12
 SEED := 0
 CLASS := carphone
 LAYER := software/demo/weights/tokens.npy --num-dst 128 --reduce 195 --backend rtl --preset demo
-GATE_TESTS := tb/pair/test_dau.py tb/pair/test_least_two.py tb/sort/test_topk.py
+GATE_TESTS := tb/bus/test_axi_lite.py tb/pair/test_dau.py tb/pair/test_least_two.py \
+  tb/refine/test_nearest_member.py tb/sort/test_topk.py
 
 .DEFAULT_GOAL := demo
-.PHONY: demo setup test lint style types lint-verilog formal mutants verilog bench gatesim figures \
+.PHONY: demo setup test lint style types lint-verilog lec formal mutants verilog bench gatesim figures \
   evaluation cycles fullsize exploration clean help
 .DELETE_ON_ERROR:
 
@@ -48,6 +49,9 @@ types: setup
 lint-verilog: setup
 	$(BIN)/python -m synth.lint
 
+lec: setup ## Prove that the engine's Verilog and netlists do what the design does
+	$(BIN)/python -m synth.lec --json docs/lec.json
+
 formal: setup ## Prove properties of units, refute broken ones, and run all slow tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest formal -n 2 --dist worksteal -m "slow or not slow"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest mutants software -n 2 --dist worksteal -m slow
@@ -62,7 +66,7 @@ verilog: setup ## Write the demo engine's Verilog and its description to build/v
 bench: setup ## Speed: simulators against Amaranth's, the matcher and attention against their bounds
 	$(BIN)/python -m software.study.bench
 
-gatesim: setup ## Run the testbenches of the DAU, least two and top-k on netlists of library cells
+gatesim: setup ## Run testbenches on netlists of library cells: DAU, top-k, what lec leaves
 	GATES=$(or $(GATES),1) $(BIN)/python -m pytest -n 2 $(GATE_TESTS)
 
 figures: demo ## Measure again and refresh README and docs; LIBRARIES="F ..." adds cell libraries

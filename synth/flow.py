@@ -79,7 +79,7 @@ def map_design(
     flow = flow or Flow()
     if flow.full_adders and not library.full_adder:
         raise ValueError(f"library {library.name} holds no full adder that adds three bits.")
-    sources = _reachable({module.name[1:]: module for module in design}, top)
+    sources = reachable({module.name[1:]: module for module in design}, top)
     held = {name: macros(module) for name, module in sources.items()}
     if flow.flat:
         held = {top: _all(sources, held, top)}
@@ -90,7 +90,7 @@ def map_design(
     return MappedDesign(library, top, modules, flow)
 
 
-def _reachable(modules: dict[str, RtlilModule], top: str) -> dict[str, RtlilModule]:
+def reachable(modules: dict[str, RtlilModule], top: str) -> dict[str, RtlilModule]:
     """The modules below ``top``, itself first, in the design's order: parents come first."""
     wanted = [top]
     for name in wanted:
@@ -125,7 +125,7 @@ def _results(
 ) -> dict[str, list[Mapping]]:
     """The mappings of each module, from the cache or else from Yosys, a process each."""
     texts = {
-        name: to_text(list(sources.values()) if flow.flat else _alone(name, sources))
+        name: to_text(list(sources.values()) if flow.flat else alone(name, sources))
         for name in names
     }
     common: list[str | bytes] = [_FORMAT, yosys.VERSION, *side_files(library).values()]
@@ -166,7 +166,7 @@ def _results(
     return results
 
 
-def _alone(name: str, sources: dict[str, RtlilModule]) -> list[RtlilModule]:
+def alone(name: str, sources: dict[str, RtlilModule]) -> list[RtlilModule]:
     """A module, and black boxes in the place of its children."""
     children = _children(sources[name], sources)
     return [sources[name], *(black_box(sources[child]) for child in children)]

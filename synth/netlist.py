@@ -29,7 +29,7 @@ def netlist(component: wiring.Component, name: str, library: Library, flow: Flow
     """
     modules = modules_of(component, name)
     design = map_design(modules, library, top=name, flow=flow, with_netlist=True)
-    return _verilog(design) + _models(library)
+    return _verilog(design) + cell_models(library)
 
 
 def netlist_readers(design: MappedDesign, work: Path) -> list[str]:
@@ -50,7 +50,7 @@ def _verilog(design: MappedDesign) -> str:
         return (work / "mapped.v").read_text()
 
 
-def _models(library: Library) -> str:
+def cell_models(library: Library) -> str:
     """The library's cells as Verilog modules, without those that Yosys cannot model."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)

@@ -30,7 +30,7 @@ from synth.scaling import BUDGET_SHARE, INSTANCE_MM2_28NM, scale_delay
 
 ROOT = Path(__file__).parents[3]
 _SECTION = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-SECTIONS = ("sheet", "headlines", "fpga", "situations", "mutants")
+SECTIONS = ("sheet", "headlines", "fpga", "lec", "situations", "mutants")
 PAGES = ("README.md", "docs/fpga.md", "docs/verification.md")
 """The pages that have marked sections."""
 

@@ -9,8 +9,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 _FILES = ("area", "area_paper", "area_paper_library", "bench", "coverage", "cycles_validation",
-          "evaluation", "exploration", "fullsize", "layer", "libraries", "lint",
-          "match_compact", "match_quad", "mutants", "video")  # fmt: skip
+          "evaluation", "exploration", "fullsize", "layer", "lec", "libraries",
+          "lint", "match_compact", "match_quad", "mutants", "video")  # fmt: skip
 _BOARDS = ("fpga_tiny", "fpga_ulx3s")
 """Reports of `orbis fpga`, in the order of the presets' sizes."""
 _LAYERS = [f"cycles_{model}_{arrangement}" for model in ("cogvideox-5b", "hunyuanvideo")
