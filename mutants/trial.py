@@ -1,9 +1,9 @@
 """Trials: what becomes of a mutant, each found out in a process of its own.
 
-A unit's tests come one by one, that of the smallest design first, and each twice: first it only
-makes its designs; then, if one is not the original's, it runs. The first that fails ends the trial,
-or the unit's proof, which is tried before the first test runs. What the process finds goes through
-a pipe, and so does how long its next step may take.
+If the unit's proof does not tell, its tests come one by one, that of the smallest design first, and
+each twice: first it only makes its designs; then, if one is not the original's, it runs. The first
+that fails ends the trial. What the process finds goes through a pipe, and so does how long its next
+step may take.
 """
 
 import importlib
@@ -69,33 +69,31 @@ def try_mutant(tree: Path, unit: Unit, folder: Path, limits: Limits, pipe: Conne
     """
     baseline = Baseline.read(folder)
     session = Session(tree, tree / "log")
-    differing = False
-    for node in baseline.smallest_first:
+    verdict, differing = None, False
+    if unit.proof:
+        pipe.send(("step", "proof", limits.of(limits.proof)))
+        verdict = _proven_wrong(unit.proof, limits.proof)
+    for node in () if verdict else baseline.smallest_first:
         pipe.send(("step", "making", limits.of(baseline.making_seconds)))
         verdict, differs = _made(session, node, baseline)
-        if verdict is None and differs:
-            if unit.proof and not differing:
-                pipe.send(("step", "proof", limits.of(limits.proof)))
-                verdict = _proven_wrong(unit.proof, limits.proof)
-            differing = True
-            if verdict is None:
-                if (seconds := baseline.seconds) is None:
-                    pipe.send(("done", None))
-                    return
-                pipe.send(("step", "test", limits.of(seconds[node])))
-                if session.run([node]).failed:
-                    verdict = Verdict("killed by test", node)
         if verdict:
             break
-    else:
-        verdict = Verdict("same")
-        if differing:
-            steps = 1 + len(baseline.digests)
-            pipe.send(("step", "equivalence", limits.of(limits.equal * steps)))
-            verdict = _equivalent(session, unit, baseline, limits.equal)
-            if verdict.kind == "survived" and unit.proof:
-                verdict = _equivalent_in_proof(unit, unit.proof, limits.equal) or verdict
-    pipe.send(("done", replace(verdict, seconds=_used())))
+        if not differs:
+            continue
+        differing = True
+        if (seconds := baseline.seconds) is None:
+            pipe.send(("done", None))
+            return
+        pipe.send(("step", "test", limits.of(seconds[node])))
+        if session.run([node]).failed:
+            verdict = Verdict("killed by test", node)
+            break
+    if verdict is None and differing:
+        pipe.send(("step", "equivalence", limits.of(limits.equal * (1 + len(baseline.digests)))))
+        verdict = _equivalent(session, unit, baseline, limits.equal)
+        if verdict.kind == "survived" and unit.proof:
+            verdict = _equivalent_in_proof(unit, unit.proof, limits.equal) or verdict
+    pipe.send(("done", replace(verdict or Verdict("same"), seconds=_used())))
 
 
 def _used() -> float:
@@ -119,7 +117,11 @@ def _made(session: Session, node: str, baseline: Baseline) -> tuple[Verdict | No
 def _proven_wrong(name: str, seconds: int) -> Verdict | None:
     """The verdict, if a proof of that module refutes the mutant."""
     prover, proofs = (importlib.import_module(f"formal.{module}") for module in ("prover", "proof"))
-    for proof in proofs.proofs_of(importlib.import_module(name)).values():
+    try:
+        found = proofs.proofs_of(importlib.import_module(name))
+    except Exception:  # a unit that cannot be imported: making its designs tells
+        return None
+    for proof in found.values():
         try:
             prover.prove(proof.component(), proof.window, seconds)
         except prover.RefutedError as error:
