@@ -86,6 +86,7 @@ figures: demo ## Measure again and refresh README and docs; LIBRARIES="F ..." ad
 	  $(BIN)/orbis fpga --preset $$preset -o $(BUILD)/fpga && \
 	  mv $(BUILD)/fpga/orbis_$${preset}_fpga.json docs/fpga_$$preset.json || exit; done
 	$(BIN)/python -m synth.lint --json docs/lint.json
+	$(BIN)/python -m synth.lec --json docs/lec.json
 	$(BIN)/python -m software.study.figures
 
 evaluation: setup ## Measure what reduction costs, by method, and refresh README and docs: long

@@ -14,6 +14,9 @@ from cocotb.types import LogicArray
 
 from tb.layouts import decode, encode
 
+_QUIET = 100_000
+"""Cycles without a transfer after which a bench with streams is given up: no test waits so long."""
+
 
 class Bench:
     """A component under test: its clock, its reset and a cycle count."""
@@ -22,6 +25,7 @@ class Bench:
         self.dut = dut
         self.edge = RisingEdge(dut.clk)
         self.cycle = 0
+        self._given_up = float("inf")
         cocotb.start_soon(Clock(dut.clk, 2, unit="ns").start())
         cocotb.start_soon(self._count())
 
@@ -29,6 +33,11 @@ class Bench:
         while True:
             await self.edge
             self.cycle += 1
+            assert self.cycle < self._given_up, f"no stream has moved for {_QUIET} cycles"
+
+    def moves(self) -> None:
+        """Tell that a stream has begun, or that a word has been transferred."""
+        self._given_up = self.cycle + _QUIET
 
     async def cycles(self, count: int = 1) -> None:
         """Wait for ``count`` rising clock edges."""
@@ -125,6 +134,7 @@ class Source:
         self._random = random.Random(f"{seed} {name}")
         self._garbage = random.Random(f"{seed} {name} garbage")
         spoil(self._payload, self._garbage)
+        bench.moves()
         self._task = cocotb.start_soon(self._run())
 
     def put(self, values: Iterable[Any]) -> None:
@@ -150,6 +160,7 @@ class Source:
                 if self._ready is not None and not self._ready.value:
                     continue
                 self.sent.append((self._bench.cycle, self.queue.popleft()))
+                self._bench.moves()
             offered = bool(self.queue) and self._random.random() >= self._stall
             if offered:
                 set_value(self._payload, self.queue[0])
@@ -185,6 +196,7 @@ class Sink:
         self._ready = None if ready is None else Bit(ready)
         self._stall = stall
         self._random = random.Random(f"{seed} {name}")
+        bench.moves()
         self._task = cocotb.start_soon(self._run())
 
     @property
@@ -226,6 +238,7 @@ class Sink:
                 )
                 if self._ready is None or self._ready:
                     self.taken.append((self._bench.cycle, unsigned(word)))
+                    self._bench.moves()
                     held = None
                 else:
                     held = word
