@@ -9,6 +9,7 @@ from amaranth.utils import exact_log2
 from hw.blocks.credit_queue import CreditQueue
 from hw.bus.axi import ID_BITS, Axi4, Response
 from hw.config import EngineConfig
+from hw.fpga.protocol import MEMORY_LATENCY
 
 BYTE_ADDRESS_BITS = 32
 
@@ -47,7 +48,7 @@ class AxiMemory(wiring.Component):
     reads anything and writes nothing, and is answered with DECERR.
     """
 
-    read_latency = 4
+    read_latency = MEMORY_LATENCY
     _pipeline = 1
 
     def __init__(self, config: EngineConfig, beats: int):

@@ -8,6 +8,9 @@ VERSION = 1
 BAUD = 1_000_000
 """Bits a second on the line, where nobody chooses another number."""
 
+MEMORY_LATENCY = 4
+"""Cycles from the engine's address to the first beat that the board's memory answers with."""
+
 FLAG = 0x7E
 """Before and behind each frame (HDLC, asynchronous framing of ISO/IEC 13239)."""
 ESCAPE = 0x7D

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from golden.options import MatchOptions
 from hw.config import PRESETS, EngineConfig
+from hw.fpga.protocol import MEMORY_LATENCY
 from software.library.backends import Progress
 from software.library.backends.clocked_match import ClockedMatch
 from software.library.backends.driver import (
@@ -25,8 +26,6 @@ from software.library.errors import LinkError
 
 _RESULTS = ("DST", "HISTORY", "RECORDS")
 """The regions that are read back."""
-_MEMORY_LATENCY = 4
-"""Cycles in which the board's memory answers (`hw.fpga.axi_memory`)."""
 
 
 class BoardBackend:
@@ -138,7 +137,7 @@ class BoardBackend:
             link.write_memory(place.address, content.tobytes())
         for offset, value in register_writes(layout, job.reduce, job.options):
             link.write_register(offset, value)
-        limit = job.most_cycles(_MEMORY_LATENCY)
+        limit = job.most_cycles(MEMORY_LATENCY)
         while not has_ended(link):
             spent = read_counter(link, "total")
             if spent > limit:
