@@ -71,8 +71,8 @@ def write_verilog(component: wiring.Component, name: str, *, merge: bool = True)
     The ready of an always-ready stream is the constant 1 and has no port.
 
     Each shape of memory is a module. Memories have no initial content, as an SRAM has none: every
-    unit writes before it reads. Nor have registers, as an ASIC's have none: a reset comes first. Structurally identical modules are one (hw.emit.module_merge),
-    unless ``merge`` is False.
+    unit writes before it reads. Nor have registers, as an ASIC's have none: a reset comes first.
+    Structurally identical modules are one (hw.emit.module_merge), unless ``merge`` is False.
 
     The text depends on nothing but the component: Amaranth and Yosys keep the order in which
     things were made, so it stays so while components iterate over no sets.
