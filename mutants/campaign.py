@@ -26,7 +26,7 @@ STORE = "results.jsonl"
 _BASELINE_S, _START_S = 1800, 120
 _LIMITS = Limits()
 _HUNG = "hung"
-_HANGING = {"making": "stillborn", "proof": "stillborn", "test": "killed by test"}
+_HANGING = {"making": "stillborn", "test": "killed by test"}
 """What a mutant is that hangs in a step; what crashes, or hangs in another, nothing has killed."""
 
 

@@ -8,9 +8,13 @@ step may take.
 
 import importlib
 import resource
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
+
+from amaranth.back import rtlil
 
 from mutants.baseline import Baseline
 from mutants.session import Session
@@ -70,11 +74,14 @@ def try_mutant(tree: Path, unit: Unit, folder: Path, limits: Limits, pipe: Conne
     baseline = Baseline.read(folder)
     session = Session(tree, tree / "log")
     verdict, differing = None, False
+    making = limits.of(baseline.making_seconds)
     if unit.proof:
+        pipe.send(("step", "making", making))
+        proofs = _made_proofs(unit.proof)
         pipe.send(("step", "proof", limits.of(limits.proof)))
-        verdict = _proven_wrong(unit.proof, limits.proof)
+        verdict = _proven_wrong(unit.proof, proofs, limits.proof)
     for node in () if verdict else baseline.smallest_first:
-        pipe.send(("step", "making", limits.of(baseline.making_seconds)))
+        pipe.send(("step", "making", making))
         verdict, differs = _made(session, node, baseline)
         if verdict:
             break
@@ -114,14 +121,25 @@ def _made(session: Session, node: str, baseline: Baseline) -> tuple[Verdict | No
     return None, any(digests[name] != baseline.digests[name] for name in names)
 
 
-def _proven_wrong(name: str, seconds: int) -> Verdict | None:
-    """The verdict, if a proof of that module refutes the mutant."""
-    prover, proofs = (importlib.import_module(f"formal.{module}") for module in ("prover", "proof"))
-    try:
-        found = proofs.proofs_of(importlib.import_module(name))
-    except Exception:  # a unit that cannot be imported: making its designs tells
-        return None
-    for proof in found.values():
+def _made_proofs(name: str) -> list[Any]:
+    """The proofs of that module at whose size the mutant can be made.
+
+    What cannot be made, or imported, is for making the tests' designs to tell.
+    """
+    found = []
+    with suppress(Exception):
+        proofs = importlib.import_module("formal.proof")
+        for proof in proofs.proofs_of(importlib.import_module(name)).values():
+            with suppress(Exception):
+                rtlil.convert(proof.component(), name="top")
+                found.append(proof)
+    return found
+
+
+def _proven_wrong(name: str, proofs: list[Any], seconds: int) -> Verdict | None:
+    """The verdict, if one of the proofs of that module refutes the mutant."""
+    prover = importlib.import_module("formal.prover")
+    for proof in proofs:
         try:
             prover.prove(proof.component(), proof.window, seconds)
         except prover.RefutedError as error:

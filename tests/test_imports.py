@@ -10,7 +10,7 @@ ALLOWED = {
     "golden": {"golden", "torch"},
     "hw": {"hw", "amaranth"},
     "formal": {"formal", "hw", "synth", "amaranth"},
-    "mutants": {"mutants", "pytest", "rich"},
+    "mutants": {"mutants", "amaranth", "pytest", "rich"},
     "synth": {"synth", "hw", "amaranth", "amaranth_boards", "matplotlib", "pyosys"},
     "system": {"system", "numpy"},
     "orbis": {"golden", "software"},
