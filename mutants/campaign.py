@@ -1,6 +1,5 @@
 """A campaign: mutants tried one after another, or several at a time, each on a tree of its own."""
 
-import hashlib
 import multiprocessing
 import os
 import queue
@@ -16,7 +15,7 @@ from typing import Any
 
 from mutants.baseline import Baseline, make, time
 from mutants.source import Mutant
-from mutants.store import Result, Store, mutant_key, unit_key
+from mutants.store import Result, Store, mutant_key, original_key, unit_key
 from mutants.trial import Limits, Verdict, try_mutant
 from mutants.units import ROOT, SOURCES, Unit
 
@@ -118,9 +117,7 @@ class Campaign:
 
     def _baseline(self, unit: Unit, tree: Path, of_unit: str) -> Path:
         """The folder of the unit's baseline, which is made once."""
-        text = f"{of_unit}\0{(ROOT / unit.file).read_text()}"
-        key = hashlib.sha256(text.encode()).hexdigest()
-        folder = self._folder / "baselines" / key[:16]
+        folder = self._folder / "baselines" / original_key(unit, of_unit)
         with self._of(folder):
             if not folder.exists():
                 partial = folder.with_name(f"{folder.name}.partial")

@@ -1,12 +1,11 @@
 """The report: figures by unit as docs/mutants.json, from which docs/verification.md follows."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from mutants.store import Store, mutant_key, unit_key
+from mutants.store import Store, mutant_key, original_key, unit_key
 from mutants.units import ROOT, Unit
 
 JSON = ROOT / "docs" / "mutants.json"
@@ -31,19 +30,13 @@ def figures(store: Store, units: Iterable[Unit], before: dict[str, Any]) -> dict
 def is_known(unit: Unit, before: dict[str, Any]) -> bool:
     """Whether every mutant of a unit was tried, as it and its tests are today."""
     known = before.get(unit.file, {NOT_RUN: 1})
-    return bool(known[NOT_RUN] == 0 and known["of"] == _digest(unit))
+    return bool(known[NOT_RUN] == 0 and known["of"] == original_key(unit, unit_key(unit)))
 
 
 def _tells_more(known: dict[str, Any], found: dict[str, Any]) -> bool:
     if known["of"] != found["of"]:
         return bool(found[NOT_RUN] == found["made"])
     return bool(known[NOT_RUN] < found[NOT_RUN])
-
-
-def _digest(unit: Unit) -> str:
-    """Of all that the figures of a unit follow from."""
-    own = (ROOT / unit.file).read_text()
-    return hashlib.sha256(f"{unit_key(unit)}\0{own}".encode()).hexdigest()[:16]
 
 
 def _of_unit(store: Store, unit: Unit) -> dict[str, Any]:
@@ -61,7 +54,7 @@ def _of_unit(store: Store, unit: Unit) -> dict[str, Any]:
                 details = named[result.verdict.kind].setdefault(mutant.diff, [])
                 details.append(result.verdict.detail)
     return {
-        "of": _digest(unit),
+        "of": original_key(unit, of_unit),
         "made": sum(counts.values()),
         **{kind: counts[kind] for kind in (*KINDS, NOT_RUN)},
         "seconds": round(seconds),

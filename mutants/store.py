@@ -9,6 +9,7 @@ import hashlib
 import json
 import threading
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from mutants.source import Mutant
@@ -60,13 +61,20 @@ def unit_key(unit: Unit) -> str:
     for path in unit.sources():
         name = str(path.relative_to(ROOT))
         if name != unit.file:
-            digest.update(f"{name}\0{_meaning(path.read_text())}\0".encode())
+            digest.update(f"{name}\0{_meaning(path)}\0".encode())
     return digest.hexdigest()
 
 
-def _meaning(source: str) -> str:
+def original_key(unit: Unit, of_unit: str) -> str:
+    """Of a unit as it is and its key."""
+    text = f"{of_unit}\0{(ROOT / unit.file).read_text()}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _meaning(path: Path) -> str:
     """A source without comments, docstrings and places."""
-    tree = ast.parse(source)
+    tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, _HAVE_DOCSTRINGS) and ast.get_docstring(node):
             del node.body[0]
