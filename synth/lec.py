@@ -48,13 +48,14 @@ _PROOF = ("equiv_simple", "equiv_simple -undef", "equiv_induct", "equiv_induct -
 _UNPROVEN = re.compile(r"Found (\d+) unproven")
 _MODULE = re.compile(r"^module (\S+)", re.MULTILINE)
 
+EMITTED = "registers"
+"""What points are in a design and its Verilog."""
 WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "all nets": ((), ()),
-    "registers": (_REGISTERS, _REGISTERS),
     "bits of registers": (_BITS, (*_REGISTERS, *_BITS)),
 }
-"""What points are in the design and in the netlist: more make each proof small, but what mapping
-made anew under an old name is none."""
+"""What points are in a module and its netlist: more make each proof small, but what mapping made
+anew under an old name is none."""
 
 SIMULATED = ("registers", "datm.update.nearest_member")
 """Modules of an engine of which too little is proven; ``make gatesim`` runs their testbenches."""
@@ -91,10 +92,8 @@ def prove_emitted(component: wiring.Component, name: str, verilog: Verilog) -> N
         },
         name,
         [f"t:{box}" for box in _MODULE.findall(memories)],
-        ["read_rtlil design.il", *flat],
-        ["read_verilog emitted.v", *flat],
-        _REGISTERS,
-        _REGISTERS,
+        (["read_rtlil design.il", *flat], _REGISTERS),
+        (["read_verilog emitted.v", *flat], _REGISTERS),
     )
 
 
@@ -130,7 +129,7 @@ def prove_mapped(
     ]  # fmt: skip
     for way, (of_rtl, of_netlist) in WAYS.items():
         try:
-            _prove(texts, name, boxes, rtl, netlist, of_rtl, of_netlist)
+            _prove(texts, name, boxes, (rtl, of_rtl), (netlist, of_netlist))
         except UnprovenError as error:
             unproven = error
         else:
@@ -142,14 +141,12 @@ def _prove(
     texts: dict[str, str],
     top: str,
     boxes: Sequence[str],
-    one: Sequence[str],
-    other: Sequence[str],
-    points_of_one: Sequence[str],
-    points_of_other: Sequence[str],
+    one: tuple[Sequence[str], Sequence[str]],
+    other: tuple[Sequence[str], Sequence[str]],
 ) -> None:
-    """Prove that ``top`` is the same as passes read it ``one`` way and the ``other``."""
+    """Prove that two forms of ``top`` are the same: passes that read each, and name its points."""
     script = []
-    forms = {"one": (one, points_of_one), "other": (other, points_of_other)}
+    forms = {"one": one, "other": other}
     for form, (reading, points) in forms.items():
         script += [
             "read_verilog -lib boxes.v", *reading,
@@ -182,7 +179,7 @@ def check(config: EngineConfig, name: str, jobs: int) -> Iterator[tuple[str, str
     """
     try:
         prove_emitted(DatmEngine(config), name, write_verilog(DatmEngine(config), name))
-        yield f"{name}.v", "registers"
+        yield f"{name}.v", EMITTED
     except UnprovenError:
         yield f"{name}.v", ""
     modules, library = modules_of(DatmEngine(config), name), builtin_library()
