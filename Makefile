@@ -54,7 +54,7 @@ lec: setup ## Prove that the engine's Verilog and netlists do what the design do
 
 formal: setup ## Prove properties of units, refute broken ones, and run all slow tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest formal -n 2 --dist worksteal -m "slow or not slow"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest mutants software -n 2 --dist worksteal -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest mutants software tb -n 2 --dist worksteal -m slow
 
 mutants: setup ## Break units of hw in thousands of ways, and see what notices: a night, resumes
 	OMP_NUM_THREADS=1 $(BIN)/python -m mutants --jobs $(or $(JOBS),2) $(if $(SAMPLE),--sample $(SAMPLE) --seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))

@@ -19,7 +19,7 @@ ALLOWED = {
 STAGES = ("quantize", "pair", "refine", "sort")
 """Rooms of hw that hold a stage each; what they exchange is in hw/words.py."""
 ROOMS = {"blocks": {"blocks"}, "bus": {"bus", "blocks"}, "emit": {"emit", "bus"}} | {
-    name: {name, "blocks", "bus"} for name in (*STAGES, "fpga")
+    name: {name, "blocks", "bus"} for name in (*STAGES, "fpga", "dxe")
 }
 """Rooms of hw that each room may import, beside what lies above all of them."""
 ABOVE = ("hw.datm", "hw.engine", "hw.sequencer")
@@ -58,6 +58,12 @@ TESTED_WITHIN = {
     "bus/client.py": "signatures only",
     "bus/client_mux.py": "test_datm.py",
     "bus/register.py": "test_registers.py",
+    "dxe/float_add.py": "dxe/test_mac.py",
+    "dxe/floats.py": "dxe/test_mac.py",
+    "dxe/processing_element.py": "dxe/test_systolic_array.py",
+    "dxe/product.py": "dxe/test_mac.py",
+    "dxe/shift.py": "dxe/test_mac.py",
+    "dxe/term.py": "layouts only",
     "emit/description.py": "software/tests/commands/test_verilog.py",
     "emit/handover.py": "software/tests/commands/test_verilog.py",
     "emit/rtlil.py": "test_module_merge.py",

@@ -1,0 +1,1 @@
+"""Twins of ``hw/dxe``: float32 arithmetic in a given order."""

@@ -1,0 +1,1 @@
+"""Tests of the twins of ``hw/dxe``, one file a module."""
