@@ -7,7 +7,7 @@ import cocotb
 import numpy as np
 import pytest
 import torch
-from amaranth.hdl import Module
+from amaranth.hdl import Const, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
@@ -18,11 +18,10 @@ from hw.dxe.processing_element import Load
 from hw.dxe.systolic_array import SystolicArray
 from hw.dxe.term import SUM_BITS
 from tb.dxe.words import DTYPES, Bits, bits, floats, joined, split
-from tb.layouts import encode
 from tb.runner import parameters, simulate
 from tb.streams import Bench, set_value
 
-NONE, DOWN, RIGHT = (encode(Load, load) for load in (Load.NONE, Load.DOWN, Load.RIGHT))
+NONE, DOWN, RIGHT = (Const.cast(load).value for load in (Load.NONE, Load.DOWN, Load.RIGHT))
 
 
 class Joined(wiring.Component):
