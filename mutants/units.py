@@ -22,7 +22,6 @@ TESTS: dict[str, tuple[str, ...]] = {
     "hw/dxe/processing_element.py": ("tb/dxe/test_systolic_array.py",),
     "hw/dxe/product.py": ("tb/dxe/test_mac.py",),
     "hw/dxe/shift.py": ("tb/dxe/test_mac.py",),
-    "hw/dxe/term.py": ("tb/dxe/test_mac.py",),
     "hw/job.py": ("tb/test_datm.py",),
     "hw/pair/skew.py": ("tb/pair/test_src_rows.py", "tb/pair/test_dst_rows.py"),
     "hw/quantize/lanes.py": ("tb/quantize/test_fixed_point.py", "tb/quantize/test_qe.py"),

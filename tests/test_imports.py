@@ -63,7 +63,6 @@ TESTED_WITHIN = {
     "dxe/processing_element.py": "dxe/test_systolic_array.py",
     "dxe/product.py": "dxe/test_mac.py",
     "dxe/shift.py": "dxe/test_mac.py",
-    "dxe/term.py": "layouts only",
     "emit/description.py": "software/tests/commands/test_verilog.py",
     "emit/handover.py": "software/tests/commands/test_verilog.py",
     "emit/rtlil.py": "test_module_merge.py",

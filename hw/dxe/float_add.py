@@ -1,52 +1,63 @@
-"""Float addition: two terms to a float32, rounded to nearest even."""
+"""Float addition: two float32 to a third, rounded to nearest even."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.dxe.floats import FP32
 from hw.dxe.shift import leading_zeros, round_up, shifted_right
-from hw.dxe.term import FRACTION_BITS, INFINITE_EXPONENT, SUM_BITS, TERM
 
-QUIET_NAN = 0x7FC0_0000
-"""The one NaN that a sum can be."""
-_WIDTH = FRACTION_BITS + 1
+_WIDTH = FP32.significand_bits
 _GUARD = 3
 """Bits below a significand that keep what aligning moves out of it, as far as rounding needs it."""
 _SUM_WIDTH = _WIDTH + _GUARD + 1
-_ASIDE = data.StructLayout({"exponent": 8, "sign": 1, "infinite": 1, "nan": 1})
+_TERM = data.StructLayout({"significand": _WIDTH, "exponent": FP32.exponent_bits})
+"""significand * 2^(exponent - 150) of what is finite; the exponent of subnormals and 0 is 1."""
+_ASIDE = data.StructLayout({"exponent": FP32.exponent_bits, "sign": 1, "infinite": 1, "nan": 1})
 """What goes beside a sum of significands."""
+
+
+def _term(m: Module, value: Value, name: str) -> Signal:
+    """A float32 taken so far apart that it need only be aligned."""
+    term = Signal(_TERM, name=name)
+    fraction, exponent = value[: _WIDTH - 1], value[_WIDTH - 1 : -1]
+    m.d.comb += [
+        term.significand.eq(Cat(fraction, exponent.any())),
+        term.exponent.eq(Cat(exponent[0] | ~exponent.any(), exponent[1:])),
+    ]
+    return term
 
 
 class FloatAdd(wiring.Component):
     """``one + other``, as float32 arithmetic has it.
 
-    Subnormals, infinities and signed zeros are IEEE 754's; every NaN is `QUIET_NAN`.
+    Subnormals, infinities and signed zeros are IEEE 754's; every NaN is `FP32.nan`.
 
-    Ports: ``one``, ``other`` In `TERM`; ``total`` Out, a float32, on cycle `latency`: after
+    Ports: ``one``, ``other`` In, ``total`` Out, a float32, on cycle `latency`: after
     aligning, adding, normalising and rounding. One a cycle.
     """
 
     latency = 4
 
     def __init__(self) -> None:
-        super().__init__({"one": In(TERM), "other": In(TERM), "total": Out(SUM_BITS)})
+        super().__init__({"one": In(FP32.bits), "other": In(FP32.bits), "total": Out(FP32.bits)})
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
-        larger, smaller = Signal(TERM), Signal(TERM)
-        swap = Cat(self.other.significand, self.other.exponent) > Cat(
-            self.one.significand, self.one.exponent
-        )
+        one, other = _term(m, self.one, "one"), _term(m, self.other, "other")
+        larger, smaller = Signal(_TERM), Signal(_TERM)
+        swap = self.other[:-1] > self.one[:-1]
         m.d.comb += [
-            larger.eq(Mux(swap, self.other.as_value(), self.one.as_value())),
-            smaller.eq(Mux(swap, self.one.as_value(), self.other.as_value())),
+            larger.eq(Mux(swap, other.as_value(), one.as_value())),
+            smaller.eq(Mux(swap, one.as_value(), other.as_value())),
         ]
         distance = Signal(len(larger.exponent))
         m.d.comb += distance.eq(larger.exponent - smaller.exponent)
         upper, lower = Signal(_WIDTH), Signal(_WIDTH + _GUARD)
         subtract, aligned = Signal(), Signal(_ASIDE)
-        opposed = larger.sign ^ smaller.sign
-        infinite = larger.exponent == INFINITE_EXPONENT
+        opposed = self.one[-1] ^ self.other[-1]
+        infinite = larger.exponent.all()
+        nan = infinite & larger.significand[:-1].any()
         m.d.sync += [
             upper.eq(larger.significand),
             lower.eq(
@@ -54,13 +65,10 @@ class FloatAdd(wiring.Component):
             ),
             subtract.eq(opposed),
             aligned.exponent.eq(larger.exponent),
-            aligned.sign.eq(larger.sign),
+            aligned.sign.eq(Mux(swap, self.other[-1], self.one[-1])),
             aligned.infinite.eq(infinite),
-            aligned.nan.eq(
-                larger.nan
-                | smaller.nan
-                | (infinite & opposed & (smaller.exponent == INFINITE_EXPONENT))
-            ),
+            # The larger of infinities and NaN is a NaN.
+            aligned.nan.eq(nan | (infinite & opposed & smaller.exponent.all())),
         ]
 
         whole, added, beside = Cat(Const(0, _GUARD), upper), Signal(_SUM_WIDTH), Signal(_ASIDE)
@@ -86,13 +94,13 @@ class FloatAdd(wiring.Component):
 
         kept, below = normal[-_WIDTH:], normal[:-_WIDTH]
         field = Mux(kept[-1], exponent, 0)
-        magnitude = Cat(kept[:-1], field)[: SUM_BITS - 1] + round_up(kept, below)
-        infinity = Const(INFINITE_EXPONENT << FRACTION_BITS, SUM_BITS - 1)
-        beyond = ready.infinite | (kept[-1] & (exponent >= INFINITE_EXPONENT))
+        magnitude = Cat(kept[:-1], field)[: FP32.bits - 1] + round_up(kept, below)
+        infinity = Const(FP32.infinity, FP32.bits - 1)
+        beyond = ready.infinite | (kept[-1] & (exponent > 2 * FP32.bias))
         with m.If(ready.nan):
-            m.d.sync += self.total.eq(QUIET_NAN)
+            m.d.sync += self.total.eq(FP32.nan)
         with m.Else():
             m.d.sync += self.total.eq(
-                Cat(Mux(beyond, infinity, magnitude)[: SUM_BITS - 1], ready.sign)
+                Cat(Mux(beyond, infinity, magnitude)[: FP32.bits - 1], ready.sign)
             )
         return m

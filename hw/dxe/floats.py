@@ -1,4 +1,4 @@
-"""Floats: 16-bit operands taken apart, with subnormals normalised, as multipliers want them."""
+"""Floats: values taken apart, with subnormals normalised, as multipliers want them."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,6 @@ from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.dxe.shift import leading_zeros
-
-VALUE_BITS = 16
 
 
 class Kind(enum.Enum, shape=2):  # type: ignore[call-arg]
@@ -22,19 +20,35 @@ class Kind(enum.Enum, shape=2):  # type: ignore[call-arg]
 
 @dataclass(frozen=True)
 class FloatFormat:
-    """A binary format of IEEE 754 in 16 bits, by the bits of its exponent."""
+    """A binary format of IEEE 754, by its bits and those of its exponent."""
 
+    bits: int
     exponent_bits: int
 
     @property
     def fraction_bits(self) -> int:
         """Bits of a fraction, the leading one not counted."""
-        return VALUE_BITS - 1 - self.exponent_bits
+        return self.bits - 1 - self.exponent_bits
+
+    @property
+    def significand_bits(self) -> int:
+        """Bits of a fraction and the one before it."""
+        return self.fraction_bits + 1
 
     @property
     def bias(self) -> int:
-        """What a biased exponent is above the exponent."""
+        """What a biased exponent is above the exponent; the largest exponent of finite values."""
         return (1 << self.exponent_bits - 1) - 1
+
+    @property
+    def infinity(self) -> int:
+        """Bits of the positive infinity."""
+        return (1 << self.exponent_bits) - 1 << self.fraction_bits
+
+    @property
+    def nan(self) -> int:
+        """Bits of the one NaN that units here make."""
+        return self.infinity | 1 << self.fraction_bits - 1
 
     @property
     def operand(self) -> data.StructLayout:
@@ -45,7 +59,7 @@ class FloatFormat:
         """
         return data.StructLayout(
             {
-                "significand": self.fraction_bits + 1,
+                "significand": self.significand_bits,
                 "exponent": signed(self.exponent_bits + 1),
                 "sign": 1,
                 "kind": Kind,
@@ -53,28 +67,31 @@ class FloatFormat:
         )
 
 
-FORMATS = {"fp16": FloatFormat(5), "bf16": FloatFormat(8)}
+FP16 = FloatFormat(16, 5)
+BF16 = FloatFormat(16, 8)
+FP32 = FloatFormat(32, 8)
+FORMATS = {"fp16": FP16, "bf16": BF16}
 """By `hw.config.EngineConfig.token_format`."""
 
 
 class Unpack(wiring.Component):
-    """Takes a 16-bit value apart.
+    """Takes a value apart.
 
-    Ports: ``value`` In, 16 bits; ``operand`` Out, `FloatFormat.operand`, on cycle `latency`. A
-    value a cycle.
+    Ports: ``value`` In, of the format; ``operand`` Out, `FloatFormat.operand`, on cycle `latency`.
+    A value a cycle.
     """
 
     latency = 1
 
     def __init__(self, form: FloatFormat):
         self._form = form
-        super().__init__({"value": In(VALUE_BITS), "operand": Out(form.operand)})
+        super().__init__({"value": In(form.bits), "operand": Out(form.operand)})
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         form = self._form
         fraction = self.value[: form.fraction_bits]
-        exponent = self.value[form.fraction_bits : VALUE_BITS - 1]
+        exponent = self.value[form.fraction_bits : form.bits - 1]
         zeros = leading_zeros(m, fraction, "fraction")
         subnormal = exponent == 0
         m.d.sync += [

@@ -1,13 +1,12 @@
 """Multiply and accumulate: a product of 16-bit floats, added to a float32."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.dxe.float_add import FloatAdd
-from hw.dxe.floats import FloatFormat
+from hw.dxe.floats import FP32, FloatFormat
 from hw.dxe.product import Product
-from hw.dxe.term import SUM_BITS, TERM, term_of
 
 
 class Mac(wiring.Component):
@@ -26,8 +25,8 @@ class Mac(wiring.Component):
             {
                 "a": In(form.operand),
                 "b": In(form.operand),
-                "addend": In(SUM_BITS),
-                "total": Out(SUM_BITS),
+                "addend": In(FP32.bits),
+                "total": Out(FP32.bits),
             }
         )
 
@@ -40,13 +39,11 @@ class Mac(wiring.Component):
         m = Module()
         m.submodules.product = product = self._product
         m.submodules.add = add = FloatAdd()
-        addend = Signal(TERM)
         m.d.comb += [
             product.a.eq(self.a),
             product.b.eq(self.b),
-            *(addend[name].eq(value) for name, value in term_of(self.addend).items()),
             add.one.eq(product.product),
-            add.other.eq(addend),
+            add.other.eq(self.addend),
             self.total.eq(add.total),
         ]
         return m

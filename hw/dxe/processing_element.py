@@ -4,9 +4,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.dxe.floats import FloatFormat
+from hw.dxe.floats import FP32, FloatFormat
 from hw.dxe.mac import Mac
-from hw.dxe.term import SUM_BITS
 
 
 class Load(enum.Enum, shape=2):  # type: ignore[call-arg]
@@ -44,8 +43,8 @@ class ProcessingElement(wiring.Component):
                 "above": In(form.operand),
                 "left": In(form.operand),
                 "waiting": Out(form.operand),
-                "addend": In(SUM_BITS),
-                "total": Out(SUM_BITS),
+                "addend": In(FP32.bits),
+                "total": Out(FP32.bits),
             }
         )
 

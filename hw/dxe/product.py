@@ -1,101 +1,75 @@
-"""Product: of two 16-bit floats, as float32 has it."""
+"""Product: of two floats, as float32 has it."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.dxe.floats import FloatFormat, Kind
-from hw.dxe.shift import round_up, shifted_right
-from hw.dxe.term import BIAS, FRACTION_BITS, INFINITE_EXPONENT, TERM
-
-_WIDTH = FRACTION_BITS + 1
+from hw.dxe.floats import FP32, FloatFormat, Kind
+from hw.dxe.round import Round, unrounded
 
 
 class Product(wiring.Component):
-    """``a * b``, rounded as float32 multiplication rounds it.
+    """``a * b``, rounded to float32.
 
-    A product of two FP16 values is exact. One of two BF16 values is, unless it is subnormal or
-    overflows, which takes a cycle more.
+    Every product of two FP16 values is a normal float32, or 0, and exact: one register. Any other
+    is rounded, which takes two cycles more.
 
-    Ports: ``a``, ``b`` In `FloatFormat.operand`; ``product`` Out `TERM`, on cycle `latency`. One a
-    cycle.
+    Ports: ``a``, ``b`` In `FloatFormat.operand`; ``product`` Out, a float32, on cycle `latency`.
+    One a cycle.
     """
 
     def __init__(self, form: FloatFormat):
         self._form = form
-        super().__init__({"a": In(form.operand), "b": In(form.operand), "product": Out(TERM)})
+        super().__init__({"a": In(form.operand), "b": In(form.operand), "product": Out(FP32.bits)})
 
     @property
     def latency(self) -> int:
         """Cycles from factors to their product."""
-        return 1 if self._always_normal else 2
+        return 1 if self._exact else 1 + Round.latency
 
     @property
-    def _always_normal(self) -> bool:
-        """Whether every product of finite values is a normal float32, or 0."""
-        least = -2 * (self._form.bias + self._form.fraction_bits)
-        return least > -BIAS and 2 * (self._form.bias + 1) < BIAS
+    def _exact(self) -> bool:
+        form = self._form
+        least = -2 * (form.bias + form.fraction_bits)
+        return least > -FP32.bias and 2 * form.bias + 1 <= FP32.bias
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         a, b = self.a, self.b
-        raw = Signal(2 * len(a.significand))
-        nan, infinite, zero = Signal(), Signal(), Signal()
-        exponent = Signal(signed(len(a.exponent) + 2))
-        infinities = (a.kind == Kind.INFINITE) | (b.kind == Kind.INFINITE)
-        zeros = (a.kind == Kind.ZERO) | (b.kind == Kind.ZERO)
+        significand = a.significand * b.significand
+        bits = max(len(significand), FP32.significand_bits + 2)
+        exact = Signal(unrounded(bits))
+        zero = (a.kind == Kind.ZERO) | (b.kind == Kind.ZERO)
+        infinite = (a.kind == Kind.INFINITE) | (b.kind == Kind.INFINITE)
+        nan = (a.kind == Kind.NAN) | (b.kind == Kind.NAN) | (zero & infinite)
+        # The leading one is at the uppermost bit, or at the one below it.
+        high = significand[-1]
+        aligned = Mux(high, significand, significand << 1)[: len(significand)]
         m.d.comb += [
-            raw.eq(a.significand * b.significand),
-            nan.eq((a.kind == Kind.NAN) | (b.kind == Kind.NAN) | (infinities & zeros)),
-            infinite.eq(infinities),
-            zero.eq(zeros),
-            # The leading one is at the uppermost bit, or at the one below it.
-            exponent.eq(a.exponent + b.exponent + BIAS + raw[-1]),
+            exact.significand.eq(Cat(Const(0, bits - len(aligned)), aligned)),
+            exact.exponent.eq(a.exponent + b.exponent + high),
+            exact.sign.eq(a.sign ^ b.sign),
         ]
-        significand = Cat(Const(0, _WIDTH - len(raw)), Mux(raw[-1], raw, raw << 1)[: len(raw)])
-        if self._always_normal:
-            self._send(m, significand, exponent, a.sign ^ b.sign, nan, infinite, zero)
-            return m
-        before = [
-            Signal.like(value, name=f"{name}_before")
-            for name, value in (("nan", nan), ("infinite", infinite), ("zero", zero))
-        ]
-        kept, biased, sign = Signal(_WIDTH), Signal.like(exponent), Signal()
-        m.d.sync += [
-            *(later.eq(now) for later, now in zip(before, (nan, infinite, zero), strict=True)),
-            kept.eq(significand),
-            biased.eq(exponent),
-            sign.eq(a.sign ^ b.sign),
-        ]
-        nan, infinite, zero = before
-        # Below the least normal number, the exponent stays and the significand moves down.
-        below = Signal(range(2 * _WIDTH))
-        m.d.comb += below.eq(Mux(biased < 1 - _WIDTH, _WIDTH + 1, Mux(biased < 1, 1 - biased, 0)))
-        moved = shifted_right(m, Cat(Const(0, 2), kept), below, "moved")
-        rounded = moved[2:] + round_up(moved[2:], moved[:2])
-        infinite = infinite | (biased >= INFINITE_EXPONENT)
-        self._send(m, rounded, Mux(biased < 1, 1, biased), sign, nan, infinite, zero)
-        return m
-
-    def _send(
-        self,
-        m: Module,
-        significand: Value,
-        exponent: Value,
-        sign: Value,
-        nan: Value,
-        infinite: Value,
-        zero: Value,
-    ) -> None:
-        """Put a product, of which the first that is true holds, into the register."""
-        product = self.product
-        m.d.sync += [product.sign.eq(sign), product.nan.eq(nan)]
-        with m.If(infinite):
-            m.d.sync += [
-                product.significand.eq(1 << FRACTION_BITS),
-                product.exponent.eq(INFINITE_EXPONENT),
-            ]
-        with m.Elif(zero):
-            m.d.sync += [product.significand.eq(0), product.exponent.eq(1)]
+        with m.If(nan):
+            m.d.comb += exact.kind.eq(Kind.NAN)
+        with m.Elif(infinite):
+            m.d.comb += exact.kind.eq(Kind.INFINITE)
         with m.Else():
-            m.d.sync += [product.significand.eq(significand), product.exponent.eq(exponent)]
+            m.d.comb += exact.kind.eq(Mux(zero, Kind.ZERO, Kind.FINITE))
+        if not self._exact:
+            m.submodules.round = rounding = Round(FP32, bits)
+            m.d.sync += rounding.exact.eq(exact)
+            m.d.comb += self.product.eq(rounding.value)
+            return m
+        fraction = exact.significand[-FP32.significand_bits : -1]
+        magnitude = Cat(fraction, (exact.exponent + FP32.bias)[: FP32.exponent_bits])
+        with m.Switch(exact.kind):
+            with m.Case(Kind.NAN):
+                m.d.sync += self.product.eq(FP32.nan)
+            with m.Case(Kind.INFINITE):
+                m.d.sync += self.product.eq(Cat(Const(FP32.infinity, FP32.bits - 1), exact.sign))
+            with m.Case(Kind.ZERO):
+                m.d.sync += self.product.eq(Cat(Const(0, FP32.bits - 1), exact.sign))
+            with m.Default():
+                m.d.sync += self.product.eq(Cat(magnitude, exact.sign))
+        return m

@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.dxe.floats import FORMATS, VALUE_BITS, Unpack
+from hw.config import VALUE_BITS
+from hw.dxe.floats import FORMATS, FP32, Unpack
 from hw.dxe.processing_element import Load, ProcessingElement
-from hw.dxe.term import SUM_BITS
 
 
 class SystolicArray(wiring.Component):
@@ -55,8 +55,8 @@ class SystolicArray(wiring.Component):
                 "swap": In(1).array(rows),
                 "load": In(Load),
                 "weight": In(VALUE_BITS).array(max(rows, columns)),
-                "addend": In(SUM_BITS).array(columns),
-                "total": Out(SUM_BITS).array(columns),
+                "addend": In(FP32.bits).array(columns),
+                "total": Out(FP32.bits).array(columns),
             }
         )
 

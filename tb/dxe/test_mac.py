@@ -13,9 +13,9 @@ from amaranth.lib.wiring import In, Out
 
 from golden.dxe.mac import mac
 from hw.blocks.pipeline import delay
-from hw.dxe.floats import FORMATS, VALUE_BITS, Unpack
+from hw.config import VALUE_BITS
+from hw.dxe.floats import FORMATS, FP32, Unpack
 from hw.dxe.mac import Mac
-from hw.dxe.term import FRACTION_BITS, SUM_BITS
 from tb.dxe.words import Bits, bits, floats, joined, split
 from tb.runner import parameters, simulate
 from tb.streams import Bench, set_value
@@ -42,8 +42,8 @@ class Lanes(wiring.Component):
             {
                 "a": In(LANES * VALUE_BITS),
                 "b": In(LANES * VALUE_BITS),
-                "addend": In(LANES * SUM_BITS),
-                "total": Out(LANES * SUM_BITS),
+                "addend": In(LANES * FP32.bits),
+                "total": Out(LANES * FP32.bits),
             }
         )
 
@@ -63,8 +63,8 @@ class Lanes(wiring.Component):
                     getattr(unit, name).eq(unpack.operand),
                 ]
             m.d.comb += [
-                unit.addend.eq(addend.word_select(lane, SUM_BITS)),
-                self.total.word_select(lane, SUM_BITS).eq(unit.total),
+                unit.addend.eq(addend.word_select(lane, FP32.bits)),
+                self.total.word_select(lane, FP32.bits).eq(unit.total),
             ]
         return m
 
@@ -87,10 +87,10 @@ async def check(dut: Any, a: Bits, b: Bits, addend: Bits) -> None:
         if cycle < len(a):
             set_value(dut.a, joined(a[cycle], VALUE_BITS))
             set_value(dut.b, joined(b[cycle], VALUE_BITS))
-            set_value(dut.addend, joined(addend[cycle], SUM_BITS))
+            set_value(dut.addend, joined(addend[cycle], FP32.bits))
         await bench.cycles()
         if (row := cycle - latency) >= 0:
-            total = split(dut.total.value, LANES, SUM_BITS)
+            total = split(dut.total.value, LANES, FP32.bits)
             wrong = np.flatnonzero(total != due[row])
             assert not len(wrong), [
                 f"{addend[row, i]:08x} + {a[row, i]:04x} * {b[row, i]:04x} = {total[i]:08x},"
@@ -121,15 +121,15 @@ async def random_triples(dut: Any) -> None:
 def triples(token_format: str, count: int, draw: np.random.Generator) -> tuple[Bits, Bits, Bits]:
     half = count // 2
     a, b = (draw.integers(0, 1 << VALUE_BITS, count) for _ in range(2))
-    anything = draw.integers(0, 1 << SUM_BITS, half)
-    products = golden(token_format, a[half:], b[half:], np.full(half, 1 << SUM_BITS - 1))
-    exponent = (products >> FRACTION_BITS & 255) + draw.integers(-26, 27, half)
-    sign = draw.integers(0, 2, half) << SUM_BITS - 1
-    near = (products + draw.integers(-2, 3, half)) & (1 << FRACTION_BITS) - 1
+    anything = draw.integers(0, 1 << FP32.bits, half)
+    products = golden(token_format, a[half:], b[half:], np.full(half, 1 << FP32.bits - 1))
+    exponent = (products >> FP32.fraction_bits & 255) + draw.integers(-26, 27, half)
+    sign = draw.integers(0, 2, half) << FP32.bits - 1
+    near = (products + draw.integers(-2, 3, half)) & (1 << FP32.fraction_bits) - 1
     fraction = np.where(
-        draw.integers(0, 2, half) > 0, near, draw.integers(0, 1 << FRACTION_BITS, half)
+        draw.integers(0, 2, half) > 0, near, draw.integers(0, 1 << FP32.fraction_bits, half)
     )
-    close = sign | np.clip(exponent, 0, 254) << FRACTION_BITS | fraction
+    close = sign | np.clip(exponent, 0, 254) << FP32.fraction_bits | fraction
     return a, b, np.concatenate([anything, close])
 
 

@@ -13,10 +13,10 @@ from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
 from golden.dxe.systolic_array import matmul
-from hw.dxe.floats import VALUE_BITS
+from hw.config import VALUE_BITS
+from hw.dxe.floats import FP32
 from hw.dxe.processing_element import Load
 from hw.dxe.systolic_array import SystolicArray
-from hw.dxe.term import SUM_BITS
 from tb.dxe.words import DTYPES, Bits, bits, floats, joined, split
 from tb.runner import parameters, simulate
 from tb.streams import Bench, set_value
@@ -35,8 +35,8 @@ class Joined(wiring.Component):
                 "swap": In(rows),
                 "load": In(Load),
                 "weight": In(max(rows, columns) * VALUE_BITS),
-                "addend": In(columns * SUM_BITS),
-                "total": Out(columns * SUM_BITS),
+                "addend": In(columns * FP32.bits),
+                "total": Out(columns * FP32.bits),
             }
         )
 
@@ -44,13 +44,13 @@ class Joined(wiring.Component):
         m = Module()
         m.submodules.array = array = self.array
         for name, bits_each in (
-            ("activation", VALUE_BITS), ("swap", 1), ("weight", VALUE_BITS), ("addend", SUM_BITS),
+            ("activation", VALUE_BITS), ("swap", 1), ("weight", VALUE_BITS), ("addend", FP32.bits),
         ):  # fmt: skip
             for index, port in enumerate(getattr(array, name)):
                 m.d.comb += port.eq(getattr(self, name).word_select(index, bits_each))
         m.d.comb += array.load.eq(self.load)
         for index, port in enumerate(array.total):
-            m.d.comb += self.total.word_select(index, SUM_BITS).eq(port)
+            m.d.comb += self.total.word_select(index, FP32.bits).eq(port)
         return m
 
 
@@ -90,7 +90,7 @@ class Timeline:
             "swap": np.zeros((self.cycles, rows), np.int64),
             "load": np.full((self.cycles, 1), NONE, np.int64),
             "weight": self.draw.integers(0, 1 << VALUE_BITS, (self.cycles, most)),
-            "addend": self.draw.integers(0, 1 << SUM_BITS, (self.cycles, columns)),
+            "addend": self.draw.integers(0, 1 << FP32.bits, (self.cycles, columns)),
         }
         self.due = np.zeros((self.cycles, columns), np.int64)
         self.checked = np.zeros((self.cycles, columns), bool)
@@ -122,7 +122,7 @@ class Timeline:
 
     async def run(self, dut: Any) -> int:
         """Play it; how many totals are wrong."""
-        wide = {"activation": VALUE_BITS, "swap": 1, "weight": VALUE_BITS, "addend": SUM_BITS}
+        wide = {"activation": VALUE_BITS, "swap": 1, "weight": VALUE_BITS, "addend": FP32.bits}
         bench = Bench(dut)
         await bench.reset()
         wrong = 0
@@ -131,7 +131,7 @@ class Timeline:
                 set_value(getattr(dut, name), joined(self.inputs[name][cycle], each))
             dut.load.value = int(self.inputs["load"][cycle, 0])
             await bench.cycles()
-            total = split(dut.total.value, self.array.columns, SUM_BITS)
+            total = split(dut.total.value, self.array.columns, FP32.bits)
             wrong += int((total != self.due[cycle])[self.checked[cycle]].sum())
         return wrong
 
