@@ -1,6 +1,6 @@
 """Multiply and accumulate: sums of products of 16-bit floats in float32, in a given order.
 
-Source: IEEE 754-2019, 4.3.1 and 5.4.1: each product and each sum is rounded to nearest even.
+Source: docs/definition.md, 'Arithmetic of the DXE': each product and each sum is rounded.
 """
 
 import torch
@@ -9,7 +9,13 @@ from torch import Tensor
 from golden.ambient import in_plain_mode
 
 QUIET_NAN = 0x7FC0_0000
-"""Bits of the one NaN that a sum can be."""
+"""Bits of the one NaN that a float32 result can be."""
+
+
+def one_nan(values: Tensor) -> Tensor:
+    """Float32 in which every NaN is the `QUIET_NAN`."""
+    nan = torch.tensor(QUIET_NAN, dtype=torch.int32, device=values.device).view(torch.float32)
+    return torch.where(values.isnan(), nan, values)
 
 
 @in_plain_mode
@@ -22,8 +28,6 @@ def mac(addend: Tensor, a: Tensor, b: Tensor) -> Tensor:
         b: likewise.
 
     Returns:
-        float32; every NaN is the `QUIET_NAN`.
+        float32, a NaN as `one_nan`.
     """
-    total = addend + a.to(torch.float32) * b.to(torch.float32)
-    nan = torch.tensor(QUIET_NAN, dtype=torch.int32).view(torch.float32)
-    return torch.where(total.isnan(), nan, total)
+    return one_nan(addend + a.to(torch.float32) * b.to(torch.float32))

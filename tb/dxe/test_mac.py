@@ -6,19 +6,16 @@ from typing import Any
 import cocotb
 import numpy as np
 import pytest
-import torch
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.dxe.mac import mac
-from hw.blocks.pipeline import delay
 from hw.config import VALUE_BITS
 from hw.dxe.floats import FORMATS, FP32, Unpack
 from hw.dxe.mac import Mac
-from tb.dxe.words import Bits, bits, floats, joined, split
+from tb.dxe.lanes import Bits, Lanes, Values, bits, check, floats, in_rows, singles
 from tb.runner import parameters, simulate
-from tb.streams import Bench, set_value
 
 LANES = 4
 SPECIAL = {
@@ -32,97 +29,77 @@ SPECIAL_SUMS = (
 )  # fmt: skip
 
 
-class Lanes(wiring.Component):
-    """Many of them side by side, with an addend that comes with its factors."""
+class Unpacked(wiring.Component):
+    """The unit, with factors as values."""
 
     def __init__(self, token_format: str):
-        self._form = FORMATS[token_format]
-        self._macs = [Mac(self._form) for _ in range(LANES)]
+        form = FORMATS[token_format]
+        self.mac = Mac(form)
+        self._unpack = {"a": Unpack(form), "b": Unpack(form)}
         super().__init__(
             {
-                "a": In(LANES * VALUE_BITS),
-                "b": In(LANES * VALUE_BITS),
-                "addend": In(LANES * FP32.bits),
-                "total": Out(LANES * FP32.bits),
+                "a": In(VALUE_BITS),
+                "b": In(VALUE_BITS),
+                "addend": In(FP32.bits),
+                "total": Out(FP32.bits),
             }
         )
 
-    @property
-    def latency(self) -> int:
-        return Unpack.latency + self._macs[0].lead + Mac.latency
-
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        addend = delay(m, self.addend, Unpack.latency + self._macs[0].lead, "addend")
-        for lane, unit in enumerate(self._macs):
-            m.submodules[f"mac_{lane}"] = unit
-            for name in ("a", "b"):
-                m.submodules[f"{name}_{lane}"] = unpack = Unpack(self._form)
-                m.d.comb += [
-                    unpack.value.eq(getattr(self, name).word_select(lane, VALUE_BITS)),
-                    getattr(unit, name).eq(unpack.operand),
-                ]
+        m.submodules.mac = self.mac
+        for name, unpack in self._unpack.items():
+            m.submodules[f"unpack_{name}"] = unpack
             m.d.comb += [
-                unit.addend.eq(addend.word_select(lane, FP32.bits)),
-                self.total.word_select(lane, FP32.bits).eq(unit.total),
+                unpack.value.eq(getattr(self, name)),
+                getattr(self.mac, name).eq(unpack.operand),
             ]
+        m.d.comb += [self.mac.addend.eq(self.addend), self.total.eq(self.mac.total)]
         return m
 
 
-def golden(token_format: str, a: Bits, b: Bits, addend: Bits) -> Bits:
-    start = torch.from_numpy(addend.astype(np.uint32).view(np.float32))
-    return bits(mac(start, floats(a, token_format), floats(b, token_format)).numpy())
+def golden(a: Bits, b: Bits, addend: Bits) -> Bits:
+    form = parameters()["token_format"]
+    return bits(mac(singles(addend), floats(a, form), floats(b, form)))
 
 
-async def check(dut: Any, a: Bits, b: Bits, addend: Bits) -> None:
-    """Triples, a lane each, a cycle after another; each total on its cycle."""
-    given = parameters()
-    latency = Lanes(given["token_format"]).latency
-    short = -len(a) % LANES
-    a, b, addend = (np.pad(each, (0, short)).reshape(-1, LANES) for each in (a, b, addend))
-    due = golden(given["token_format"], a, b, addend)
-    bench = Bench(dut)
-    await bench.reset()
-    for cycle in range(len(a) + latency):
-        if cycle < len(a):
-            set_value(dut.a, joined(a[cycle], VALUE_BITS))
-            set_value(dut.b, joined(b[cycle], VALUE_BITS))
-            set_value(dut.addend, joined(addend[cycle], FP32.bits))
-        await bench.cycles()
-        if (row := cycle - latency) >= 0:
-            total = split(dut.total.value, LANES, FP32.bits)
-            wrong = np.flatnonzero(total != due[row])
-            assert not len(wrong), [
-                f"{addend[row, i]:08x} + {a[row, i]:04x} * {b[row, i]:04x} = {total[i]:08x},"
-                f" not {due[row, i]:08x}"
-                for i in wrong[:4]
-            ]
+async def check_triples(dut: Any, a: Bits, b: Bits, addend: Bits) -> None:
+    """A triple a lane and a cycle."""
+    unit = Unpacked(parameters()["token_format"]).mac
+    late = Unpack.latency + unit.lead
+    total = golden(a, b, addend)
+    await check(
+        dut,
+        {
+            "a": Values(in_rows(a, LANES), VALUE_BITS),
+            "b": Values(in_rows(b, LANES), VALUE_BITS),
+            "addend": Values(in_rows(addend, LANES), FP32.bits, late),
+        },
+        {"total": Values(in_rows(total, LANES), FP32.bits, late + Mac.latency)},
+    )
 
 
 @cocotb.test()
 async def special_values(dut: Any) -> None:
     """All triples of them, of either sign."""
-    factors = [
-        sign | each for each in SPECIAL[parameters()["token_format"]] for sign in (0, 0x8000)
-    ]
+    special = SPECIAL[parameters()["token_format"]]
+    factors = [sign | each for each in special for sign in (0, 0x8000)]
     sums = [sign | each for each in SPECIAL_SUMS for sign in (0, 0x8000_0000)]
-    triples = np.array(list(product(factors, factors, sums)), np.int64)
-    await check(dut, *triples.T)
+    await check_triples(dut, *np.array(list(product(factors, factors, sums)), np.int64).T)
 
 
 @cocotb.test()
 async def random_triples(dut: Any) -> None:
     """Any bits; and sums that nearly cancel, or lie where rounding is decided."""
-    given = parameters()
-    for seed in range(given["hundred_thousands"]):
-        await check(dut, *triples(given["token_format"], 100_000, np.random.default_rng(seed)))
+    for seed in range(parameters()["hundred_thousands"]):
+        await check_triples(dut, *triples(100_000, np.random.default_rng(seed)))
 
 
-def triples(token_format: str, count: int, draw: np.random.Generator) -> tuple[Bits, Bits, Bits]:
+def triples(count: int, draw: np.random.Generator) -> tuple[Bits, Bits, Bits]:
     half = count // 2
     a, b = (draw.integers(0, 1 << VALUE_BITS, count) for _ in range(2))
     anything = draw.integers(0, 1 << FP32.bits, half)
-    products = golden(token_format, a[half:], b[half:], np.full(half, 1 << FP32.bits - 1))
+    products = golden(a[half:], b[half:], np.full(half, 1 << FP32.bits - 1))
     exponent = (products >> FP32.fraction_bits & 255) + draw.integers(-26, 27, half)
     sign = draw.integers(0, 2, half) << FP32.bits - 1
     near = (products + draw.integers(-2, 3, half)) & (1 << FP32.fraction_bits) - 1
@@ -135,7 +112,7 @@ def triples(token_format: str, count: int, draw: np.random.Generator) -> tuple[B
 
 def run(token_format: str, hundred_thousands: int) -> None:
     simulate(
-        Lanes(token_format), __name__, f"mac_{token_format}",
+        Lanes(LANES, lambda: Unpacked(token_format)), __name__, f"mac_{token_format}",
         given={"token_format": token_format, "hundred_thousands": hundred_thousands},
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ from hw.config import VALUE_BITS
 from hw.dxe.floats import FP32
 from hw.dxe.processing_element import Load
 from hw.dxe.systolic_array import SystolicArray
-from tb.dxe.words import DTYPES, Bits, bits, floats, joined, split
+from tb.dxe.lanes import DTYPES, Bits, bits, floats, joined, split
 from tb.runner import parameters, simulate
 from tb.streams import Bench, set_value
 
@@ -116,8 +116,10 @@ class Timeline:
             self.inputs["swap"][start + r * array.row_skew, r] = 1
         for c in range(array.columns):
             late = c * array.column_skew
-            self.inputs["addend"][times + array.lead + late, c] = bits(addend[:, c])
-            self.due[times + array.latency + late, c] = bits(total[:, c].numpy())
+            self.inputs["addend"][times + array.lead + late, c] = bits(
+                torch.from_numpy(addend[:, c].copy())
+            )
+            self.due[times + array.latency + late, c] = bits(total[:, c].contiguous())
             self.checked[times + array.latency + late, c] = True
 
     async def run(self, dut: Any) -> int:
