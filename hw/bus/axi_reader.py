@@ -112,7 +112,7 @@ class AxiReader(wiring.Component):
             ]
             with m.If(self.flush):
                 m.d.sync += space.eq(config.fifo_beats)
-            with m.Elif(~prompt):
+            with m.Else():
                 m.d.sync += space.eq(space + taken - Mux(grant, burst.payload.length + 1, 0))
             rooms.append(fifo.i.ready)
             bursts.append(burst.payload)

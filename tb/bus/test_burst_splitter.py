@@ -8,7 +8,7 @@ import pytest
 
 from hw.bus.burst_splitter import Burst, BurstSplitter
 from hw.bus.client import Request
-from hw.config import EngineConfig
+from hw.config import MAX_REQUEST_BEATS, EngineConfig
 from tb.bus.test_axi_reader import CONFIGS, Requests
 from tb.runner import parameters, simulate
 from tb.streams import Bench, Sink, Source
@@ -51,7 +51,8 @@ async def random_requests(dut: Any, stall: float) -> None:
     end = 1 << config.address_bits
     requests = [(end - 7 * step, 7), (step, 3000), (0, 1)]
     if not stall:
-        requests.append((4096 - step, (1 << 16) - 1))
+        longest = MAX_REQUEST_BEATS if config.burst_beats >= 16 else (1 << 16) - 1
+        requests.append((4096 - step, longest))
     for _ in range(150):
         beats = rng.choice((1, rng.randint(1, 2 * config.burst_beats), rng.randint(1, 200)))
         requests.append((rng.randrange(0, end - beats * step, step), beats))

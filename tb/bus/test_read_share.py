@@ -6,15 +6,16 @@ from typing import Any
 
 import cocotb
 import pytest
-from cocotb.triggers import RisingEdge
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge, Timer
 
 from hw.bus.client import Request
 from hw.bus.read_share import ReadShare
-from hw.config import PRESETS
+from hw.config import MAX_REQUEST_BEATS, PRESETS
 from tb.layouts import encode
 from tb.memory import Memory, ReadMemory
 from tb.runner import parameters, simulate
-from tb.streams import Bench, Sink, Source, unsigned
+from tb.streams import Bench, Sink, Source, set_value, unsigned
 
 CONFIG = PRESETS["tiny"]
 SHARES = {"one": (1, 4), "two": (2, 3), "three": (3, 8)}
@@ -182,6 +183,34 @@ async def reset_in_mid_run(dut: object) -> None:
         rig = Rig(dut, stall=0.2, latency=10, seed=cycles)
         await rig.run(10, 1, 5)
         rig.stop()
+
+
+@cocotb.test()
+async def the_longest_request(dut: Any) -> None:
+    """So many beats are taken for it, one for the next, and then no more."""
+    set_value(dut.port__request__ready, 1)
+    set_value(dut.port__beat__valid, 0)
+    for number in range(parameters()["clients"]):
+        set_value(getattr(dut, f"client__{number}__request__valid"), 0)
+        set_value(getattr(dut, f"client__{number}__beat__ready"), 1)
+    # Without a bench, which counts: a million cycles pass in one wait.
+    cycle = 2
+    Clock(dut.clk, cycle, unit="ns").start()
+    dut.rst.value = 1
+    await Timer(2 * cycle, "ns")
+    dut.rst.value = 0
+    for beats in (MAX_REQUEST_BEATS, 1):
+        word = encode(Request(CONFIG), {"address": 0, "beats": beats})
+        set_value(dut.client__0__request__payload, word)
+        dut.client__0__request__valid.value = 1
+        await Timer(cycle, "ns")
+    dut.client__0__request__valid.value = 0
+    await Timer(3 * cycle, "ns")
+    dut.port__beat__valid.value = 1
+    await Timer(MAX_REQUEST_BEATS * cycle, "ns")
+    assert dut.port__beat__ready.value == 1
+    await Timer(cycle, "ns")
+    assert dut.port__beat__ready.value == 0, "a beat is taken that nobody asked for"
 
 
 @pytest.mark.parametrize("name", SHARES)
