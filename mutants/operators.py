@@ -156,11 +156,23 @@ def changes(node: ast.AST) -> Iterator[tuple[str, Any, str]]:
         return
     for name, operator in OPERATORS.items():
         yield from ((name, changed, text) for changed, text in operator(node))
+    if _called(node) == "Signal" and isinstance(node, ast.Call):
+        yield from _of_signal(node)
+        return
     for field, child in ast.iter_fields(node):
         if field not in ("annotation", "returns", "decorator_list"):
             for each in child if isinstance(child, list) else [child]:
                 if isinstance(each, ast.AST):
                     yield from changes(each)
+
+
+def _of_signal(call: ast.Call) -> Iterator[tuple[str, Any, str]]:
+    """The changes below a call that makes a signal: no number of bits grows, as nothing would."""
+    for each in (*call.args, *call.keywords):
+        bits = each.value if isinstance(each, ast.Constant) else None
+        for name, changed, text in changes(each):
+            if not isinstance(bits, int) or int(text) < bits:
+                yield name, changed, text
 
 
 def _called(node: ast.AST) -> str | None:

@@ -84,10 +84,10 @@ class AxiMemory(wiring.Component):
         )
         m.submodules.answers = answers = CreditQueue(answer, CreditQueue.depth_for(self._pipeline))
         open_ = Signal()
-        beat = Signal(self._beat_bits)
-        above = Signal()
-        left = Signal(8)  # Beats after this one.
-        ident = Signal(ID_BITS)
+        beat = Signal(self._beat_bits, reset_less=True)
+        above = Signal(reset_less=True)
+        left = Signal(8, reset_less=True)  # Beats after this one.
+        ident = Signal(ID_BITS, reset_less=True)
         issue, last = Signal(), Signal()
         first, high = self._beat_of(axi.araddr)
         m.d.comb += [
@@ -110,7 +110,7 @@ class AxiMemory(wiring.Component):
             ]
         beyond = above | (beat >= self._beats)
         issued = Signal()  # The memory gives a beat of AXI, and this is what goes with it.
-        beside = Signal.like(answers.i.payload)
+        beside = Signal.like(answers.i.payload, reset_less=True)
         came, given = answers.i.payload, answers.o.payload
         m.d.sync += [
             issued.eq(issue),
@@ -129,7 +129,7 @@ class AxiMemory(wiring.Component):
             axi.rid.eq(given.id),
             axi.rlast.eq(given.last),
         ]
-        lane = Signal(range(self._config.bus_bytes))
+        lane = Signal(range(self._config.bus_bytes), reset_less=True)
         m.d.sync += lane.eq(host.address)
         m.d.comb += host.entry.eq(port.data.word_select(lane, 8))
 
@@ -138,10 +138,10 @@ class AxiMemory(wiring.Component):
         axi, host = self.axi, self.host
         lanes = self._config.bus_bytes
         open_ = Signal()
-        beat = Signal(self._beat_bits)
-        above = Signal()
+        beat = Signal(self._beat_bits, reset_less=True)
+        above = Signal(reset_less=True)
         failed = Signal()  # A beat of this burst was beyond the memory.
-        ident = Signal(ID_BITS)
+        ident = Signal(ID_BITS, reset_less=True)
         take, last = Signal(), Signal()
         beyond = above | (beat >= self._beats)
         first, high = self._beat_of(axi.awaddr)
