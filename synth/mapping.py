@@ -89,7 +89,7 @@ def passes(name: str, flow: Flow, library: Library, *, with_netlist: bool = Fals
         f"hierarchy -top {name} -check",
         *(["flatten -noscopeinfo"] if flow.flat else []),
         "setattr -unset init w:*",  # no flip-flop of an ASIC has a value at power-up
-        "proc",
+        "proc -norom",  # a table of constants is gates
         "opt -full",
         *memories.TO_BLACK_BOXES,
         *_SYNTHESIS,

@@ -7,9 +7,10 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.blocks.pipeline import register
+from hw.blocks.pipeline import delay, register
 from hw.dxe.floats import FP32, Kind, Unpack
 from hw.dxe.function_table import OFFSET_BITS, SEGMENTS, UNIT_BITS, Function, segments
+from hw.dxe.multiply import CYCLES, in_parts
 from hw.dxe.round import EXPONENT_BITS, Round
 
 _INDEX_BITS = (SEGMENTS - 1).bit_length()
@@ -17,6 +18,8 @@ _POWER_FRACTION = 26
 """Bits of a power of two's exponent below the point; what is below them is dropped."""
 _POWER_BITS = 8
 """Bits of it above the point: beyond them 2^x is infinite, or 0."""
+_PLACE_CYCLES, _PARABOLA = 2, 3 + 2 * CYCLES
+"""Cycles to find where a value lies, and from there to the parabola's value."""
 _COEFFICIENT = data.StructLayout({"middle": 31, "slope": signed(26), "bend": signed(18)})
 _PLACE = data.StructLayout(
     {
@@ -42,7 +45,7 @@ class FloatFunction(wiring.Component):
     cycle.
     """
 
-    latency = Unpack.latency + 2 + 3 + Round.latency
+    latency = Unpack.latency + _PLACE_CYCLES + _PARABOLA + Round.latency
 
     def __init__(self) -> None:
         super().__init__({"function": In(Function), "x": In(FP32.bits), "value": Out(FP32.bits)})
@@ -54,24 +57,25 @@ class FloatFunction(wiring.Component):
         m.d.comb += unpack.value.eq(self.x)
         place = self._place(m, register(m, self.function, "function_1"), unpack.operand)
 
-        looked_up = Signal(_COEFFICIENT)
-        m.d.sync += looked_up.eq(_looked_up(place))
-        place_1 = register(m, place, "place_1")
+        parabola = register(m, _looked_up(place), "parabola")
+        places = [place]
+        for cycle in range(_PARABOLA):
+            places.append(register(m, places[-1], f"place_{cycle + 1}"))
+        bent = in_parts(m, parabola.bend, places[1].offset, "bent") >> OFFSET_BITS
         leaning = Signal(signed(27))
-        m.d.sync += leaning.eq(looked_up.slope + (looked_up.bend * place_1.offset >> OFFSET_BITS))
-        middle = register(m, looked_up.middle, "middle_1")
-        place_2 = register(m, place_1, "place_2")
+        m.d.sync += leaning.eq(delay(m, parabola.slope, CYCLES, "slope") + bent)
+        leant = in_parts(m, places[CYCLES + 2].offset, leaning, "leant") >> OFFSET_BITS
         result = Signal(UNIT_BITS + 1)
-        m.d.sync += result.eq(middle + (leaning * place_2.offset >> OFFSET_BITS))
-        place_3 = register(m, place_2, "place_3")
+        m.d.sync += result.eq(delay(m, parabola.middle, 2 * CYCLES + 1, "middle") + leant)
 
         # 1/x lies from 1/2 to 1, the others from 1 to 2.
-        below_one = place_3.function == Function.RECIPROCAL
+        last = places[_PARABOLA]
+        below_one = last.function == Function.RECIPROCAL
         m.d.comb += [
             rounding.exact.significand.eq(Mux(below_one, result << 1, result)),
-            rounding.exact.exponent.eq(place_3.exponent),
-            rounding.exact.sign.eq(place_3.sign),
-            rounding.exact.kind.eq(place_3.kind),
+            rounding.exact.exponent.eq(last.exponent),
+            rounding.exact.sign.eq(last.sign),
+            rounding.exact.kind.eq(last.kind),
             self.value.eq(rounding.value),
         ]
         return m
@@ -131,11 +135,12 @@ def _in_segment(place: data.View, index: Value, offset: Value) -> list[Any]:
     return [place.index.eq(index), place.offset.eq(Cat(scaled[:-1], ~scaled[-1]))]
 
 
-def _looked_up(place: data.View) -> Value:
+def _looked_up(place: data.View) -> data.View:
     """The parabola of a segment; of none where there is none."""
     of_none = [_COEFFICIENT.const({})] * SEGMENTS
     table = list(of_none)
     for function in (Function.EXP2, Function.RECIPROCAL, Function.SQRT):
         found = [_COEFFICIENT.const(asdict(segment)) for segment in segments(function)]
         table += found + of_none[len(found) :]
-    return Array(Value.cast(entry) for entry in table)[Cat(place.index, place.function)]
+    entry = Array(Value.cast(entry) for entry in table)[Cat(place.index, place.function)]
+    return data.View(_COEFFICIENT, entry)

@@ -4,15 +4,20 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.blocks.pipeline import delay
 from hw.dxe.floats import FP32, FloatFormat, Kind
+from hw.dxe.multiply import CYCLES, in_parts
 from hw.dxe.round import Round, unrounded
+
+_WIDEST = 12
+"""Bits of factors that are multiplied in one cycle."""
 
 
 class Product(wiring.Component):
     """``a * b``, rounded to float32.
 
     Every product of two FP16 values is a normal float32, or 0, and exact: one register. Any other
-    is rounded, which takes two cycles more.
+    is rounded, which takes two cycles more, and to multiply float32 takes three more.
 
     Ports: ``a``, ``b`` In `FloatFormat.operand`; ``product`` Out, a float32, on cycle `latency`.
     One a cycle.
@@ -25,7 +30,11 @@ class Product(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from factors to their product."""
-        return 1 if self._exact else 1 + Round.latency
+        return 1 if self._exact else 1 + (CYCLES if self._wide else 0) + Round.latency
+
+    @property
+    def _wide(self) -> bool:
+        return self._form.significand_bits > _WIDEST
 
     @property
     def _exact(self) -> bool:
@@ -36,18 +45,24 @@ class Product(wiring.Component):
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         a, b = self.a, self.b
-        significand = a.significand * b.significand
+        if self._wide:
+            significand = in_parts(m, a.significand, b.significand, "significand")
+            a, b = delay(m, a, CYCLES, "a"), delay(m, b, CYCLES, "b")
+        else:
+            significand = a.significand * b.significand
         bits = max(len(significand), FP32.significand_bits + 2)
         exact = Signal(unrounded(bits))
         zero = (a.kind == Kind.ZERO) | (b.kind == Kind.ZERO)
         infinite = (a.kind == Kind.INFINITE) | (b.kind == Kind.INFINITE)
         nan = (a.kind == Kind.NAN) | (b.kind == Kind.NAN) | (zero & infinite)
-        # The leading one is at the uppermost bit, or at the one below it.
+        # The leading one is at the uppermost bit, or at the one below it: known late.
         high = significand[-1]
+        exponent = Signal.like(exact.exponent)
         aligned = Mux(high, significand, significand << 1)[: len(significand)]
         m.d.comb += [
             exact.significand.eq(Cat(Const(0, bits - len(aligned)), aligned)),
-            exact.exponent.eq(a.exponent + b.exponent + high),
+            exponent.eq(a.exponent + b.exponent),
+            exact.exponent.eq(Mux(high, exponent + 1, exponent)),
             exact.sign.eq(a.sign ^ b.sign),
         ]
         with m.If(nan):
@@ -62,7 +77,8 @@ class Product(wiring.Component):
             m.d.comb += self.product.eq(rounding.value)
             return m
         fraction = exact.significand[-FP32.significand_bits : -1]
-        magnitude = Cat(fraction, (exact.exponent + FP32.bias)[: FP32.exponent_bits])
+        biased = Mux(high, exponent + FP32.bias + 1, exponent + FP32.bias)
+        magnitude = Cat(fraction, biased[: FP32.exponent_bits])
         with m.Switch(exact.kind):
             with m.Case(Kind.NAN):
                 m.d.sync += self.product.eq(FP32.nan)
