@@ -17,7 +17,6 @@ from hw.dxe.mac import Mac
 from tb.dxe.lanes import Bits, Lanes, Values, bits, check, floats, in_rows, singles
 from tb.runner import parameters, simulate
 
-LANES = 4
 SPECIAL = {
     "fp16": (0x0000, 0x0001, 0x03FF, 0x0400, 0x3BFF, 0x3C00, 0x3C01, 0x7BFF, 0x7C00, 0x7E00),
     "bf16": (0x0000, 0x0001, 0x007F, 0x0080, 0x3F7F, 0x3F80, 0x3F81, 0x7F7F, 0x7F80, 0x7FC0),
@@ -66,16 +65,16 @@ def golden(a: Bits, b: Bits, addend: Bits) -> Bits:
 async def check_triples(dut: Any, a: Bits, b: Bits, addend: Bits) -> None:
     """A triple a lane and a cycle."""
     unit = Unpacked(parameters()["token_format"]).mac
-    late = Unpack.latency + unit.lead
+    late, lanes = Unpack.latency + unit.lead, parameters()["lanes"]
     total = golden(a, b, addend)
     await check(
         dut,
         {
-            "a": Values(in_rows(a, LANES), VALUE_BITS),
-            "b": Values(in_rows(b, LANES), VALUE_BITS),
-            "addend": Values(in_rows(addend, LANES), FP32.bits, late),
+            "a": Values(in_rows(a, lanes), VALUE_BITS),
+            "b": Values(in_rows(b, lanes), VALUE_BITS),
+            "addend": Values(in_rows(addend, lanes), FP32.bits, late),
         },
-        {"total": Values(in_rows(total, LANES), FP32.bits, late + Mac.latency)},
+        {"total": Values(in_rows(total, lanes), FP32.bits, late + Mac.latency)},
     )
 
 
@@ -110,19 +109,20 @@ def triples(count: int, draw: np.random.Generator) -> tuple[Bits, Bits, Bits]:
     return a, b, np.concatenate([anything, close])
 
 
-def run(token_format: str, hundred_thousands: int) -> None:
+def run(token_format: str, lanes: int, hundred_thousands: int) -> None:
+    given = {"token_format": token_format, "hundred_thousands": hundred_thousands, "lanes": lanes}
     simulate(
-        Lanes(LANES, lambda: Unpacked(token_format)), __name__, f"mac_{token_format}",
-        given={"token_format": token_format, "hundred_thousands": hundred_thousands},
+        Lanes(lanes, lambda: Unpacked(token_format)), __name__, f"mac_{token_format}_{lanes}",
+        given=given,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("token_format", FORMATS)
 def test_mac(token_format: str) -> None:
-    run(token_format, 1)
+    run(token_format, 4, 1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("token_format", FORMATS)
 def test_mac_ten_million_times(token_format: str) -> None:
-    run(token_format, 100)
+    run(token_format, 16, 100)
