@@ -21,6 +21,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "hw/dxe/float_function.py": ("tb/dxe/test_vector_lane.py",),
     "hw/dxe/float_max.py": ("tb/dxe/test_vector_lane.py",),
     "hw/dxe/floats.py": ("tb/dxe/test_mac.py",),
+    "hw/dxe/multiply.py": ("tb/dxe/test_vector_lane.py",),
     "hw/dxe/processing_element.py": ("tb/dxe/test_systolic_array.py",),
     "hw/dxe/product.py": ("tb/dxe/test_mac.py",),
     "hw/dxe/round.py": ("tb/dxe/test_vector_lane.py", "tb/dxe/test_mac.py"),

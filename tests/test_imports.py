@@ -63,6 +63,7 @@ TESTED_WITHIN = {
     "dxe/float_max.py": "dxe/test_vector_lane.py",
     "dxe/floats.py": "dxe/test_mac.py",
     "dxe/function_table.py": "dxe/test_vector_lane.py",
+    "dxe/multiply.py": "dxe/test_vector_lane.py",
     "dxe/processing_element.py": "dxe/test_systolic_array.py",
     "dxe/product.py": "dxe/test_mac.py",
     "dxe/round.py": "dxe/test_vector_lane.py",

@@ -138,6 +138,24 @@ async def a_beat_a_cycle(dut: Any) -> None:
 
 
 @cocotb.test()
+async def beats_do_not_wait_for_who_takes_the_answer(dut: Any) -> None:
+    """A burst's beats are taken, one a cycle, while its master is not ready for the response."""
+    rig = Rig(dut)
+    await rig.bench.reset()
+    rig.master.write_if.b_channel.pause = True
+    beats, taken = 8, list[int]()
+    writing = cocotb.start_soon(rig.write(0, bytes(beats * rig.bus_bytes)))
+    for _ in range(40):
+        await RisingEdge(dut.clk)
+        assert not dut.axi__bready.value
+        if dut.axi__wvalid.value and dut.axi__wready.value:
+            taken.append(rig.bench.cycle)
+    assert taken == list(range(taken[0], taken[0] + beats))
+    rig.master.write_if.b_channel.pause = False
+    await writing
+
+
+@cocotb.test()
 async def beyond_the_memory(dut: Any) -> None:
     """An address past the end, near or far, is answered DECERR and changes nothing."""
     rig = Rig(dut)
