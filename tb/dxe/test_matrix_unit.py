@@ -1,0 +1,209 @@
+"""Matrix unit between memories, against products in the order of k; each tile in its cycle."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cocotb
+import numpy as np
+import pytest
+import torch
+from amaranth.hdl import Module, Mux
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.dxe.systolic_array import matmul
+from hw.config import VALUE_BITS
+from hw.dxe.floats import FP32
+from hw.dxe.matrix_unit import MatrixUnit
+from hw.dxe.row_banks import RowBanks
+from hw.dxe.systolic_array import SystolicArray
+from tb.dxe.lanes import DTYPES, Bits, bits, floats, joined, singles, split
+from tb.runner import parameters, simulate
+from tb.streams import Bench, Source, set_value
+
+ROWS = 64
+"""Of each memory."""
+MEMORIES = ("weights", "activations", "sums")
+
+
+class WithMemories(wiring.Component):
+    """The unit and its memories, which are filled and looked at while it rests.
+
+    Ports: ``fill_N``, ``address``, ``values``: write a row of memory N straight; ``look``: read the
+    row of sums at ``address``, its elements on ``sums`` as late as they come.
+    """
+
+    def __init__(self, rows: int, columns: int, token_format: str):
+        self.array = SystolicArray(rows, columns, token_format)
+        self.unit = MatrixUnit(self.array, ROWS)
+        self._banks = {"weights": max(rows, columns), "activations": rows, "sums": columns}
+        address = (ROWS - 1).bit_length()
+        super().__init__(
+            {
+                "tile": In(stream.Signature(self.unit.tile_layout)),
+                "busy": Out(1),
+                **{f"fill_{name}": In(1) for name in MEMORIES},
+                "address": In(address),
+                "values": In(max(self._banks.values()) * FP32.bits),
+                "look": In(1),
+                "elements": Out(columns * FP32.bits),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.unit = unit = self.unit
+        wiring.connect(m, wiring.flipped(self.tile), unit.tile)
+        m.d.comb += self.busy.eq(unit.busy)
+        for name, banks in self._banks.items():
+            width = FP32.bits if name == "sums" else VALUE_BITS
+            skew = {"weights": 0, "activations": SystolicArray.row_skew}.get(name, 1)
+            m.submodules[name] = memory = RowBanks(
+                banks, ROWS, width, read_skew=skew, write_skew=int(name == "sums")
+            )
+            fills = getattr(self, f"fill_{name}")
+            m.d.comb += [
+                memory.read.eq(getattr(unit, f"{name}_read")),
+                memory.read_address.eq(getattr(unit, f"{name}_address")),
+                memory.write.eq(fills),
+                memory.write_address.eq(self.address),
+                *(
+                    port.eq(element)
+                    for port, element in zip(getattr(unit, name), memory.elements, strict=True)
+                ),
+                *(
+                    value.eq(self.values.word_select(bank, width))
+                    for bank, value in enumerate(memory.values)
+                ),
+            ]
+            if name != "sums":
+                continue
+            with m.If(self.look):
+                m.d.comb += [memory.read.eq(1), memory.read_address.eq(self.address)]
+            with m.If(~fills):
+                m.d.comb += [
+                    memory.write.eq(unit.sums_write),
+                    memory.write_address.eq(unit.sums_write_address),
+                ]
+            for bank, total in enumerate(unit.totals):
+                # A row is held while it is filled in, bank after bank.
+                given = self.values.word_select(bank, width)
+                m.d.comb += memory.values[bank].eq(Mux(self.busy, total, given))
+            for bank, element in enumerate(memory.elements):
+                m.d.comb += self.elements.word_select(bank, width).eq(element)
+        return m
+
+
+@dataclass
+class Model:
+    """What the memories hold, as bits."""
+
+    weights: Bits
+    activations: Bits
+    sums: Bits
+
+    def run(self, tile: dict[str, int]) -> None:
+        """A tile, by the golden model."""
+        given = parameters()
+        form, count = given["token_format"], tile["rows"]
+        loads = given["rows"] if tile["down"] else given["columns"]
+        words = self.weights[tile["weights"] : tile["weights"] + loads]
+        weights = words[:, : given["columns"]] if tile["down"] else words[:, : given["rows"]].T
+        activations = self.activations[tile["activations"] : tile["activations"] + count]
+        place = slice(tile["sums"], tile["sums"] + count)
+        addend = singles(self.sums[place])
+        if not tile["accumulate"]:
+            addend = torch.zeros_like(addend)
+        total = matmul(addend, floats(activations, form), floats(weights.copy(), form))
+        self.sums[place] = bits(total)
+
+
+def drawn(draw: np.random.Generator, form: str, banks: int) -> Bits:
+    near = torch.from_numpy(draw.normal(0, 1, (ROWS, banks)))
+    return bits(near.float() if form == "fp32" else near.to(DTYPES[form]))
+
+
+async def fill(dut: Any, bench: Bench, name: str, content: Bits, width: int) -> None:
+    for row in range(ROWS):
+        dut.address.value = row
+        set_value(dut.values, joined(content[row], width))
+        getattr(dut, f"fill_{name}").value = 1
+        await bench.cycles()
+        getattr(dut, f"fill_{name}").value = 0
+        await bench.cycles(parameters()["columns"])
+
+
+async def look(dut: Any, bench: Bench) -> Bits:
+    found = []
+    columns = parameters()["columns"]
+    for row in range(ROWS):
+        dut.address.value = row
+        dut.look.value = 1
+        await bench.cycles(columns + 2)
+        found.append(split(dut.elements.value, columns, FP32.bits))
+    dut.look.value = 0
+    return np.stack(found)
+
+
+def random_tile(draw: np.random.Generator, rows: int, columns: int) -> dict[str, int]:
+    count = int(draw.choice([1, 2, int(draw.integers(1, 12)), 40]))
+    down = int(draw.integers(0, 2))
+    return {
+        "weights": int(draw.integers(0, ROWS - max(rows, columns) + 1)),
+        "down": down,
+        "activations": int(draw.integers(0, ROWS - count + 1)),
+        "rows": count,
+        "sums": int(draw.choice([0, ROWS - 24])) if count <= 24 else 0,
+        "accumulate": int(draw.integers(0, 4) > 0),
+    }
+
+
+@cocotb.test()
+async def tiles_at_their_cycles(dut: Any) -> None:
+    """Tiles that take up what those before have just written, back to back and with pauses."""
+    given = parameters()
+    rows, columns, form = given["rows"], given["columns"], given["token_format"]
+    draw = np.random.default_rng(rows)
+    for name in (*(f"fill_{name}" for name in MEMORIES), "look"):
+        getattr(dut, name).value = 0
+    bench = Bench(dut)
+    unit = WithMemories(rows, columns, form)
+    for stall in (0.0, 0.9):
+        source = Source(bench, "tile", unit.unit.tile_layout, stall=stall, seed=1)
+        await bench.reset()
+        model = Model(
+            drawn(draw, form, max(rows, columns)), drawn(draw, form, rows),
+            drawn(draw, "fp32", columns),
+        )  # fmt: skip
+        for name, width in (
+            ("weights", VALUE_BITS), ("activations", VALUE_BITS), ("sums", FP32.bits),
+        ):  # fmt: skip
+            await fill(dut, bench, name, getattr(model, name), width)
+        tiles = [random_tile(draw, rows, columns) for _ in range(40)]
+        source.put(tiles)
+        for tile in tiles:
+            model.run(tile)
+        while len(source.sent) < len(tiles) or dut.busy.value:
+            await bench.cycles()
+        found = await look(dut, bench)
+        assert (found == model.sums).all(), np.argwhere(found != model.sums)[:5]
+        starts = [cycle for cycle, _ in source.sent]
+        for place in range(1, len(tiles)):
+            loads = rows if tiles[place]["down"] else columns
+            least = unit.array.tile_cycles(tiles[place - 1]["rows"], loads)
+            taken = starts[place] - starts[place - 1]
+            assert taken == least if stall == 0 else taken >= least
+        source.stop()
+
+
+@pytest.mark.parametrize(("rows", "columns", "token_format"), [(4, 4, "fp16"), (3, 5, "bf16")])
+def test_matrix_unit(rows: int, columns: int, token_format: str) -> None:
+    simulate(
+        WithMemories(rows, columns, token_format), __name__, f"matrix_unit_{rows}x{columns}",
+        given={"rows": rows, "columns": columns, "token_format": token_format},
+    )  # fmt: skip
+
+
+def test_an_array_that_is_too_small_is_refused() -> None:
+    with pytest.raises(ValueError, match="3 x 3 is too small"):
+        MatrixUnit(SystolicArray(3, 3, "fp16"), ROWS)
