@@ -36,6 +36,6 @@ async def rows(dut: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("lanes", [2, 8])
+@pytest.mark.parametrize("lanes", [pytest.param(2, marks=pytest.mark.slow), 8])
 def test_row_reduce(lanes: int) -> None:
     simulate(RowReduce(lanes), __name__, f"row_reduce_{lanes}", given={"lanes": lanes})

@@ -207,7 +207,7 @@ async def one_cycle_less_is_too_early(dut: Any) -> None:
     [
         (4, 4, "fp16"),
         (6, 3, "bf16"),
-        (8, 8, "fp16"),
+        pytest.param(8, 8, "fp16", marks=pytest.mark.slow),
         pytest.param(4, 4, "bf16", marks=pytest.mark.slow),
         pytest.param(16, 16, "fp16", marks=pytest.mark.slow),
     ],

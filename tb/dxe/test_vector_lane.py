@@ -93,7 +93,7 @@ async def random_operands(dut: Any) -> None:
     await check_operands(dut, operations, *np.concatenate([anything, near], axis=1))
 
 
-@pytest.mark.parametrize("token_format", FORMATS)
+@pytest.mark.parametrize("token_format", ["fp16", pytest.param("bf16", marks=pytest.mark.slow)])
 def test_vector_lane(token_format: str) -> None:
     simulate(
         Lanes(LANES, lambda: VectorLane(FORMATS[token_format])), __name__,
