@@ -156,8 +156,8 @@ def changes(node: ast.AST) -> Iterator[tuple[str, Any, str]]:
         return
     for name, operator in OPERATORS.items():
         yield from ((name, changed, text) for changed, text in operator(node))
-    if _called(node) == "Signal" and isinstance(node, ast.Call):
-        yield from _of_signal(node)
+    if _called(node) in ("Signal", "Memory") and isinstance(node, ast.Call):
+        yield from _of_storage(node)
         return
     for field, child in ast.iter_fields(node):
         if field not in ("annotation", "returns", "decorator_list"):
@@ -166,10 +166,15 @@ def changes(node: ast.AST) -> Iterator[tuple[str, Any, str]]:
                     yield from changes(each)
 
 
-def _of_signal(call: ast.Call) -> Iterator[tuple[str, Any, str]]:
-    """The changes below a call that makes a signal: no number of bits grows, as nothing would."""
+def _of_storage(call: ast.Call) -> Iterator[tuple[str, Any, str]]:
+    """The changes below a call that makes a signal or a memory.
+
+    No number of bits grows: what is wider holds the same.
+    """
+    shapes = [*call.args[:1], *(each for each in call.keywords if each.arg == "shape")]
     for each in (*call.args, *call.keywords):
-        bits = each.value if isinstance(each, ast.Constant) else None
+        shape = each.value if isinstance(each, ast.keyword) else each
+        bits = shape.value if each in shapes and isinstance(shape, ast.Constant) else None
         for name, changed, text in changes(each):
             if not isinstance(bits, int) or int(text) < bits:
                 yield name, changed, text

@@ -17,6 +17,7 @@ MADE = {
     ("constant", "a[0]"): ["1"],
     ("constant", "Signal(b, src_loc_at=1)"): [],
     ("constant", "Signal(8, init=3)"): ["0", "7", "0", "2", "4"],
+    ("constant", "Memory(shape=8, depth=3)"): ["0", "7", "0", "2", "4"],
     ("constant", "f'name_{a + 1}'"): [],
     ("constant", "a if True else 'text'"): [],
     ("dropped", "[a.eq(b), c.eq(d)]"): ["()", "()"],
