@@ -8,7 +8,7 @@ from hw.blocks.pipeline import delay, register
 from hw.config import VALUE_BITS
 from hw.dxe.floats import FP32
 from hw.dxe.processing_element import Load
-from hw.dxe.row_banks import RowBanks
+from hw.dxe.row_banks import RowBanks, RowReads, RowWrites
 from hw.dxe.systolic_array import SystolicArray
 
 _LEAST_SIZE = 7
@@ -36,11 +36,11 @@ class MatrixUnit(wiring.Component):
     The memories lie outside, each a `RowBanks`: weights are read straight, activations with
     `SystolicArray.row_skew`, sums are read and written with `SystolicArray.column_skew`.
 
-    Ports: ``tile`` In, stream of `tile`: a tile is taken when its activations begin to be read,
-    `SystolicArray.tile_cycles` after the one before where that is all that it waits for; ``busy``
-    Out: some tile waits, or its last sum is not written yet. ``weights_read``,
-    ``weights_address`` Out, ``weights`` In of max(R, C) banks; likewise ``activations`` of R banks
-    and ``sums`` of C banks; ``sums_write``, ``sums_write_address``, ``totals`` Out.
+    Ports: ``tile`` In, stream of `tile_layout`: a tile is taken when its activations begin to be
+    read, `SystolicArray.tile_cycles` after the one before where that is all that it waits for;
+    ``busy`` Out: some tile waits, or its last sum is not written yet; ``weights`` Out `RowReads` of
+    max(R, C) banks, ``activations`` Out `RowReads` of R, ``sums`` Out `RowReads` and ``totals`` Out
+    `RowWrites` of C.
 
     Args:
         array: how big, and of which floats.
@@ -58,6 +58,7 @@ class MatrixUnit(wiring.Component):
             )
         self._array = array
         address = (memory_rows - 1).bit_length()
+        longest = max(array.rows, array.columns)
         self.tile_layout = data.StructLayout(
             {
                 "weights": address,
@@ -72,18 +73,10 @@ class MatrixUnit(wiring.Component):
             {
                 "tile": In(stream.Signature(self.tile_layout)),
                 "busy": Out(1),
-                "weights_read": Out(1),
-                "weights_address": Out(address),
-                "weights": In(VALUE_BITS).array(max(array.rows, array.columns)),
-                "activations_read": Out(1),
-                "activations_address": Out(address),
-                "activations": In(VALUE_BITS).array(array.rows),
-                "sums_read": Out(1),
-                "sums_address": Out(address),
-                "sums": In(FP32.bits).array(array.columns),
-                "sums_write": Out(1),
-                "sums_write_address": Out(address),
-                "totals": Out(FP32.bits).array(array.columns),
+                "weights": Out(RowReads(longest, memory_rows, VALUE_BITS)),
+                "activations": Out(RowReads(array.rows, memory_rows, VALUE_BITS)),
+                "sums": Out(RowReads(array.columns, memory_rows, FP32.bits)),
+                "totals": Out(RowWrites(array.columns, memory_rows, FP32.bits)),
             }
         )
 
@@ -111,11 +104,11 @@ class MatrixUnit(wiring.Component):
         begins = (state == _State.EMPTY) & self.tile.valid & (wait == 0)
         place = Mux(state == _State.EMPTY, last, left)
         m.d.comb += [
-            self.weights_read.eq(begins | (state == _State.LOADING)),
-            self.weights_address.eq(tile.weights + place),
+            self.weights.read.eq(begins | (state == _State.LOADING)),
+            self.weights.address.eq(tile.weights + place),
             ready.eq(state == _State.READY),
         ]
-        with m.If(self.weights_read):
+        with m.If(self.weights.read):
             m.d.sync += left.eq(place - 1)
             m.d.sync += state.eq(Mux(place == 0, _State.SETTLING, _State.LOADING))
         with m.If(state == _State.SETTLING):
@@ -123,9 +116,10 @@ class MatrixUnit(wiring.Component):
         with m.If(starts):
             m.d.sync += state.eq(_State.EMPTY)
         load = Mux(tile.down, Load.DOWN, Load.RIGHT)
-        m.d.sync += array.load.eq(Mux(self.weights_read, load, Load.NONE))
+        m.d.sync += array.load.eq(Mux(self.weights.read, load, Load.NONE))
         m.d.comb += [
-            port.eq(weight) for port, weight in zip(array.weight, self.weights, strict=True)
+            port.eq(weight)
+            for port, weight in zip(array.weight, self.weights.elements, strict=True)
         ]
 
     def _stream(self, m: Module, ready: Signal, starts: Signal) -> None:
@@ -137,36 +131,38 @@ class MatrixUnit(wiring.Component):
         m.d.comb += [
             starts.eq(ready & (left == 0)),
             self.tile.ready.eq(starts),
-            self.activations_read.eq(starts | (left != 0)),
-            self.activations_address.eq(Mux(starts, tile.activations, current.activations)),
+            self.activations.read.eq(starts | (left != 0)),
+            self.activations.address.eq(Mux(starts, tile.activations, current.activations)),
             row.sums.eq(Mux(starts, tile.sums, current.sums)),
             row.accumulate.eq(Mux(starts, tile.accumulate, current.accumulate)),
-            row.valid.eq(self.activations_read),
+            row.valid.eq(self.activations.read),
         ]
         with m.If(starts):
             m.d.sync += [current.accumulate.eq(tile.accumulate), left.eq(tile.rows - 1)]
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
         m.d.sync += [
-            current.activations.eq(self.activations_address + 1),
+            current.activations.eq(self.activations.address + 1),
             current.sums.eq(row.sums + 1),
         ]
         swap: Value = register(m, starts, "swap_0")
-        for r, (port, element) in enumerate(zip(array.activation, self.activations, strict=True)):
+        for r, (port, element) in enumerate(
+            zip(array.activation, self.activations.elements, strict=True)
+        ):
             swap = delay(m, swap, array.row_skew, f"swap_{r}") if r else swap
             m.d.comb += [port.eq(element), array.swap[r].eq(swap)]
 
         asked = delay(m, row, array.lead, "asked")
-        m.d.comb += [self.sums_read.eq(asked.valid), self.sums_address.eq(asked.sums)]
+        m.d.comb += [self.sums.read.eq(asked.valid), self.sums.address.eq(asked.sums)]
         taken: Value = asked.accumulate
-        for c, (port, element) in enumerate(zip(array.addend, self.sums, strict=True)):
+        for c, (port, element) in enumerate(zip(array.addend, self.sums.elements, strict=True)):
             taken = delay(m, taken, array.column_skew if c else RowBanks.latency, f"taken_{c}")
             m.d.comb += port.eq(Mux(taken, element, 0))
         come = delay(m, asked, RowBanks.latency + array.latency - array.lead, "come")
         m.d.comb += [
-            self.sums_write.eq(come.valid),
-            self.sums_write_address.eq(come.sums),
-            *(out.eq(total) for out, total in zip(self.totals, array.total, strict=True)),
+            self.totals.write.eq(come.valid),
+            self.totals.address.eq(come.sums),
+            *(out.eq(total) for out, total in zip(self.totals.values, array.total, strict=True)),
         ]
         written = delay(m, come.valid, array.columns * array.column_skew, "written")
         most = array.latency + (array.columns + 1) * array.column_skew

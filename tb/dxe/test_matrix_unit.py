@@ -7,7 +7,7 @@ import cocotb
 import numpy as np
 import pytest
 import torch
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -30,7 +30,7 @@ class WithMemories(wiring.Component):
     """The unit and its memories, which are filled and looked at while it rests.
 
     Ports: ``fill_N``, ``address``, ``values``: write a row of memory N straight; ``look``: read the
-    row of sums at ``address``, its elements on ``sums`` as late as they come.
+    row of sums at ``address``, its elements on ``elements`` two cycles later.
     """
 
     def __init__(self, rows: int, columns: int, token_format: str):
@@ -55,42 +55,37 @@ class WithMemories(wiring.Component):
         m.submodules.unit = unit = self.unit
         wiring.connect(m, wiring.flipped(self.tile), unit.tile)
         m.d.comb += self.busy.eq(unit.busy)
-        for name, banks in self._banks.items():
-            width = FP32.bits if name == "sums" else VALUE_BITS
-            skew = {"weights": 0, "activations": SystolicArray.row_skew}.get(name, 1)
-            m.submodules[name] = memory = RowBanks(
-                banks, ROWS, width, read_skew=skew, write_skew=int(name == "sums")
-            )
-            fills = getattr(self, f"fill_{name}")
+        straight, by_row, by_column = 0, SystolicArray.row_skew, SystolicArray.column_skew
+        m.submodules.weights = weights = RowBanks(
+            self._banks["weights"], ROWS, VALUE_BITS, readers=[straight], writers=[straight]
+        )
+        m.submodules.activations = activations = RowBanks(
+            self._banks["activations"], ROWS, VALUE_BITS, readers=[by_row], writers=[straight]
+        )
+        m.submodules.sums = sums = RowBanks(
+            self._banks["sums"], ROWS, FP32.bits,
+            readers=[by_column, straight], writers=[by_column, straight],
+        )  # fmt: skip
+        wiring.connect(m, unit.weights, weights.reads[0])
+        wiring.connect(m, unit.activations, activations.reads[0])
+        wiring.connect(m, unit.sums, sums.reads[0])
+        wiring.connect(m, unit.totals, sums.writes[0])
+        for name, writes in (
+            ("weights", weights.writes[0]), ("activations", activations.writes[0]),
+            ("sums", sums.writes[1]),
+        ):  # fmt: skip
             m.d.comb += [
-                memory.read.eq(getattr(unit, f"{name}_read")),
-                memory.read_address.eq(getattr(unit, f"{name}_address")),
-                memory.write.eq(fills),
-                memory.write_address.eq(self.address),
+                writes.write.eq(getattr(self, f"fill_{name}")),
+                writes.address.eq(self.address),
                 *(
-                    port.eq(element)
-                    for port, element in zip(getattr(unit, name), memory.elements, strict=True)
-                ),
-                *(
-                    value.eq(self.values.word_select(bank, width))
-                    for bank, value in enumerate(memory.values)
+                    value.eq(self.values.word_select(bank, len(value)))
+                    for bank, value in enumerate(writes.values)
                 ),
             ]
-            if name != "sums":
-                continue
-            with m.If(self.look):
-                m.d.comb += [memory.read.eq(1), memory.read_address.eq(self.address)]
-            with m.If(~fills):
-                m.d.comb += [
-                    memory.write.eq(unit.sums_write),
-                    memory.write_address.eq(unit.sums_write_address),
-                ]
-            for bank, total in enumerate(unit.totals):
-                # A row is held while it is filled in, bank after bank.
-                given = self.values.word_select(bank, width)
-                m.d.comb += memory.values[bank].eq(Mux(self.busy, total, given))
-            for bank, element in enumerate(memory.elements):
-                m.d.comb += self.elements.word_select(bank, width).eq(element)
+        looks = sums.reads[1]
+        m.d.comb += [looks.read.eq(self.look), looks.address.eq(self.address)]
+        for bank, element in enumerate(looks.elements):
+            m.d.comb += self.elements.word_select(bank, FP32.bits).eq(element)
         return m
 
 
@@ -129,8 +124,7 @@ async def fill(dut: Any, bench: Bench, name: str, content: Bits, width: int) -> 
         set_value(dut.values, joined(content[row], width))
         getattr(dut, f"fill_{name}").value = 1
         await bench.cycles()
-        getattr(dut, f"fill_{name}").value = 0
-        await bench.cycles(parameters()["columns"])
+    getattr(dut, f"fill_{name}").value = 0
 
 
 async def look(dut: Any, bench: Bench) -> Bits:
@@ -139,7 +133,7 @@ async def look(dut: Any, bench: Bench) -> Bits:
     for row in range(ROWS):
         dut.address.value = row
         dut.look.value = 1
-        await bench.cycles(columns + 2)
+        await bench.cycles(2)
         found.append(split(dut.elements.value, columns, FP32.bits))
     dut.look.value = 0
     return np.stack(found)

@@ -1,6 +1,5 @@
 """Row banks against an array, read and written in every cycle, each bank in its own."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import cocotb
@@ -17,88 +16,107 @@ from tb.runner import parameters, simulate
 from tb.streams import Bench, set_value
 
 BANKS, ROWS, CYCLES = 5, 12, 2000
-SKEWS = {"to an array": (4, 0), "from an array": (0, 1)}
-"""From a bank to the next, of reads and of writes."""
+USERS = {"array": ([4], [0]), "shared": ([1, 0], [0, 1])}
+"""The skews of readers and of writers."""
 
 
 class Joined(wiring.Component):
     """The memory with a port for all elements, and one for all values."""
 
-    def __init__(self, read_skew: int, write_skew: int):
-        self._banks = RowBanks(BANKS, ROWS, VALUE_BITS, read_skew=read_skew, write_skew=write_skew)
+    def __init__(self, readers: list[int], writers: list[int]):
+        self._banks = RowBanks(BANKS, ROWS, VALUE_BITS, readers=readers, writers=writers)
         address = In((ROWS - 1).bit_length())
         super().__init__(
             {
-                "read": In(1), "read_address": address, "elements": Out(BANKS * VALUE_BITS),
-                "write": In(1), "write_address": address, "values": In(BANKS * VALUE_BITS),
+                **{f"read_{user}": In(1) for user in range(len(readers))},
+                **{f"write_{user}": In(1) for user in range(len(writers))},
+                "read_address": address,
+                "elements": Out(BANKS * VALUE_BITS),
+                "write_address": address,
+                "values": In(BANKS * VALUE_BITS),
             }
-        )  # fmt: skip
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.banks = banks = self._banks
-        for name in ("read", "read_address", "write", "write_address"):
-            m.d.comb += getattr(banks, name).eq(getattr(self, name))
+        for kind, users in (("read", banks.reads), ("write", banks.writes)):
+            for number, user in enumerate(users):
+                m.d.comb += [
+                    getattr(user, kind).eq(getattr(self, f"{kind}_{number}")),
+                    user.address.eq(getattr(self, f"{kind}_address")),
+                ]
         for bank in range(BANKS):
-            m.d.comb += [
-                banks.values[bank].eq(self.values.word_select(bank, VALUE_BITS)),
-                self.elements.word_select(bank, VALUE_BITS).eq(banks.elements[bank]),
-            ]
+            for user in banks.writes:
+                m.d.comb += user.values[bank].eq(self.values.word_select(bank, VALUE_BITS))
+            for user in banks.reads:
+                # All see the same.
+                m.d.comb += self.elements.word_select(bank, VALUE_BITS).eq(user.elements[bank])
         return m
 
 
-@dataclass
-class Model:
-    """What each bank holds, and gives."""
+class Requests:
+    """Rows that users ask for or write, -1 where none, by user and cycle; by turns of a bank."""
 
-    read_skew: int
-    write_skew: int
+    def __init__(self, skews: list[int], draw: np.random.Generator):
+        self.skews = skews
+        self.rows = np.full((len(skews), CYCLES), -1)
+        start = 0
+        while start < CYCLES:
+            user = int(draw.integers(len(skews)))
+            turn = slice(start, min(start + int(draw.integers(1, 60)), CYCLES))
+            self.rows[user, turn] = draw.integers(-2, ROWS, turn.stop - turn.start)
+            start = turn.stop + (BANKS * max(skews) if len(skews) > 1 else 0)
 
-    def __post_init__(self) -> None:
-        self.held = np.zeros((BANKS, ROWS), np.int64)
-        self.known = np.zeros((BANKS, ROWS), bool)
-        self.given = np.zeros(BANKS, np.int64)
-        self.sure = np.zeros(BANKS, bool)
-
-    def step(self, cycle: int, asked: Any, written: Any, values: Any) -> None:
-        """A cycle: rows asked for and written, -1 for none, by cycle; the banks' values."""
-        for bank in range(BANKS):
-            row = asked[cycle - bank * self.read_skew] if cycle >= bank * self.read_skew else -1
-            if row >= 0:
-                self.given[bank], self.sure[bank] = self.held[bank, row], self.known[bank, row]
-            row = written[cycle - bank * self.write_skew] if cycle >= bank * self.write_skew else -1
-            if row >= 0:
-                self.held[bank, row], self.known[bank, row] = values[bank], True
+    def at(self, cycle: int, bank: int) -> int:
+        """The row that a bank is asked for in a cycle."""
+        found = [
+            int(self.rows[user, cycle - bank * skew])
+            for user, skew in enumerate(self.skews)
+            if cycle >= bank * skew
+        ]
+        return max(found, default=-1)
 
 
 @cocotb.test()
 async def every_cycle(dut: Any) -> None:
     """Rows at random, both ways, in most cycles."""
     draw = np.random.default_rng(3)
-    asked, written = draw.integers(-2, ROWS, (2, CYCLES))
+    reads, writes = (Requests(skews, draw) for skews in parameters()["users"])
     values = draw.integers(0, 1 << VALUE_BITS, (CYCLES, BANKS))
-    model = Model(*parameters()["skews"])
+    held, known = np.zeros((BANKS, ROWS), np.int64), np.zeros((BANKS, ROWS), bool)
+    given, sure = np.zeros(BANKS, np.int64), np.zeros(BANKS, bool)
+    kinds = (("read", reads), ("write", writes))
     bench = Bench(dut)
-    dut.read.value = dut.write.value = 0
+    for kind, requests in kinds:
+        for user in range(len(requests.skews)):
+            getattr(dut, f"{kind}_{user}").value = 0
     await bench.reset()
-    await bench.cycles(BANKS * max(model.read_skew, model.write_skew))
+    await bench.cycles(BANKS * max(*reads.skews, *writes.skews))
     seen = 0
     for cycle in range(CYCLES):
-        for name, row in (("read", asked[cycle]), ("write", written[cycle])):
-            getattr(dut, name).value = int(row >= 0)
-            getattr(dut, f"{name}_address").value = int(max(row, 0))
+        for kind, requests in kinds:
+            rows = requests.rows[:, cycle]
+            for user, row in enumerate(rows):
+                getattr(dut, f"{kind}_{user}").value = int(row >= 0)
+            getattr(dut, f"{kind}_address").value = max(int(rows.max()), 0)
         set_value(dut.values, joined(values[cycle], VALUE_BITS))
         await bench.cycles()
         found = split(dut.elements.value, BANKS, VALUE_BITS)
-        assert (found == model.given)[model.sure].all(), f"cycle {cycle}"
-        seen += int(model.sure.sum())
-        model.step(cycle, asked, written, values[cycle])
+        assert (found == given)[sure].all(), f"cycle {cycle}"
+        seen += int(sure.sum())
+        for bank in range(BANKS):
+            if (row := reads.at(cycle, bank)) >= 0:
+                given[bank], sure[bank] = held[bank, row], known[bank, row]
+            if (row := writes.at(cycle, bank)) >= 0:
+                held[bank, row], known[bank, row] = values[cycle, bank], True
     assert seen > BANKS * CYCLES / 2
 
 
-@pytest.mark.parametrize("name", SKEWS)
+@pytest.mark.parametrize("name", USERS)
 def test_row_banks(name: str) -> None:
+    readers, writers = USERS[name]
     simulate(
-        Joined(*SKEWS[name]), __name__, f"row_banks_{name.replace(' ', '_')}",
-        given={"skews": SKEWS[name]},
+        Joined(readers, writers), __name__, f"row_banks_{name}",
+        given={"users": [readers, writers]},
     )  # fmt: skip
