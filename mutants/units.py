@@ -25,6 +25,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "hw/dxe/processing_element.py": ("tb/dxe/test_systolic_array.py",),
     "hw/dxe/product.py": ("tb/dxe/test_mac.py",),
     "hw/dxe/round.py": ("tb/dxe/test_vector_lane.py", "tb/dxe/test_mac.py"),
+    "hw/dxe/row_scalars.py": ("tb/dxe/test_vector_unit.py",),
     "hw/dxe/shift.py": ("tb/dxe/test_mac.py",),
     "hw/job.py": ("tb/test_datm.py",),
     "hw/pair/skew.py": ("tb/pair/test_src_rows.py", "tb/pair/test_dst_rows.py"),

@@ -67,6 +67,7 @@ TESTED_WITHIN = {
     "dxe/processing_element.py": "dxe/test_systolic_array.py",
     "dxe/product.py": "dxe/test_mac.py",
     "dxe/round.py": "dxe/test_vector_lane.py",
+    "dxe/row_scalars.py": "dxe/test_vector_unit.py",
     "dxe/shift.py": "dxe/test_mac.py",
     "emit/description.py": "software/tests/commands/test_verilog.py",
     "emit/handover.py": "software/tests/commands/test_verilog.py",
