@@ -38,9 +38,10 @@ class MatrixUnit(wiring.Component):
 
     Ports: ``tile`` In, stream of `tile_layout`: a tile is taken when its activations begin to be
     read, `SystolicArray.tile_cycles` after the one before where that is all that it waits for;
-    ``busy`` Out: some tile waits, or its last sum is not written yet; ``weights`` Out `RowReads` of
-    max(R, C) banks, ``activations`` Out `RowReads` of R, ``sums`` Out `RowReads` and ``totals`` Out
-    `RowWrites` of C.
+    ``busy`` Out: some tile waits, or its last sum is not written yet; ``told`` Out: the last sum of
+    a tile that ``tells`` is written, `latency` after its last row was asked for; ``weights`` Out
+    `RowReads` of max(R, C) banks, ``activations`` Out `RowReads` of R, ``sums`` Out `RowReads` and
+    ``totals`` Out `RowWrites` of C.
 
     Args:
         array: how big, and of which floats.
@@ -67,18 +68,26 @@ class MatrixUnit(wiring.Component):
                 "rows": range(memory_rows + 1),
                 "sums": address,
                 "accumulate": 1,
+                "tells": 1,
             }
         )
         super().__init__(
             {
                 "tile": In(stream.Signature(self.tile_layout)),
                 "busy": Out(1),
+                "told": Out(1),
                 "weights": Out(RowReads(longest, memory_rows, VALUE_BITS)),
                 "activations": Out(RowReads(array.rows, memory_rows, VALUE_BITS)),
                 "sums": Out(RowReads(array.columns, memory_rows, FP32.bits)),
                 "totals": Out(RowWrites(array.columns, memory_rows, FP32.bits)),
             }
         )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from asking for a row of activations until all its sums are written."""
+        array = self._array
+        return RowBanks.latency + array.latency + array.columns * array.column_skew
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
@@ -127,7 +136,9 @@ class MatrixUnit(wiring.Component):
         array, tile = self._array, self.tile.payload
         current = Signal(self.tile_layout)
         left = Signal(current.rows.shape())
-        row = Signal(data.StructLayout({"sums": len(tile.sums), "accumulate": 1, "valid": 1}))
+        row = Signal(
+            data.StructLayout({"sums": len(tile.sums), "accumulate": 1, "valid": 1, "tells": 1})
+        )
         m.d.comb += [
             starts.eq(ready & (left == 0)),
             self.tile.ready.eq(starts),
@@ -136,9 +147,14 @@ class MatrixUnit(wiring.Component):
             row.sums.eq(Mux(starts, tile.sums, current.sums)),
             row.accumulate.eq(Mux(starts, tile.accumulate, current.accumulate)),
             row.valid.eq(self.activations.read),
+            row.tells.eq(Mux(starts, tile.tells & (tile.rows == 1), current.tells & (left == 1))),
         ]
         with m.If(starts):
-            m.d.sync += [current.accumulate.eq(tile.accumulate), left.eq(tile.rows - 1)]
+            m.d.sync += [
+                current.accumulate.eq(tile.accumulate),
+                current.tells.eq(tile.tells),
+                left.eq(tile.rows - 1),
+            ]
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
         m.d.sync += [
@@ -164,8 +180,8 @@ class MatrixUnit(wiring.Component):
             self.totals.address.eq(come.sums),
             *(out.eq(total) for out, total in zip(self.totals.values, array.total, strict=True)),
         ]
-        written = delay(m, come.valid, array.columns * array.column_skew, "written")
-        most = array.latency + (array.columns + 1) * array.column_skew
-        under_way = Signal(range(most + 2))
-        m.d.sync += under_way.eq(under_way + row.valid - written)
+        written = delay(m, come, array.columns * array.column_skew, "written")
+        m.d.comb += self.told.eq(written.tells)
+        under_way = Signal(range(self.latency + 2))
+        m.d.sync += under_way.eq(under_way + row.valid - written.valid)
         m.d.comb += self.busy.eq(self.tile.valid | (under_way != 0))

@@ -56,6 +56,7 @@ class VectorUnit(wiring.Component):
     before make.
 
     Ports: ``work`` In, stream of `pass_layout`, taken as its last row begins; ``busy`` Out;
+    ``told`` Out: all of a pass that ``tells`` is written, `told_latency` after it was taken;
     ``sums`` Out and ``others`` Out `RowReads`, ``values`` Out and ``shorts`` Out `RowWrites`,
     straight. A row, or a word of scalars, a cycle; sums are written `latency` cycles after they are
     read.
@@ -92,12 +93,14 @@ class VectorUnit(wiring.Component):
                 "to_sums": 1,
                 "to_shorts": 1,
                 "to": address,
+                "tells": 1,
             }
         )
         super().__init__(
             {
                 "work": In(stream.Signature(self.pass_layout)),
                 "busy": Out(1),
+                "told": Out(1),
                 "sums": Out(RowReads(lanes, memory_rows, FP32.bits)),
                 "others": Out(RowReads(lanes, memory_rows, FP32.bits)),
                 "values": Out(RowWrites(lanes, memory_rows, FP32.bits)),
@@ -111,11 +114,10 @@ class VectorUnit(wiring.Component):
         return RowScalars.latency + 1 + self._lanes[0].latency
 
     @property
-    def _longest(self) -> int:
-        """Cycles until nothing of a row is under way."""
-        return self.latency + max(
-            self._reduce.latency, self._lanes[0].short_latency - self._lanes[0].latency
-        )
+    def told_latency(self) -> int:
+        """Cycles from asking for a row until all that is made of it is written."""
+        lane = self._lanes[0]
+        return 1 + self.latency + max(self._reduce.latency, lane.short_latency - lane.latency)
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
@@ -124,7 +126,7 @@ class VectorUnit(wiring.Component):
         lanes = len(self._lanes)
         work = self.work.payload
         row = Signal(range(2 * len(self._lanes) + (1 << len(work.x))))
-        under_way = Signal(range(self._longest + 2))
+        under_way = Signal(range(self.told_latency + 2))
         issues, last = Signal(), Signal()
         step = Mux(work.scalars, lanes, 1)
         m.d.comb += [
@@ -135,8 +137,9 @@ class VectorUnit(wiring.Component):
         ]
         with m.If(issues):
             m.d.sync += row.eq(Mux(last, 0, row + step))
-        ended = delay(m, issues, self._longest, "ended")
+        ended = delay(m, issues, self.told_latency, "ended")
         m.d.sync += under_way.eq(under_way + issues - ended)
+        m.d.comb += self.told.eq(delay(m, issues & last & work.tells, self.told_latency, "told"))
 
         self._read(m, work, row, issues)
         begun = Signal(data.StructLayout({"of": self.pass_layout, "row": len(row), "valid": 1}))

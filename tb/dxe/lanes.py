@@ -82,6 +82,14 @@ async def check(dut: Any, given: Mapping[str, Values], due: Mapping[str, Values]
                 )  # fmt: skip
 
 
+async def pulses(bench: Bench, port: Any, cycles: list[int]) -> None:
+    """Note the cycles in which a port is 1, for as long as the test runs."""
+    while True:
+        await bench.cycles()
+        if port.value:
+            cycles.append(bench.cycle)
+
+
 def in_rows(values: Bits, lanes: int) -> Bits:
     """Values as rows of so many; the last one is filled with zeros."""
     return np.pad(values, (0, -len(values) % lanes)).reshape(-1, lanes)

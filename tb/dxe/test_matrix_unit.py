@@ -17,7 +17,7 @@ from hw.dxe.floats import FP32
 from hw.dxe.matrix_unit import MatrixUnit
 from hw.dxe.row_banks import RowBanks
 from hw.dxe.systolic_array import SystolicArray
-from tb.dxe.lanes import DTYPES, Bits, bits, floats, joined, singles, split
+from tb.dxe.lanes import DTYPES, Bits, bits, floats, joined, pulses, singles, split
 from tb.runner import parameters, simulate
 from tb.streams import Bench, Source, set_value
 
@@ -42,6 +42,7 @@ class WithMemories(wiring.Component):
             {
                 "tile": In(stream.Signature(self.unit.tile_layout)),
                 "busy": Out(1),
+                "told": Out(1),
                 **{f"fill_{name}": In(1) for name in MEMORIES},
                 "address": In(address),
                 "values": In(max(self._banks.values()) * FP32.bits),
@@ -54,7 +55,7 @@ class WithMemories(wiring.Component):
         m = Module()
         m.submodules.unit = unit = self.unit
         wiring.connect(m, wiring.flipped(self.tile), unit.tile)
-        m.d.comb += self.busy.eq(unit.busy)
+        m.d.comb += [self.busy.eq(unit.busy), self.told.eq(unit.told)]
         straight, by_row, by_column = 0, SystolicArray.row_skew, SystolicArray.column_skew
         m.submodules.weights = weights = RowBanks(
             self._banks["weights"], ROWS, VALUE_BITS, readers=[straight], writers=[straight]
@@ -149,6 +150,7 @@ def random_tile(draw: np.random.Generator, rows: int, columns: int) -> dict[str,
         "rows": count,
         "sums": int(draw.choice([0, ROWS - 24])) if count <= 24 else 0,
         "accumulate": int(draw.integers(0, 4) > 0),
+        "tells": int(draw.integers(0, 2)),
     }
 
 
@@ -162,9 +164,12 @@ async def tiles_at_their_cycles(dut: Any) -> None:
         getattr(dut, name).value = 0
     bench = Bench(dut)
     unit = WithMemories(rows, columns, form)
+    told: list[int] = []
+    cocotb.start_soon(pulses(bench, dut.told, told))
     for stall in (0.0, 0.9):
         source = Source(bench, "tile", unit.unit.tile_layout, stall=stall, seed=1)
         await bench.reset()
+        told.clear()
         model = Model(
             drawn(draw, form, max(rows, columns)), drawn(draw, form, rows),
             drawn(draw, "fp32", columns),
@@ -187,6 +192,12 @@ async def tiles_at_their_cycles(dut: Any) -> None:
             least = unit.array.tile_cycles(tiles[place - 1]["rows"], loads)
             taken = starts[place] - starts[place - 1]
             assert taken == least if stall == 0 else taken >= least
+        ended = [
+            start + tile["rows"] - 1 + unit.unit.latency
+            for start, tile in zip(starts, tiles, strict=True)
+            if tile["tells"]
+        ]
+        assert told == ended
         source.stop()
 
 

@@ -10,6 +10,7 @@ import torch
 
 from golden.dxe.softmax import factor_of, softmax
 from golden.dxe.vector_unit import Pass
+from tb.dxe.lanes import pulses
 from tb.dxe.test_vector_lane import FUNCTIONS
 from tb.dxe.vector_rig import OPERANDS, REDUCES, REGISTERS, ROWS, Rig, WithMemories
 from tb.runner import parameters, simulate
@@ -67,11 +68,13 @@ async def a_row_a_cycle(dut: Any) -> None:
         (Pass(ROWS, rig.lanes, a="constant", constant=0.5, to_shorts=True), False),
         (Pass(ROWS, rig.lanes, reduce="sum", result=2, function="exp2"), False),
     ]
-    start = len(rig.source.sent)
+    start, told = len(rig.source.sent), list[int]()
+    cocotb.start_soon(pulses(rig.bench, dut.told, told))
     began = rig.bench.cycle
     await rig.run(passes)
     taken = [cycle for cycle, _ in rig.source.sent[start:]]
     assert np.diff(taken).tolist() == [ROWS, ROWS]
+    assert told == [cycle + unit.told_latency for cycle in taken]
     least = 3 * ROWS + unit.latency
     assert least <= rig.bench.cycle - began <= least + 4 * rig.lanes + 12
     await rig.check()

@@ -41,6 +41,7 @@ class WithMemories(wiring.Component):
             {
                 "work": In(stream.Signature(self.unit.pass_layout)),
                 "busy": Out(1),
+                "told": Out(1),
                 "fill": In(1),
                 "fill_others": In(1),
                 "look": In(1),
@@ -71,6 +72,7 @@ class WithMemories(wiring.Component):
         looks, fills = (sums.reads[1], shorts.reads[0]), (sums.writes[1], others.writes[0])
         m.d.comb += [
             self.busy.eq(unit.busy),
+            self.told.eq(unit.told),
             fills[0].write.eq(self.fill),
             fills[1].write.eq(self.fill_others),
             *(each.address.eq(self.address) for each in fills),
@@ -144,6 +146,7 @@ class Rig:
             },
             "reduce": Const.cast(REDUCES[work.reduce]).value, "result": work.result,
             "to_sums": int(work.to_sums), "to_shorts": int(work.to_shorts), "to": work.to,
+            "tells": 1,
         }  # fmt: skip
 
     async def check(self) -> None:
