@@ -6,14 +6,11 @@ from amaranth.lib.wiring import In, Out
 
 from hw.blocks.pipeline import delay, register
 from hw.config import VALUE_BITS
+from hw.dxe.config import DxeConfig
 from hw.dxe.floats import FP32
 from hw.dxe.processing_element import Load
 from hw.dxe.row_banks import RowBanks, RowReads, RowWrites
 from hw.dxe.systolic_array import SystolicArray
-
-_LEAST_SIZE = 7
-"""Of the columns and the shorter side: then 4 R + 2 cycles at least lie between two tiles, after
-which the first one's sums of a row are written before the second one's are read."""
 
 
 class _State(enum.Enum):
@@ -42,31 +39,19 @@ class MatrixUnit(wiring.Component):
     a tile that ``tells`` is written, `latency` after its last row was asked for; ``weights`` Out
     `RowReads` of max(R, C) banks, ``activations`` Out `RowReads` of R, ``sums`` Out `RowReads` and
     ``totals`` Out `RowWrites` of C.
-
-    Args:
-        array: how big, and of which floats.
-        memory_rows: of each memory.
-
-    Raises:
-        ValueError: an array so small that a tile could take sums before they are written.
     """
 
-    def __init__(self, array: SystolicArray, memory_rows: int):
-        if array.columns + min(array.rows, array.columns) < _LEAST_SIZE:
-            raise ValueError(
-                f"an array of {array.rows} x {array.columns} is too small: its columns and its"
-                f" shorter side must add up to {_LEAST_SIZE} or more"
-            )
-        self._array = array
-        address = (memory_rows - 1).bit_length()
-        longest = max(array.rows, array.columns)
+    def __init__(self, config: DxeConfig):
+        self._array = array = SystolicArray(config.rows, config.columns, config.token_format)
+        weights = RowReads(config.weight_banks, config.weight_rows, VALUE_BITS)
+        activations = RowReads(array.rows, config.activation_rows, VALUE_BITS)
         self.tile_layout = data.StructLayout(
             {
-                "weights": address,
+                "weights": range(config.weight_rows),
                 "down": 1,
-                "activations": address,
-                "rows": range(memory_rows + 1),
-                "sums": address,
+                "activations": range(config.activation_rows),
+                "rows": range(config.group_rows + 1),
+                "sums": range(config.sum_rows),
                 "accumulate": 1,
                 "tells": 1,
             }
@@ -76,10 +61,10 @@ class MatrixUnit(wiring.Component):
                 "tile": In(stream.Signature(self.tile_layout)),
                 "busy": Out(1),
                 "told": Out(1),
-                "weights": Out(RowReads(longest, memory_rows, VALUE_BITS)),
-                "activations": Out(RowReads(array.rows, memory_rows, VALUE_BITS)),
-                "sums": Out(RowReads(array.columns, memory_rows, FP32.bits)),
-                "totals": Out(RowWrites(array.columns, memory_rows, FP32.bits)),
+                "weights": Out(weights),
+                "activations": Out(activations),
+                "sums": Out(RowReads(array.columns, config.sum_rows, FP32.bits)),
+                "totals": Out(RowWrites(array.columns, config.sum_rows, FP32.bits)),
             }
         )
 

@@ -5,7 +5,8 @@ from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.pipeline import delay, register
-from hw.dxe.floats import FP32, FloatFormat
+from hw.dxe.config import DxeConfig
+from hw.dxe.floats import FP32
 from hw.dxe.row_banks import RowReads, RowWrites
 from hw.dxe.row_reduce import RowReduce
 from hw.dxe.row_scalars import RowScalars
@@ -60,25 +61,20 @@ class VectorUnit(wiring.Component):
     ``sums`` Out and ``others`` Out `RowReads`, ``values`` Out and ``shorts`` Out `RowWrites`,
     straight. A row, or a word of scalars, a cycle; sums are written `latency` cycles after they are
     read.
-
-    Args:
-        lanes: a power of two from 2.
-        memory_rows: of the memories of rows, and of scalars: a multiple of the lanes.
-        registers: of scalars.
-        form: of short floats.
     """
 
-    def __init__(self, lanes: int, memory_rows: int, registers: int, form: FloatFormat):
+    def __init__(self, config: DxeConfig):
+        lanes, form = config.columns, config.form
+        self._rows = config.group_rows
         self._lanes = [VectorLane(form) for _ in range(lanes)]
         self._reduce = RowReduce(lanes)
-        self._scalars = RowScalars(lanes, memory_rows, registers)
-        address = (memory_rows - 1).bit_length()
-        number = range(registers)
+        self._scalars = RowScalars(lanes, config.group_rows, config.registers)
+        address, number = range(config.sum_rows), range(config.registers)
         self.pass_layout = data.StructLayout(
             {
                 "waits": 1,
                 "scalars": 1,
-                "rows": range(memory_rows + 1),
+                "rows": range(config.group_rows + 1),
                 "columns": range(lanes + 1),
                 "x": address,
                 "a": Operand,
@@ -92,7 +88,7 @@ class VectorUnit(wiring.Component):
                 "result": number,
                 "to_sums": 1,
                 "to_shorts": 1,
-                "to": address,
+                "to": range(max(config.sum_rows, config.activation_rows)),
                 "tells": 1,
             }
         )
@@ -101,10 +97,10 @@ class VectorUnit(wiring.Component):
                 "work": In(stream.Signature(self.pass_layout)),
                 "busy": Out(1),
                 "told": Out(1),
-                "sums": Out(RowReads(lanes, memory_rows, FP32.bits)),
-                "others": Out(RowReads(lanes, memory_rows, FP32.bits)),
-                "values": Out(RowWrites(lanes, memory_rows, FP32.bits)),
-                "shorts": Out(RowWrites(lanes, memory_rows, form.bits)),
+                "sums": Out(RowReads(lanes, config.sum_rows, FP32.bits)),
+                "others": Out(RowReads(lanes, config.sum_rows, FP32.bits)),
+                "values": Out(RowWrites(lanes, config.sum_rows, FP32.bits)),
+                "shorts": Out(RowWrites(lanes, config.activation_rows, form.bits)),
             }
         )
 
@@ -125,7 +121,7 @@ class VectorUnit(wiring.Component):
         m.submodules.reduce = self._reduce
         lanes = len(self._lanes)
         work = self.work.payload
-        row = Signal(range(2 * len(self._lanes) + (1 << len(work.x))))
+        row = Signal(range(self._rows + lanes))
         under_way = Signal(range(self.told_latency + 2))
         issues, last = Signal(), Signal()
         step = Mux(work.scalars, lanes, 1)

@@ -10,7 +10,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden.dxe.vector_unit import Memories, Pass
 from hw.config import VALUE_BITS
-from hw.dxe.floats import FORMATS, FP32
+from hw.dxe.config import DxeConfig
+from hw.dxe.floats import FP32
 from hw.dxe.row_banks import RowBanks
 from hw.dxe.vector_unit import Operand, Reduce, VectorUnit
 from tb.dxe.lanes import DTYPES, Bits, bits, joined, split
@@ -36,7 +37,11 @@ class WithMemories(wiring.Component):
 
     def __init__(self, lanes: int, token_format: str):
         self._width = lanes
-        self.unit = VectorUnit(lanes, ROWS, REGISTERS, FORMATS[token_format])
+        self._config = config = DxeConfig(
+            lanes, lanes, lanes, ROWS, ROWS, sum_groups=2, registers=REGISTERS,
+            token_format=token_format,
+        )  # fmt: skip
+        self.unit = VectorUnit(config)
         super().__init__(
             {
                 "work": In(stream.Signature(self.unit.pass_layout)),
@@ -45,7 +50,7 @@ class WithMemories(wiring.Component):
                 "fill": In(1),
                 "fill_others": In(1),
                 "look": In(1),
-                "address": In((ROWS - 1).bit_length()),
+                "address": In((config.sum_rows - 1).bit_length()),
                 "values": In(lanes * FP32.bits),
                 "elements": Out(lanes * FP32.bits),
                 "shorts": Out(lanes * VALUE_BITS),
@@ -56,13 +61,13 @@ class WithMemories(wiring.Component):
         m = Module()
         m.submodules.unit = unit = self.unit
         m.submodules.sums = sums = RowBanks(
-            self._width, ROWS, FP32.bits, readers=[0, 0], writers=[0, 0]
+            self._width, self._config.sum_rows, FP32.bits, readers=[0, 0], writers=[0, 0]
         )
         m.submodules.shorts = shorts = RowBanks(
             self._width, ROWS, VALUE_BITS, readers=[0], writers=[0]
         )
         m.submodules.others = others = RowBanks(
-            self._width, ROWS, FP32.bits, readers=[0], writers=[0]
+            self._width, self._config.sum_rows, FP32.bits, readers=[0], writers=[0]
         )
         wiring.connect(m, wiring.flipped(self.work), unit.work)
         wiring.connect(m, unit.others, others.reads[0])
