@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from hw.dxe.config import DXE_PRESETS
+from tests.tree import ROOT
 
 TINY = DXE_PRESETS["tiny"]
 
@@ -34,3 +35,5 @@ def test_the_paper_preset_fits_the_papers_memory() -> None:
     assert (paper.rows, paper.columns) == (64, 64)
     assert paper.memory_bytes == 2 * 64 * (256 + 1536) + 4 * 64 * 4 * 512 + 2 * 4 * 8 * 512
     assert paper.memory_bytes <= 1 << 20
+    page = (ROOT / "docs" / "dxe.md").read_text()
+    assert f"holds {paper.memory_bytes // 1024} KiB: {paper.weight_rows} rows of weights" in page
