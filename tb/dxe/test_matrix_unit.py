@@ -204,7 +204,10 @@ async def tiles_at_their_cycles(dut: Any) -> None:
         source.stop()
 
 
-@pytest.mark.parametrize(("rows", "columns", "token_format"), [(4, 4, "fp16"), (3, 4, "bf16")])
+@pytest.mark.parametrize(
+    ("rows", "columns", "token_format"),
+    [(4, 4, "fp16"), pytest.param(3, 4, "bf16", marks=pytest.mark.slow)],
+)
 def test_matrix_unit(rows: int, columns: int, token_format: str) -> None:
     simulate(
         WithMemories(rows, columns, token_format), __name__, f"matrix_unit_{rows}x{columns}",

@@ -113,7 +113,7 @@ async def every_cycle(dut: Any) -> None:
     assert seen > BANKS * CYCLES / 2
 
 
-@pytest.mark.parametrize("name", USERS)
+@pytest.mark.parametrize("name", ["shared", pytest.param("array", marks=pytest.mark.slow)])
 def test_row_banks(name: str) -> None:
     readers, writers = USERS[name]
     simulate(
