@@ -18,6 +18,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "hw/bus/client_mux.py": ("tb/test_datm.py",),
     "hw/dxe/float_add.py": ("tb/dxe/test_mac.py",),
+    "hw/dxe/float_combine.py": ("tb/dxe/test_vector_lane.py", "tb/dxe/test_row_reduce.py"),
     "hw/dxe/float_function.py": ("tb/dxe/test_vector_lane.py",),
     "hw/dxe/float_max.py": ("tb/dxe/test_vector_lane.py",),
     "hw/dxe/floats.py": ("tb/dxe/test_mac.py",),

@@ -59,6 +59,7 @@ TESTED_WITHIN = {
     "bus/client_mux.py": "test_datm.py",
     "bus/register.py": "test_registers.py",
     "dxe/float_add.py": "dxe/test_mac.py",
+    "dxe/float_combine.py": "dxe/test_vector_lane.py",
     "dxe/float_function.py": "dxe/test_vector_lane.py",
     "dxe/float_max.py": "dxe/test_vector_lane.py",
     "dxe/floats.py": "dxe/test_mac.py",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Array, Module, Value
+from amaranth.hdl import Array, Cat, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
@@ -56,21 +56,16 @@ class RowGroups(wiring.Component):
         row_bits = exact_log2(self._rows)
         for number, group in enumerate(self._groups):
             m.submodules[f"group_{number}"] = group
-            for ours, theirs, kind in (
-                *((user, port, "read") for user, port in zip(self.reads, group.reads, strict=True)),
-                *(
-                    (user, port, "write")
-                    for user, port in zip(self.writes, group.writes, strict=True)
-                ),
-            ):
-                here = ours.address[row_bits:] == number
+            for ours, theirs in zip(self.reads, group.reads, strict=True):
                 m.d.comb += [
-                    getattr(theirs, kind).eq(getattr(ours, kind) & here),
+                    theirs.read.eq(ours.read & (ours.address[row_bits:] == number)),
                     theirs.address.eq(ours.address[:row_bits]),
                 ]
             for ours, theirs in zip(self.writes, group.writes, strict=True):
                 m.d.comb += [
-                    there.eq(here) for here, there in zip(ours.values, theirs.values, strict=True)
+                    theirs.write.eq(ours.write & (ours.address[row_bits:] == number)),
+                    theirs.address.eq(ours.address[:row_bits]),
+                    Cat(theirs.values).eq(Cat(ours.values)),
                 ]
         for user, (reads, skew) in enumerate(zip(self.reads, self._readers, strict=True)):
             asked: Value = reads.address[row_bits:]

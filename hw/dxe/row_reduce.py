@@ -1,12 +1,11 @@
 """Row reduction: the sum or the largest of a row of lanes, as a balanced tree."""
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.pipeline import delay
-from hw.dxe.float_add import FloatAdd
-from hw.dxe.float_max import FloatMax
+from hw.dxe.float_combine import FloatCombine
 from hw.dxe.floats import FP32
 
 
@@ -33,22 +32,23 @@ class RowReduce(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a row to its result."""
-        return (self._lanes - 1).bit_length() * FloatAdd.latency
+        return (self._lanes - 1).bit_length() * FloatCombine.latency
 
     def elaborate(self, platform: object) -> Module:  # noqa: D102
         m = Module()
         values, take_max = list(self.values), self.take_max
         level = 0
         while len(values) > 1:
-            take_max = delay(m, take_max, FloatAdd.latency, f"take_max_{level}")
             found = []
             for pair, (one, other) in enumerate(zip(values[::2], values[1::2], strict=True)):
-                m.submodules[f"add_{level}_{pair}"] = add = FloatAdd()
-                m.submodules[f"maximum_{level}_{pair}"] = maximum = FloatMax()
-                for unit in (add, maximum):
-                    m.d.comb += [unit.one.eq(one), unit.other.eq(other)]
-                larger = delay(m, maximum.larger, FloatAdd.latency, f"larger_{level}_{pair}")
-                found.append(Mux(take_max, larger, add.total))
+                m.submodules[f"combine_{level}_{pair}"] = combine = FloatCombine()
+                m.d.comb += [
+                    combine.take_max.eq(take_max),
+                    combine.one.eq(one),
+                    combine.other.eq(other),
+                ]
+                found.append(combine.result)
+            take_max = delay(m, take_max, FloatCombine.latency, f"take_max_{level}")
             values, level = found, level + 1
         m.d.comb += self.result.eq(values[0])
         return m

@@ -5,9 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.pipeline import delay
-from hw.dxe.float_add import FloatAdd
+from hw.dxe.float_combine import FloatCombine
 from hw.dxe.float_function import FloatFunction
-from hw.dxe.float_max import FloatMax
 from hw.dxe.floats import FP32, FloatFormat, Unpack
 from hw.dxe.function_table import Function
 from hw.dxe.product import Product
@@ -49,7 +48,7 @@ class VectorLane(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from operands to their value."""
-        return self._product_latency + FloatAdd.latency + FloatFunction.latency
+        return self._product_latency + FloatCombine.latency + FloatFunction.latency
 
     @property
     def short_latency(self) -> int:
@@ -63,20 +62,19 @@ class VectorLane(wiring.Component):
             m.submodules[f"unpack_{name}"] = unpack = Unpack(FP32)
             m.d.comb += [unpack.value.eq(getattr(self, name)), operand.eq(unpack.operand)]
 
-        m.submodules.add = add = FloatAdd()
-        m.submodules.maximum = maximum = FloatMax()
-        b = delay(m, self.b, self._product_latency, "b")
-        for unit in (add, maximum):
-            m.d.comb += [unit.one.eq(product.product), unit.other.eq(b)]
-        to_sum = self._product_latency + FloatAdd.latency
-        operation = delay(m, self.operation, to_sum, "operation")
-        larger = delay(m, maximum.larger, FloatAdd.latency, "larger")
-        combined = Mux(operation.take_max, larger, add.total)
+        m.submodules.combine = combine = FloatCombine()
+        operation = delay(m, self.operation, self._product_latency, "operation")
+        m.d.comb += [
+            combine.take_max.eq(operation.take_max),
+            combine.one.eq(product.product),
+            combine.other.eq(delay(m, self.b, self._product_latency, "b")),
+        ]
 
         m.submodules.function = function = FloatFunction()
-        m.d.comb += [function.x.eq(combined), function.function.eq(operation.function)]
-        plain = delay(m, combined, FloatFunction.latency, "plain")
-        wanted = delay(m, operation.function, FloatFunction.latency, "wanted")
+        chosen = delay(m, operation.function, FloatCombine.latency, "chosen")
+        m.d.comb += [function.x.eq(combine.result), function.function.eq(chosen)]
+        plain = delay(m, combine.result, FloatFunction.latency, "plain")
+        wanted = delay(m, chosen, FloatFunction.latency, "wanted")
         m.d.comb += self.value.eq(Mux(wanted == Function.NONE, plain, function.value))
 
         m.submodules.unpack_value = unpack = Unpack(FP32)

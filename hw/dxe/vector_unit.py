@@ -234,5 +234,5 @@ class VectorUnit(wiring.Component):
                 scalars.register.eq(reduced.of.result),
                 scalars.row.eq(reduced.row),
                 scalars.mask.eq(1 << lane_of_row),
-                scalars.values.eq(Cat(self._reduce.result.replicate(len(self._lanes)))),
+                scalars.values.eq(self._reduce.result.replicate(len(self._lanes))),
             ]
