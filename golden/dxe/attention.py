@@ -36,5 +36,4 @@ def attention(queries: Tensor, keys: Tensor, values: Tensor, *, columns: int = 6
         known, weights, shrink = known.step(scores, factor, columns)
         sums = lane(sums, shrink[:, None], MINUS_ZERO)
         sums = matmul(sums, shortened(weights, queries.dtype), some_values)
-    share = lane(known.total, torch.tensor(1.0), MINUS_ZERO, function="reciprocal")
-    return shortened(lane(sums, share[:, None], MINUS_ZERO), queries.dtype)
+    return shortened(lane(sums, known.shares[:, None], MINUS_ZERO), queries.dtype)

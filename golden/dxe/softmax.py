@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from golden.ambient import in_plain_mode
-from golden.dxe.mac import one_nan
 from golden.dxe.row_reduce import row_reduce
 from golden.dxe.vector_lane import lane, maximum
 
@@ -35,6 +34,11 @@ class Running:
         """Before the first tile."""
         return cls(torch.full((rows,), -math.inf), torch.zeros(rows))
 
+    @property
+    def shares(self) -> Tensor:
+        """What a row's weights are to be multiplied by at the end: (rows,)."""
+        return lane(self.total, torch.tensor(1.0), MINUS_ZERO, function="reciprocal")
+
     def step(self, scores: Tensor, factor: Tensor, lanes: int) -> tuple["Running", Tensor, Tensor]:
         """Take a tile in.
 
@@ -48,10 +52,10 @@ class Running:
             to be multiplied by (rows,).
         """
         powers = lane(scores, factor, MINUS_ZERO)
-        largest = maximum(self.largest, _reduced(powers, lanes, take_max=True))
+        largest = maximum(self.largest, row_reduce(powers, lanes, take_max=True))
         weights = lane(scores, factor, -largest[:, None], function="exp2")
         shrink = lane(self.largest, torch.tensor(1.0), -largest, function="exp2")
-        total = lane(self.total, shrink, _reduced(weights, lanes, take_max=False))
+        total = lane(self.total, shrink, row_reduce(weights, lanes, take_max=False))
         return Running(largest, total), weights, shrink
 
 
@@ -81,14 +85,4 @@ def softmax(scores: Tensor, scale: float = 1.0, lanes: int = 64) -> Tensor:
     for first in range(0, scores.shape[1], lanes):
         known, _, _ = known.step(scores[:, first : first + lanes], factor, lanes)
     weights = lane(scores, factor, -known.largest[:, None], function="exp2")
-    share = lane(known.total, torch.tensor(1.0), MINUS_ZERO, function="reciprocal")
-    return one_nan(weights * share[:, None])
-
-
-def _reduced(values: Tensor, lanes: int, *, take_max: bool) -> Tensor:
-    """Of each row; lanes beyond its columns are -inf to a maximum, and 0 to a sum."""
-    beyond = -math.inf if take_max else 0.0
-    missing = lanes - values.shape[1]
-    return row_reduce(
-        torch.nn.functional.pad(values, (0, missing), value=beyond), take_max=take_max
-    )
+    return lane(weights, known.shares[:, None], MINUS_ZERO)

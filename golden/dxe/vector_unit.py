@@ -3,7 +3,6 @@
 Source: docs/dxe.md, 'The vector unit'.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -91,10 +90,9 @@ class Memories:
         )
         counts = torch.arange(lanes) < work.columns
         if work.reduce != "none":
-            take_max = work.reduce == "max"
-            beyond = -math.inf if take_max else 0.0
-            values = torch.where(counts, found, beyond)
-            self.scalars[work.result, :rows] = row_reduce(values, take_max=take_max)
+            self.scalars[work.result, :rows] = row_reduce(
+                found[:, : work.columns], lanes, take_max=work.reduce == "max"
+            )
         if work.to_sums:
             self.sums[work.to : work.to + rows] = torch.where(counts, found, 0.0)
         if work.to_shorts:

@@ -26,7 +26,10 @@ async def rows(dut: Any) -> None:
     take_max = draw.integers(0, 2, (ROWS, 1))
     due = np.where(
         take_max > 0,
-        *(bits(row_reduce(singles(values), take_max=each))[:, None] for each in (True, False)),
+        *(
+            bits(row_reduce(singles(values), lanes, take_max=each))[:, None]
+            for each in (True, False)
+        ),
     )
     unit = RowReduce(lanes)
     await check(

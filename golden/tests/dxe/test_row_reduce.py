@@ -16,7 +16,13 @@ def by_halves(values: list[np.float32]) -> np.float32:
 @pytest.mark.parametrize("lanes", [1, 2, 8, 64])
 def test_sums_of_neighbours_and_the_largest(lanes: int) -> None:
     values = torch.randn(50, lanes, generator=torch.Generator().manual_seed(lanes))
-    sums, largest = (row_reduce(values, take_max=each) for each in (False, True))
+    sums, largest = (row_reduce(values, lanes, take_max=each) for each in (False, True))
     for row in range(50):
         assert sums[row].item() == by_halves(list(values[row].numpy()))
     assert torch.equal(largest, values.amax(-1))
+
+
+def test_lanes_beyond_the_values_do_not_count() -> None:
+    values = -torch.ones(2, 5)
+    assert row_reduce(values, 8, take_max=False).tolist() == [-5, -5]
+    assert row_reduce(values, 8, take_max=True).tolist() == [-1, -1]
