@@ -7,7 +7,7 @@ import cocotb
 import numpy as np
 import pytest
 import torch
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -81,15 +81,14 @@ class WithMemories(wiring.Component):
             m.d.comb += [
                 writes.write.eq(getattr(self, f"fill_{name}")),
                 writes.address.eq(self.address),
-                *(
-                    value.eq(self.values.word_select(bank, len(value)))
-                    for bank, value in enumerate(writes.values)
-                ),
+                Cat(writes.values).eq(self.values),
             ]
         looks = sums.reads[1]
-        m.d.comb += [looks.read.eq(self.look), looks.address.eq(self.address)]
-        for bank, element in enumerate(looks.elements):
-            m.d.comb += self.elements.word_select(bank, FP32.bits).eq(element)
+        m.d.comb += [
+            looks.read.eq(self.look),
+            looks.address.eq(self.address),
+            self.elements.eq(Cat(looks.elements)),
+        ]
         return m
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import cocotb
 import numpy as np
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -46,12 +46,9 @@ class Joined(wiring.Component):
                     getattr(user, kind).eq(getattr(self, f"{kind}_{number}")),
                     user.address.eq(getattr(self, f"{kind}_address")),
                 ]
-        for bank in range(BANKS):
-            for user in banks.writes:
-                m.d.comb += user.values[bank].eq(self.values.word_select(bank, VALUE_BITS))
-            for user in banks.reads:
-                # All see the same.
-                m.d.comb += self.elements.word_select(bank, VALUE_BITS).eq(user.elements[bank])
+        m.d.comb += [Cat(user.values).eq(self.values) for user in banks.writes]
+        # All readers see the same.
+        m.d.comb += self.elements.eq(Cat(banks.reads[0].elements))
         return m
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -46,14 +46,10 @@ class Joined(wiring.Component):
                 writes.write.eq(getattr(self, f"write_{number}")),
                 writes.address.eq(getattr(self, f"write_address_{number}")),
             ]
-            values, elements = (
-                getattr(self, f"{name}_{number}") for name in ("values", "elements")
-            )
-            for bank in range(BANKS):
-                m.d.comb += [
-                    writes.values[bank].eq(values.word_select(bank, VALUE_BITS)),
-                    elements.word_select(bank, VALUE_BITS).eq(reads.elements[bank]),
-                ]
+            m.d.comb += [
+                Cat(writes.values).eq(getattr(self, f"values_{number}")),
+                getattr(self, f"elements_{number}").eq(Cat(reads.elements)),
+            ]
         return m
 
 

@@ -7,7 +7,7 @@ import cocotb
 import numpy as np
 import pytest
 import torch
-from amaranth.hdl import Const, Module
+from amaranth.hdl import Cat, Const, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
@@ -43,14 +43,9 @@ class Joined(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.array = array = self.array
-        for name, bits_each in (
-            ("activation", VALUE_BITS), ("swap", 1), ("weight", VALUE_BITS), ("addend", FP32.bits),
-        ):  # fmt: skip
-            for index, port in enumerate(getattr(array, name)):
-                m.d.comb += port.eq(getattr(self, name).word_select(index, bits_each))
-        m.d.comb += array.load.eq(self.load)
-        for index, port in enumerate(array.total):
-            m.d.comb += self.total.word_select(index, FP32.bits).eq(port)
+        for name in ("activation", "swap", "weight", "addend"):
+            m.d.comb += Cat(getattr(array, name)).eq(getattr(self, name))
+        m.d.comb += [array.load.eq(self.load), self.total.eq(Cat(array.total))]
         return m
 
 

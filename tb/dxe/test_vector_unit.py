@@ -16,14 +16,14 @@ from tb.dxe.vector_rig import OPERANDS, REDUCES, REGISTERS, ROWS, Rig, WithMemor
 from tb.runner import parameters, simulate
 
 
-def random_pass(rig: Rig) -> tuple[Pass, bool]:
-    """Any pass that its docstring allows; passes whose order counts wait."""
+def random_pass(rig: Rig) -> Pass:
+    """Any pass that its docstring allows."""
     draw = rig.draw
     rows = int(draw.choice([1, ROWS, int(draw.integers(1, ROWS + 1))]))
     scalars = bool(draw.integers(0, 3) == 0)
     kinds = [kind for kind in OPERANDS if not (scalars and kind == "other")]
     a, b = (str(draw.choice(kinds)) for _ in range(2))
-    work = Pass(
+    return Pass(
         rows=rows,
         columns=int(draw.integers(1, rig.lanes + 1)),
         x=int(draw.integers(0, REGISTERS if scalars else ROWS - rows + 1)),
@@ -42,7 +42,6 @@ def random_pass(rig: Rig) -> tuple[Pass, bool]:
         to_shorts=not scalars and bool(draw.integers(0, 2)),
         to=int(draw.integers(0, ROWS - rows + 1)),
     )
-    return work, True
 
 
 @cocotb.test()
@@ -64,14 +63,14 @@ async def a_row_a_cycle(dut: Any) -> None:
     await rig.begin()
     unit = WithMemories(rig.lanes, parameters()["token_format"]).unit
     passes = [
-        (Pass(ROWS, rig.lanes, a="constant", constant=1.5, reduce="max", result=1), False),
-        (Pass(ROWS, rig.lanes, a="constant", constant=0.5, to_shorts=True), False),
-        (Pass(ROWS, rig.lanes, reduce="sum", result=2, function="exp2"), False),
+        Pass(ROWS, rig.lanes, a="constant", constant=1.5, reduce="max", result=1),
+        Pass(ROWS, rig.lanes, a="constant", constant=0.5, to_shorts=True),
+        Pass(ROWS, rig.lanes, reduce="sum", result=2, function="exp2"),
     ]
     start, told = len(rig.source.sent), list[int]()
     cocotb.start_soon(pulses(rig.bench, dut.told, told))
     began = rig.bench.cycle
-    await rig.run(passes)
+    await rig.run(passes, waits=False)
     taken = [cycle for cycle, _ in rig.source.sent[start:]]
     assert np.diff(taken).tolist() == [ROWS, ROWS]
     assert told == [cycle + unit.told_latency for cycle in taken]
@@ -91,8 +90,8 @@ async def softmax_in_passes(dut: Any) -> None:
     largest, total, shrink, found, before = range(REGISTERS)
     everything: dict[str, Any] = {"rows": 8, "scalars": True}
     await rig.run([
-        (Pass(**everything, x=largest, b="constant", constant=-math.inf, result=largest), True),
-        (Pass(**everything, x=total, a="constant", constant=0.0, result=total), True),
+        Pass(**everything, x=largest, b="constant", constant=-math.inf, result=largest),
+        Pass(**everything, x=total, a="constant", constant=0.0, result=total),
     ])  # fmt: skip
     columns = [rig.lanes, rig.lanes, rig.lanes - 1]
     for tile, count in enumerate(columns):
@@ -100,24 +99,24 @@ async def softmax_in_passes(dut: Any) -> None:
             "rows": 8, "columns": count, "x": 8 * tile, "a": "constant", "constant": factor,
         }  # fmt: skip
         await rig.run([
-            (Pass(**scaled, reduce="max", result=found), True),
-            (Pass(**everything, x=largest, result=before), True),
-            (Pass(**everything, x=largest, b="scalar", b_register=found, take_max=True,
-                  result=largest), True),
-            (Pass(**everything, x=before, b="negated", b_register=largest, function="exp2",
-                  result=shrink), True),
-            (Pass(**scaled, b="negated", b_register=largest, function="exp2", reduce="sum",
-                  result=found), True),
-            (Pass(**everything, x=total, a="scalar", b_register=shrink, result=total), True),
-            (Pass(**everything, x=total, b="scalar", b_register=found, result=total), True),
+            Pass(**scaled, reduce="max", result=found),
+            Pass(**everything, x=largest, result=before),
+            Pass(**everything, x=largest, b="scalar", b_register=found, take_max=True,
+                  result=largest),
+            Pass(**everything, x=before, b="negated", b_register=largest, function="exp2",
+                  result=shrink),
+            Pass(**scaled, b="negated", b_register=largest, function="exp2", reduce="sum",
+                  result=found),
+            Pass(**everything, x=total, a="scalar", b_register=shrink, result=total),
+            Pass(**everything, x=total, b="scalar", b_register=found, result=total),
         ])  # fmt: skip
-    await rig.run([(Pass(**everything, x=total, function="reciprocal", result=total), True)])
+    await rig.run([Pass(**everything, x=total, function="reciprocal", result=total)])
     for tile, count in enumerate(columns):
         place: dict[str, Any] = {"rows": 8, "columns": count, "x": 8 * tile, "to": 8 * tile}
         await rig.run([
-            (Pass(**place, a="constant", constant=factor, b="negated", b_register=largest,
-                  function="exp2", to_sums=True), True),
-            (Pass(**place, a="scalar", a_register=total, to_sums=True), True),
+            Pass(**place, a="constant", constant=factor, b="negated", b_register=largest,
+                  function="exp2", to_sums=True),
+            Pass(**place, a="scalar", a_register=total, to_sums=True),
         ])  # fmt: skip
     await rig.check()
     rows = torch.cat([scores[8 * i : 8 * i + 8, :count] for i, count in enumerate(columns)], dim=1)

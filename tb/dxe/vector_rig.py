@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from amaranth.hdl import Const, Module
+from amaranth.hdl import Cat, Const, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -84,12 +84,11 @@ class WithMemories(wiring.Component):
             *(look.read.eq(self.look) for look in looks),
             *(look.address.eq(self.address) for look in looks),
         ]
-        for bank in range(self._width):
-            m.d.comb += [
-                *(each.values[bank].eq(self.values.word_select(bank, FP32.bits)) for each in fills),
-                self.elements.word_select(bank, FP32.bits).eq(looks[0].elements[bank]),
-                self.shorts.word_select(bank, VALUE_BITS).eq(looks[1].elements[bank]),
-            ]
+        m.d.comb += [
+            *(Cat(each.values).eq(self.values) for each in fills),
+            self.elements.eq(Cat(looks[0].elements)),
+            self.shorts.eq(Cat(looks[1].elements)),
+        ]
         return m
 
 
@@ -125,11 +124,11 @@ class Rig:
             fill.value = 0
         first = [Pass(ROWS, self.lanes, reduce="sum", result=each) for each in range(REGISTERS)]
         first[0] = Pass(ROWS, self.lanes, reduce="max", to_shorts=True)
-        await self.run([(each, False) for each in first])
+        await self.run(first, waits=False)
 
-    async def run(self, passes: list[tuple[Pass, bool]]) -> None:
-        """Passes, and whether each waits for those before."""
-        for work, waits in passes:
+    async def run(self, passes: list[Pass], *, waits: bool = True) -> None:
+        """Passes, each of which waits for those before, or none."""
+        for work in passes:
             self.source.put([self.coded(work, waits)])
             self.model.run(work)
         ended = len(self.source.sent) + len(passes)
@@ -171,6 +170,8 @@ class Rig:
     async def show_scalars(self) -> None:
         """Add each register to rows, so that `check` sees it."""
         for number in range(REGISTERS):
-            await self.run([(Pass(ROWS, self.lanes, a="constant", b="scalar", b_register=number,
-                                  to_sums=True), False)])  # fmt: skip
+            shown = Pass(
+                ROWS, self.lanes, a="constant", b="scalar", b_register=number, to_sums=True
+            )
+            await self.run([shown], waits=False)
             await self.check()
