@@ -62,3 +62,10 @@ def test_the_page_says_how_busy_it_is() -> None:
     for name, product in (LINEAR | ATTENTION).items():
         (said,) = re.findall(rf"^\| {name} \|.* ([\d.]+) % \|$", page, re.MULTILINE)
         assert said == f"{array.utilisation(*product, BLOCK):.1%}"[:-1], name
+    fewer = (array.utilisation(*LINEAR["projection"], block) for block in (256, 128))
+    assert (
+        "With 256 rows at a time it would be {:.0f} %, with 128 {:.0f} %".format(
+            *(100 * each for each in fewer)
+        )
+        in page
+    )

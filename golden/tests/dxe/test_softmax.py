@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from golden.dxe.softmax import Running, factor_of, softmax
+from tests.tree import ROOT
 
 
 def error_bound(scores: torch.Tensor, scale: float, lanes: int) -> float:
@@ -35,7 +36,11 @@ def test_error_over_all_tokens_of_a_video() -> None:
     scores = 6 * torch.randn(3, 17_550, generator=draw)
     scores[0] = scores[0].sort().values
     scores[1] = scores[1].sort(descending=True).values
-    assert relative_error(scores, 1.0, 64) <= error_bound(scores, 1.0, 64)
+    error, bound = relative_error(scores, 1.0, 64), error_bound(scores, 1.0, 64)
+    assert error <= bound
+    page = " ".join((ROOT / "docs" / "dxe.md").read_text().split())
+    for words, value in (("within", error), ("bound being", bound)):
+        assert f"{words} {value:.1e}".replace("e-0", "e-") in page
 
 
 def test_a_tile_changes_what_was_known_before() -> None:
